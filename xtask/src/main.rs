@@ -1,1 +1,92 @@
-fn main() {}
+//! `cargo xtask …`: what a developer or a CI machine does with this repository, one file a task.
+//! It must not know how the host works inside: it calls `cargo` and the command line of `airlock`.
+
+mod build;
+mod cargo;
+mod debian_rust;
+mod demo;
+mod dist;
+mod guest_toolchain;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Airlock's own tasks. On a fresh clone, `cargo xtask demo` and `cargo xtask test` do everything by themselves.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build, then move records from source-faker into destination-local-json, twice
+    ///
+    /// Two `airlock` processes and a pipe, in a fresh directory under target/demo. The commands are shown as they
+    /// could be typed; the second run continues from the state of the first. Fails if the numbers do not agree.
+    Demo,
+
+    /// Check everything: formatting, build, clippy, documentation, unit tests, tests through the binary
+    ///
+    /// What fails does not stop what can still be checked; a summary at the end names it, and the exit code is 1.
+    Test,
+
+    /// Build everything that belongs under dist/
+    ///
+    /// dist/airlock, dist/connectors/<name>.wasm with <name>.metadata.yaml, and the faulty guests of the tests in
+    /// dist/test-guests/. A file that did not change is left alone.
+    Build(BuildArguments),
+
+    /// Make sure that guests can be compiled, and say with what
+    ///
+    /// The compiler is the installed one if it has the target wasm32-wasip2, or gets it by `rustup target add`. Where
+    /// rustup cannot download, Debian's rustc is unpacked into the user's cache directory (below airlock/), once;
+    /// nothing is installed on the system. AIRLOCK_GUEST_TOOLCHAIN=rustup or =debian allows only that one.
+    Toolchain(ToolchainArguments),
+}
+
+#[derive(Args)]
+struct BuildArguments {
+    /// Only the guests
+    #[arg(long, conflicts_with = "host")]
+    guests: bool,
+
+    /// Only the host
+    #[arg(long)]
+    host: bool,
+}
+
+#[derive(Args)]
+struct ToolchainArguments {
+    /// Print the environment as shell commands: eval "$(cargo xtask toolchain --env)"
+    #[arg(long)]
+    env: bool,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
+        Task::Demo => demo::run(),
+        Task::Test => test::run(),
+        Task::Build(only) => build::run(&build::Selection {
+            host: !only.guests,
+            guests: !only.host,
+            locked: false,
+        }),
+        Task::Toolchain(arguments) => guest_toolchain::print(arguments.env),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Separates the parts of a long output.
+fn heading(text: &str) {
+    println!("\n==== {text}");
+}

@@ -1,0 +1,177 @@
+//! `cargo xtask test`: every check of the repository, in order, with a summary that names what failed.
+//! It must not know what the checks look at.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::{build, cargo, dist, heading};
+
+/// One check.
+struct Check {
+    name: &'static str,
+    work: Work,
+    /// Whether it means anything when the build failed.
+    needs_build: bool,
+}
+
+enum Work {
+    Build,
+    Command(Command),
+}
+
+/// How a check ended.
+enum Outcome {
+    Passed(Duration),
+    Failed(Duration),
+    NotRun,
+}
+
+/// Runs all checks; an error that names the failed ones.
+pub fn run() -> Result<()> {
+    let mut build_failed = false;
+    let mut outcomes = Vec::new();
+    for check in checks() {
+        heading(check.name);
+        if check.needs_build && build_failed {
+            println!("Not run: the build failed.");
+            outcomes.push((check.name, Outcome::NotRun));
+            continue;
+        }
+        let start = Instant::now();
+        let is_build = matches!(check.work, Work::Build);
+        let result = match check.work {
+            Work::Build => build::run(&build::Selection {
+                host: true,
+                guests: true,
+                locked: true,
+            }),
+            Work::Command(mut command) => {
+                println!("$ {}", cargo::display(&command));
+                cargo::run(&mut command)
+            }
+        };
+        outcomes.push((
+            check.name,
+            match result {
+                Ok(()) => Outcome::Passed(start.elapsed()),
+                Err(error) => {
+                    eprintln!("error: {error:#}");
+                    build_failed |= is_build;
+                    Outcome::Failed(start.elapsed())
+                }
+            },
+        ));
+    }
+    heading("Summary");
+    summarize(&outcomes)
+}
+
+/// The order: what is quick first. Everything but xtask is compiled in the release profile, so that the host's
+/// dependencies, which take minutes, are compiled once for the binary and its tests, and their build scripts and
+/// macros once for all of it. The host is tested by itself: together with the other packages its dependencies would
+/// get other features, and be compiled again.
+fn checks() -> Vec<Check> {
+    let command = |arguments: &[&str]| {
+        let mut command = cargo::cargo();
+        command.args(arguments);
+        command
+    };
+    let check = |name, command| Check {
+        name,
+        work: Work::Command(command),
+        needs_build: false,
+    };
+
+    let clippy = command(&[
+        "clippy",
+        "--release",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "--deny",
+        "warnings",
+    ]);
+    let mut documentation = command(&["doc", "--release", "--workspace", "--no-deps", "--locked"]);
+    documentation.env("RUSTDOCFLAGS", "--deny warnings");
+    let host_tests = command(&[
+        "test",
+        "--release",
+        "--locked",
+        "--no-fail-fast",
+        "--package",
+        "airlock",
+    ]);
+    let mut tests = command(&[
+        "test",
+        "--release",
+        "--locked",
+        "--no-fail-fast",
+        "--workspace",
+        "--exclude",
+        "airlock",
+    ]);
+    // The tests through the binary find it, and the guests, by this.
+    tests.env("AIRLOCK_DIST", dist::directory());
+
+    vec![
+        check("Formatting", command(&["fmt", "--all", "--check"])),
+        Check {
+            name: "Build",
+            work: Work::Build,
+            needs_build: false,
+        },
+        check("Unit tests of the host", host_tests),
+        Check {
+            name: "Unit tests of the other packages, and the tests through the binary",
+            work: Work::Command(tests),
+            needs_build: true,
+        },
+        check("Clippy", clippy),
+        check("Documentation", documentation),
+    ]
+}
+
+fn summarize(outcomes: &[(&'static str, Outcome)]) -> Result<()> {
+    let mut failed = Vec::new();
+    for (name, outcome) in outcomes {
+        match outcome {
+            Outcome::Passed(time) => println!("ok       {name} ({} s)", time.as_secs()),
+            Outcome::Failed(time) => {
+                println!("FAILED   {name} ({} s)", time.as_secs());
+                failed.push(*name);
+            }
+            Outcome::NotRun => println!("not run  {name}"),
+        }
+    }
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join("; "));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_fails_and_names_each_failure() {
+        let passed = || Outcome::Passed(Duration::from_secs(1));
+        let failed = || Outcome::Failed(Duration::from_secs(1));
+        summarize(&[("formatting", passed()), ("build", passed())]).expect("all passed");
+        let error = summarize(&[
+            ("formatting", failed()),
+            ("build", passed()),
+            ("clippy", failed()),
+        ]);
+        assert_eq!(
+            error.expect_err("two failed").to_string(),
+            "failed: formatting; clippy"
+        );
+        // What was not run is never the only thing wrong: the build failed before it.
+        let error = summarize(&[("build", failed()), ("tests", Outcome::NotRun)]);
+        assert_eq!(error.expect_err("one failed").to_string(), "failed: build");
+    }
+}
