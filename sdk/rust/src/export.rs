@@ -1,0 +1,142 @@
+//! From an author's trait to the contract's exports: parses what comes in, writes what goes out.
+
+// The contract's own failure is large, and crosses once a command.
+#![allow(clippy::result_large_err)]
+
+use std::marker::PhantomData;
+
+use serde::de::DeserializeOwned;
+
+use crate::bindings::destination::exports::airlock::connector::destination;
+use crate::bindings::source::airlock::connector::types as wit;
+use crate::bindings::source::exports::airlock::connector::source;
+use crate::catalog::ConfiguredCatalog;
+use crate::connector::{Destination, Source};
+use crate::failure::{Failure, FailureKind, Result, config_error};
+use crate::input::Input;
+use crate::{logging, stream_writer};
+
+/// A source as the contract wants it.
+#[derive(Debug)]
+pub struct SourceComponent<S>(PhantomData<S>);
+
+/// A destination as the contract wants it.
+#[derive(Debug)]
+pub struct DestinationComponent<D>(PhantomData<D>);
+
+impl<S: Source> source::Guest for SourceComponent<S> {
+    fn spec() -> Result<String, wit::Failure> {
+        export(|| S::specification().to_json())
+    }
+
+    fn check(config: String) -> Result<wit::ConnectionStatus, wit::Failure> {
+        export(|| connection_status(S::check(parse_config(&config)?)))
+    }
+
+    fn discover(config: String) -> Result<String, wit::Failure> {
+        export(|| {
+            Ok(serde_json::to_string(&S::discover(parse_config(
+                &config,
+            )?)?)?)
+        })
+    }
+
+    fn read(config: String, catalog: String, state: wit::SavedState) -> Result<(), wit::Failure> {
+        export(|| {
+            let read = S::read(
+                parse_config(&config)?,
+                ConfiguredCatalog::from_json(&catalog)?,
+                state.into(),
+            );
+            // What was read leaves, also when the read failed later.
+            let flushed = stream_writer::flush_at_the_end();
+            read.and(flushed)
+        })
+    }
+}
+
+impl<D: Destination> destination::Guest for DestinationComponent<D> {
+    fn spec() -> Result<String, wit::Failure> {
+        export(|| D::specification().to_json())
+    }
+
+    fn check(config: String) -> Result<wit::ConnectionStatus, wit::Failure> {
+        export(|| connection_status(D::check(parse_config(&config)?)))
+    }
+
+    fn write(config: String, catalog: String) -> Result<(), wit::Failure> {
+        export(|| {
+            D::write(
+                parse_config(&config)?,
+                ConfiguredCatalog::from_json(&catalog)?,
+                Input::new(),
+            )
+        })
+    }
+}
+
+fn export<T>(command: impl FnOnce() -> Result<T>) -> Result<T, wit::Failure> {
+    logging::install();
+    command().map_err(Failure::into_wit)
+}
+
+fn parse_config<C: DeserializeOwned>(config: &str) -> Result<C> {
+    serde_json::from_str(config).map_err(|error| {
+        config_error(format!(
+            "The configuration does not fit the connector: {error}. Compare it with the connector's specification."
+        ))
+    })
+}
+
+/// A config error is what `check` is there to find out: an answer, not a failure of the command.
+fn connection_status(checked: Result<()>) -> Result<wit::ConnectionStatus> {
+    match checked {
+        Ok(()) => Ok(wit::ConnectionStatus::Succeeded),
+        Err(failure) if failure.kind == FailureKind::ConfigError => {
+            if let Some(internal_message) = failure.internal_message() {
+                log::info!("The check failed: {internal_message}");
+            }
+            Ok(wit::ConnectionStatus::Failed(failure.message))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Makes a component of a [`Source`](crate::Source): `export_source!(MySource);`, once in a crate of type `cdylib`.
+#[macro_export]
+macro_rules! export_source {
+    ($source:ty) => {
+        const _: () = {
+            type Component = $crate::export::SourceComponent<$source>;
+            #[cfg(target_arch = "wasm32")]
+            $crate::bindings::source::export_source_world!(
+                Component with_types_in $crate::bindings::source
+            );
+            // Elsewhere there is nothing to export to, but the type is checked.
+            #[cfg(not(target_arch = "wasm32"))]
+            const _: fn() = || {
+                let _ = <Component as $crate::bindings::source::exports::airlock::connector::source::Guest>::spec;
+            };
+        };
+    };
+}
+
+/// Makes a component of a [`Destination`](crate::Destination): `export_destination!(MyDestination);`, once in a crate
+/// of type `cdylib`.
+#[macro_export]
+macro_rules! export_destination {
+    ($destination:ty) => {
+        const _: () = {
+            type Component = $crate::export::DestinationComponent<$destination>;
+            #[cfg(target_arch = "wasm32")]
+            $crate::bindings::destination::export_destination_world!(
+                Component with_types_in $crate::bindings::destination
+            );
+            // Elsewhere there is nothing to export to, but the type is checked.
+            #[cfg(not(target_arch = "wasm32"))]
+            const _: fn() = || {
+                let _ = <Component as $crate::bindings::destination::exports::airlock::connector::destination::Guest>::spec;
+            };
+        };
+    };
+}

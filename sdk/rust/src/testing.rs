@@ -1,0 +1,619 @@
+//! Runs a connector in a native test: a host that lives in memory and writes down what it is told.
+//!
+//! Not part of a component. It keeps the contract's order and nothing of Airbyte's protocol: what the real host checks
+//! and refuses is not checked here.
+//!
+//! ```
+//! # use airlock_sdk::*;
+//! # struct Nothing;
+//! # #[derive(serde::Deserialize, schemars::JsonSchema)] struct Config {}
+//! # impl Source for Nothing {
+//! #     type Config = Config;
+//! #     fn check(_: Config) -> Result<()> { Ok(()) }
+//! #     fn discover(_: Config) -> Result<Catalog> { Ok(Catalog::default()) }
+//! #     fn read(_: Config, _: ConfiguredCatalog, _: SavedState) -> Result<()> {
+//! #         StreamWriter::open("users")?.write(&serde_json::json!({"id": 1}))
+//! #     }
+//! # }
+//! use airlock_sdk::testing::Host;
+//! use serde_json::json;
+//!
+//! let run = Host::new().read::<Nothing>(&json!({}), &json!({"streams": []}));
+//! assert_eq!(run.result, Ok(()));
+//! assert_eq!(run.records("users"), [json!({"id": 1})]);
+//! ```
+
+// The contract's own failure is large, and crosses once a command.
+#![allow(clippy::result_large_err)]
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::bindings::destination::airlock::connector::input as wit_input;
+use crate::bindings::destination::exports::airlock::connector::destination::Guest as DestinationGuest;
+use crate::bindings::source::airlock::connector::types as wit;
+use crate::bindings::source::exports::airlock::connector::source::Guest as SourceGuest;
+use crate::connector::{Destination, Source};
+use crate::export::{DestinationComponent, SourceComponent};
+use crate::failure::{Failure, FailureKind, Interruption};
+use crate::input::CheckpointScope;
+use crate::state::SavedState;
+use crate::stream_name::StreamName;
+use crate::stream_writer::Annotation;
+
+/// What a connector told the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A stream was opened.
+    Opened(StreamName),
+    /// A batch of records arrived.
+    Records {
+        /// The stream.
+        stream: StreamName,
+        /// One record a line.
+        lines: String,
+        /// What was said of some of them, with their index.
+        annotations: Vec<(u32, Annotation)>,
+    },
+    /// A stream's position was saved.
+    Checkpoint {
+        /// The stream.
+        stream: StreamName,
+        /// The state, as JSON text.
+        state: String,
+    },
+    /// The position of all streams was saved.
+    GlobalCheckpoint {
+        /// What they share, as JSON text.
+        shared: Option<String>,
+        /// What is particular to each stream, as JSON text.
+        streams: Vec<(StreamName, String)>,
+    },
+    /// A stream said how much there will be.
+    Estimate {
+        /// The stream.
+        stream: StreamName,
+        /// The estimate, as JSON text.
+        estimate: String,
+    },
+    /// A stream said how it is doing.
+    Running {
+        /// The stream.
+        stream: StreamName,
+        /// Airbyte's reasons, as JSON text.
+        reasons: String,
+    },
+    /// A stream was ended by its writer: complete, or failed with a message.
+    Finished {
+        /// The stream.
+        stream: StreamName,
+        /// What failed, if it did.
+        failed: Option<String>,
+    },
+    /// A message was logged.
+    Log(String),
+    /// The configuration was changed to this, as JSON text.
+    ConfigChanged(String),
+    /// A measurement was sent.
+    Analytics {
+        /// What was measured.
+        kind: String,
+        /// The value.
+        value: Option<String>,
+    },
+    /// A checkpoint of the input was committed.
+    Committed {
+        /// What it covers.
+        scope: CheckpointScope,
+        /// The state, as JSON text.
+        state: String,
+        /// How many of its records the destination did not take.
+        rejected: u32,
+    },
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Run {
+    /// What the connector told the host, in order.
+    pub events: Vec<Event>,
+    /// What the command returned.
+    pub result: Result<(), Failure>,
+}
+
+impl Run {
+    /// The records of a stream.
+    ///
+    /// # Panics
+    /// When one of them is not JSON.
+    pub fn records(&self, stream: impl Into<StreamName>) -> Vec<Value> {
+        let name = stream.into();
+        let lines = self.events.iter().filter_map(|event| match event {
+            Event::Records { stream, lines, .. } if *stream == name => Some(lines.lines()),
+            _ => None,
+        });
+        lines
+            .flatten()
+            .map(|line| {
+                serde_json::from_str(line)
+                    .unwrap_or_else(|error| panic!("record {line:?} of {name}: {error}"))
+            })
+            .collect()
+    }
+
+    /// The states of a stream.
+    ///
+    /// # Panics
+    /// When one of them is not JSON.
+    pub fn checkpoints(&self, stream: impl Into<StreamName>) -> Vec<Value> {
+        let name = stream.into();
+        let states = self.events.iter().filter_map(|event| match event {
+            Event::Checkpoint { stream, state } if *stream == name => Some(state),
+            _ => None,
+        });
+        states
+            .map(|state| {
+                serde_json::from_str(state)
+                    .unwrap_or_else(|error| panic!("state {state:?} of {name}: {error}"))
+            })
+            .collect()
+    }
+
+    /// The states that the destination committed.
+    pub fn committed(&self) -> Vec<&str> {
+        let committed = self.events.iter().filter_map(|event| match event {
+            Event::Committed { state, .. } => Some(state.as_str()),
+            _ => None,
+        });
+        committed.collect()
+    }
+}
+
+/// One item of a destination's input.
+#[derive(Clone, Debug)]
+pub struct InputItem(Scripted);
+
+#[derive(Clone, Debug)]
+enum Scripted {
+    Item(ScriptedItem),
+    Interruption(wit::Interruption),
+}
+
+#[derive(Clone, Debug)]
+enum ScriptedItem {
+    Records(wit_input::RecordBatch),
+    Checkpoint(wit_input::CheckpointScope, String),
+    StreamEnd(wit_input::StreamEnd),
+    Other(String),
+}
+
+/// A batch of records, all read at this time.
+pub fn records(stream: impl Into<StreamName>, emitted_at: i64, records: &[Value]) -> InputItem {
+    let lines: String = records.iter().map(|record| format!("{record}\n")).collect();
+    InputItem(Scripted::Item(ScriptedItem::Records(
+        wit_input::RecordBatch {
+            stream_name: stream.into().into_wit(),
+            records: lines.into_bytes(),
+            emitted_at: vec![emitted_at; records.len()],
+            annotations: Vec::new(),
+        },
+    )))
+}
+
+/// A checkpoint of one stream. `state` is what the destination gets to see as the source's message.
+pub fn checkpoint(stream: impl Into<StreamName>, state: &Value) -> InputItem {
+    InputItem(Scripted::Item(ScriptedItem::Checkpoint(
+        wit_input::CheckpointScope::Stream(stream.into().into_wit()),
+        state.to_string(),
+    )))
+}
+
+/// A checkpoint of all streams. `state` is what the destination gets to see as the source's message.
+pub fn global_checkpoint(state: &Value) -> InputItem {
+    InputItem(Scripted::Item(ScriptedItem::Checkpoint(
+        wit_input::CheckpointScope::Global,
+        state.to_string(),
+    )))
+}
+
+/// The end of a stream that the source finished.
+pub fn stream_complete(stream: impl Into<StreamName>) -> InputItem {
+    stream_end(stream.into(), wit_input::StreamOutcome::Complete)
+}
+
+/// The end of a stream that the source did not finish.
+pub fn stream_incomplete(stream: impl Into<StreamName>) -> InputItem {
+    stream_end(stream.into(), wit_input::StreamOutcome::Incomplete)
+}
+
+fn stream_end(stream: StreamName, outcome: wit_input::StreamOutcome) -> InputItem {
+    InputItem(Scripted::Item(ScriptedItem::StreamEnd(
+        wit_input::StreamEnd {
+            stream_name: stream.into_wit(),
+            outcome,
+        },
+    )))
+}
+
+/// A message that has no case of its own.
+pub fn other(message: &Value) -> InputItem {
+    InputItem(Scripted::Item(ScriptedItem::Other(message.to_string())))
+}
+
+/// The host ends the sync here.
+pub fn interruption(interruption: Interruption) -> InputItem {
+    InputItem(Scripted::Interruption(to_wit(interruption)))
+}
+
+/// A host that lives in memory.
+#[derive(Debug, Default)]
+pub struct Host {
+    state: SavedState,
+    interrupt: Option<(usize, wit::Interruption)>,
+}
+
+impl Host {
+    /// A host without a saved state.
+    pub fn new() -> Self {
+        Host::default()
+    }
+
+    /// Starts the read from the state of some streams.
+    #[must_use]
+    pub fn with_state<N: Into<StreamName>>(
+        self,
+        streams: impl IntoIterator<Item = (N, Value)>,
+    ) -> Self {
+        let streams = streams
+            .into_iter()
+            .map(|(name, state)| (name.into(), state.to_string()));
+        self.with_saved_state(SavedState::Streams(streams.collect()))
+    }
+
+    /// Starts the read from this state.
+    #[must_use]
+    pub fn with_saved_state(mut self, state: SavedState) -> Self {
+        self.state = state;
+        self
+    }
+
+    /// Takes so many batches and checkpoints of a source, and interrupts it at the next one.
+    #[must_use]
+    pub fn interrupting_after(mut self, taken: usize, interruption: Interruption) -> Self {
+        self.interrupt = Some((taken, to_wit(interruption)));
+        self
+    }
+
+    /// Runs `read`.
+    pub fn read<S: Source>(self, config: &Value, catalog: &Value) -> Run {
+        let state = match self.state {
+            SavedState::None => wit::SavedState::None,
+            SavedState::Streams(streams) => wit::SavedState::Streams(stream_states(streams)),
+            SavedState::Global { shared, streams } => wit::SavedState::Global(wit::GlobalState {
+                shared,
+                streams: stream_states(streams),
+            }),
+        };
+        run(
+            Memory {
+                interrupt: self.interrupt,
+                ..Memory::default()
+            },
+            || SourceComponent::<S>::read(config.to_string(), catalog.to_string(), state),
+        )
+    }
+
+    /// Runs `write`.
+    pub fn write<D: Destination>(
+        self,
+        config: &Value,
+        catalog: &Value,
+        input: impl IntoIterator<Item = InputItem>,
+    ) -> Run {
+        run(
+            Memory {
+                input: input.into_iter().collect(),
+                ..Memory::default()
+            },
+            || DestinationComponent::<D>::write(config.to_string(), catalog.to_string()),
+        )
+    }
+}
+
+/// Lets time pass, for the writers of this thread's next or running `read`.
+pub fn pass_time(time: Duration) {
+    PASSED.with_borrow_mut(|passed| *passed += time);
+}
+
+fn run(memory: Memory, command: impl FnOnce() -> Result<(), wit::Failure>) -> Run {
+    MEMORY.set(memory);
+    let result = command().map_err(from_wit);
+    Run {
+        events: MEMORY.take().events,
+        result,
+    }
+}
+
+fn from_wit(failure: wit::Failure) -> Failure {
+    let kind = match failure.kind {
+        wit::FailureKind::ConfigError => FailureKind::ConfigError,
+        wit::FailureKind::TransientError => FailureKind::TransientError,
+        wit::FailureKind::SystemError => FailureKind::SystemError,
+    };
+    let mut converted = Failure::new(kind, failure.message);
+    if let Some(internal_message) = failure.internal_message {
+        converted = converted.with_internal(internal_message);
+    }
+    if let Some(stream) = failure.stream_name {
+        converted = converted.for_stream(StreamName::from(stream));
+    }
+    converted
+}
+
+fn stream_states(streams: Vec<(StreamName, String)>) -> Vec<wit::StreamState> {
+    streams
+        .into_iter()
+        .map(|(name, state)| wit::StreamState {
+            stream_name: name.into_wit(),
+            state,
+        })
+        .collect()
+}
+
+fn to_wit(interruption: Interruption) -> wit::Interruption {
+    match interruption {
+        Interruption::Closed => wit::Interruption::Closed,
+        Interruption::Cancelled => wit::Interruption::Cancelled,
+        Interruption::Refused(why) => wit::Interruption::Refused(why),
+    }
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    events: Vec<Event>,
+    interrupt: Option<(usize, wit::Interruption)>,
+    taken: usize,
+    input: VecDeque<InputItem>,
+    /// Records handed out since the last checkpoint, of each stream.
+    handed_out: HashMap<StreamName, u32>,
+    handed_out_since_global: u32,
+}
+
+impl Memory {
+    fn take(&mut self, event: Event) -> Result<(), wit::Interruption> {
+        if let Some((after, interruption)) = &self.interrupt {
+            if self.taken >= *after {
+                return Err(interruption.clone());
+            }
+        }
+        self.taken += 1;
+        self.events.push(event);
+        Ok(())
+    }
+}
+
+thread_local! {
+    static MEMORY: RefCell<Memory> = RefCell::default();
+    static PASSED: RefCell<Duration> = const { RefCell::new(Duration::ZERO) };
+}
+
+/// The contract's imports, with the same names and signatures as the generated ones.
+pub(crate) mod imports {
+    use super::*;
+    use crate::bindings::source::airlock::connector::host::LogLevel;
+    use crate::bindings::source::airlock::connector::output::Outcome;
+
+    fn tell(event: Event) {
+        MEMORY.with_borrow_mut(|memory| memory.events.push(event));
+    }
+
+    fn take(event: Event) -> Result<(), wit::Interruption> {
+        MEMORY.with_borrow_mut(|memory| memory.take(event))
+    }
+
+    pub(crate) fn now() -> Instant {
+        Instant::now() + PASSED.with_borrow(|passed| *passed)
+    }
+
+    pub(crate) fn log(_level: LogLevel, message: &str) {
+        // Logging may happen while this thread ends.
+        let _ = MEMORY.try_with(|memory| {
+            memory
+                .borrow_mut()
+                .events
+                .push(Event::Log(message.to_owned()));
+        });
+    }
+
+    pub(crate) fn max_log_level() -> LogLevel {
+        LogLevel::Info
+    }
+
+    pub(crate) fn config_changed(config: &str) -> Result<(), wit::Interruption> {
+        take(Event::ConfigChanged(config.to_owned()))
+    }
+
+    pub(crate) fn analytics(kind: &str, value: Option<&str>) {
+        tell(Event::Analytics {
+            kind: kind.to_owned(),
+            value: value.map(str::to_owned),
+        });
+    }
+
+    pub(crate) fn global_checkpoint(state: &wit::GlobalState) -> Result<(), wit::Interruption> {
+        take(Event::GlobalCheckpoint {
+            shared: state.shared.clone(),
+            streams: state
+                .streams
+                .iter()
+                .map(|stream| (stream.stream_name.clone().into(), stream.state.clone()))
+                .collect(),
+        })
+    }
+
+    #[derive(Debug)]
+    pub(crate) struct StreamWriter {
+        name: StreamName,
+    }
+
+    impl StreamWriter {
+        pub(crate) fn open(name: &wit::StreamName) -> Result<StreamWriter, wit::Interruption> {
+            let name = StreamName::from(name.clone());
+            tell(Event::Opened(name.clone()));
+            Ok(StreamWriter { name })
+        }
+
+        pub(crate) fn write(&self, records: &[u8]) -> Result<(), wit::Interruption> {
+            self.write_annotated(records, &[])
+        }
+
+        pub(crate) fn write_annotated(
+            &self,
+            records: &[u8],
+            annotations: &[wit::Annotation],
+        ) -> Result<(), wit::Interruption> {
+            take(Event::Records {
+                stream: self.name.clone(),
+                lines: String::from_utf8_lossy(records).into_owned(),
+                annotations: annotations
+                    .iter()
+                    .map(|annotation| {
+                        (
+                            annotation.index,
+                            Annotation {
+                                emitted_at: annotation.emitted_at,
+                                meta: annotation.meta.clone(),
+                                file_reference: annotation.file_reference.clone(),
+                            },
+                        )
+                    })
+                    .collect(),
+            })
+        }
+
+        pub(crate) fn checkpoint(&self, state: &str) -> Result<(), wit::Interruption> {
+            take(Event::Checkpoint {
+                stream: self.name.clone(),
+                state: state.to_owned(),
+            })
+        }
+
+        pub(crate) fn estimate(&self, estimate: &str) -> Result<(), wit::Interruption> {
+            tell(Event::Estimate {
+                stream: self.name.clone(),
+                estimate: estimate.to_owned(),
+            });
+            Ok(())
+        }
+
+        pub(crate) fn running(&self, reasons: &str) -> Result<(), wit::Interruption> {
+            tell(Event::Running {
+                stream: self.name.clone(),
+                reasons: reasons.to_owned(),
+            });
+            Ok(())
+        }
+
+        pub(crate) fn finish(
+            writer: StreamWriter,
+            outcome: &Outcome,
+        ) -> Result<(), wit::Interruption> {
+            tell(Event::Finished {
+                stream: writer.name,
+                failed: match outcome {
+                    Outcome::Complete => None,
+                    Outcome::Failed(failure) => Some(failure.message.clone()),
+                },
+            });
+            Ok(())
+        }
+    }
+
+    #[derive(Debug)]
+    pub(crate) enum Item {
+        Records(wit_input::RecordBatch),
+        Checkpoint(Checkpoint),
+        StreamEnd(wit_input::StreamEnd),
+        Other(String),
+    }
+
+    #[derive(Debug)]
+    pub(crate) struct Checkpoint {
+        scope: wit_input::CheckpointScope,
+        state: String,
+        record_count: u32,
+    }
+
+    impl Checkpoint {
+        pub(crate) fn scope(&self) -> wit_input::CheckpointScope {
+            self.scope.clone()
+        }
+
+        pub(crate) fn state(&self) -> String {
+            self.state.clone()
+        }
+
+        pub(crate) fn record_count(&self) -> u32 {
+            self.record_count
+        }
+
+        pub(crate) fn commit(
+            checkpoint: Checkpoint,
+            rejected: u32,
+        ) -> Result<(), wit::Interruption> {
+            tell(Event::Committed {
+                scope: match checkpoint.scope {
+                    wit_input::CheckpointScope::Stream(name) => {
+                        CheckpointScope::Stream(name.into())
+                    }
+                    wit_input::CheckpointScope::Global => CheckpointScope::Global,
+                },
+                state: checkpoint.state,
+                rejected,
+            });
+            Ok(())
+        }
+    }
+
+    pub(crate) fn next(_max_bytes: u32) -> Result<Option<Item>, wit::Interruption> {
+        MEMORY.with_borrow_mut(|memory| {
+            let Some(InputItem(next)) = memory.input.pop_front() else {
+                return Ok(None);
+            };
+            let item = match next {
+                Scripted::Interruption(interruption) => return Err(interruption),
+                Scripted::Item(item) => item,
+            };
+            Ok(Some(match item {
+                ScriptedItem::Records(batch) => {
+                    let records = batch.emitted_at.len() as u32;
+                    let name = StreamName::from(batch.stream_name.clone());
+                    *memory.handed_out.entry(name).or_default() += records;
+                    memory.handed_out_since_global += records;
+                    Item::Records(batch)
+                }
+                ScriptedItem::Checkpoint(scope, state) => {
+                    let record_count = match &scope {
+                        wit_input::CheckpointScope::Stream(name) => memory
+                            .handed_out
+                            .remove(&StreamName::from(name.clone()))
+                            .unwrap_or_default(),
+                        wit_input::CheckpointScope::Global => {
+                            std::mem::take(&mut memory.handed_out_since_global)
+                        }
+                    };
+                    Item::Checkpoint(Checkpoint {
+                        scope,
+                        state,
+                        record_count,
+                    })
+                }
+                ScriptedItem::StreamEnd(end) => Item::StreamEnd(end),
+                ScriptedItem::Other(message) => Item::Other(message),
+            }))
+        })
+    }
+}
