@@ -68,10 +68,13 @@ pub fn run() -> Result<()> {
     summarize(&outcomes)
 }
 
-/// The order: what is quick first. Everything but xtask is compiled in the release profile, so that the host's
-/// dependencies, which take minutes, are compiled once for the binary and its tests, and their build scripts and
-/// macros once for all of it. The host is tested by itself: together with the other packages its dependencies would
-/// get other features, and be compiled again.
+/// The order: what is quick first, and what needs the host's dependencies together.
+///
+/// Those take minutes to compile, so the arrangement is about compiling them once. The host's own tests use what the
+/// build left, in the release profile and by themselves: together with the other packages its dependencies would get
+/// other features. Clippy and the documentation share one pass over them, and in the release profile the macros and
+/// build scripts of the build. All other packages are small, and tested in the development profile that xtask is
+/// built in, where linking a test takes no time.
 fn checks() -> Vec<Check> {
     let command = |arguments: &[&str]| {
         let mut command = cargo::cargo();
@@ -84,6 +87,28 @@ fn checks() -> Vec<Check> {
         needs_build: false,
     };
 
+    let host_tests = command(&[
+        "test",
+        "--release",
+        "--locked",
+        "--no-fail-fast",
+        "--package",
+        "airlock",
+    ]);
+    let others = [
+        "--workspace",
+        "--exclude",
+        "airlock",
+        "--locked",
+        "--no-fail-fast",
+    ];
+    // Not the examples: those of the tests are guests, which the build compiles for what they are made for.
+    let mut tests = command(&["test", "--lib", "--bins", "--tests"]);
+    tests.args(others);
+    // The tests through the binary find it, and the guests, by this.
+    tests.env("AIRLOCK_DIST", dist::directory());
+    let mut examples_in_documentation = command(&["test", "--doc"]);
+    examples_in_documentation.args(others);
     let clippy = command(&[
         "clippy",
         "--release",
@@ -96,25 +121,6 @@ fn checks() -> Vec<Check> {
     ]);
     let mut documentation = command(&["doc", "--release", "--workspace", "--no-deps", "--locked"]);
     documentation.env("RUSTDOCFLAGS", "--deny warnings");
-    let host_tests = command(&[
-        "test",
-        "--release",
-        "--locked",
-        "--no-fail-fast",
-        "--package",
-        "airlock",
-    ]);
-    let mut tests = command(&[
-        "test",
-        "--release",
-        "--locked",
-        "--no-fail-fast",
-        "--workspace",
-        "--exclude",
-        "airlock",
-    ]);
-    // The tests through the binary find it, and the guests, by this.
-    tests.env("AIRLOCK_DIST", dist::directory());
 
     vec![
         check("Formatting", command(&["fmt", "--all", "--check"])),
@@ -123,12 +129,13 @@ fn checks() -> Vec<Check> {
             work: Work::Build,
             needs_build: false,
         },
-        check("Unit tests of the host", host_tests),
         Check {
-            name: "Unit tests of the other packages, and the tests through the binary",
+            name: "Unit tests, and the tests through the binary",
             work: Work::Command(tests),
             needs_build: true,
         },
+        check("Examples in the documentation", examples_in_documentation),
+        check("Unit tests of the host", host_tests),
         check("Clippy", clippy),
         check("Documentation", documentation),
     ]
