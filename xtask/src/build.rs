@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::guest_toolchain::{GuestToolchain, TARGET};
-use crate::{cargo, dist};
+use crate::{command, dist};
 
 /// What to build.
 pub struct Selection {
@@ -31,7 +31,7 @@ pub fn run(selection: &Selection) -> Result<()> {
 }
 
 fn host(locked: bool) -> Result<()> {
-    let mut command = cargo::cargo();
+    let mut command = command::cargo();
     command.args(["build", "--release", "--package", "airlock"]);
     let artifacts = build(command, locked)?;
     let executable = artifacts
@@ -42,7 +42,7 @@ fn host(locked: bool) -> Result<()> {
 }
 
 fn guests(locked: bool) -> Result<()> {
-    let root = cargo::workspace_root();
+    let root = command::workspace_root();
     let toolchain = GuestToolchain::ensure()?;
     println!("Guests are compiled by {}", toolchain.describe());
     let guest_build = |package: &str| {
@@ -143,7 +143,7 @@ fn build(mut command: Command, locked: bool) -> Result<Vec<Artifact>> {
     if locked {
         command.arg("--locked");
     }
-    let shown = cargo::display(&command);
+    let shown = command::display(&command);
     println!("$ {shown}");
     let output = command
         .arg("--message-format=json-render-diagnostics")

@@ -14,7 +14,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{cargo, guest_toolchain};
+use crate::{command, guest_toolchain};
 
 /// A stable release: its compiler stays 1.85.1, which is what guests and the guest SDK promise to compile with.
 const SUITE: &str = "trixie";
@@ -78,7 +78,7 @@ pub fn unpack(host: &str) -> Result<PathBuf> {
     let fetched = fetch_and_unpack(&partial);
     if let Err(error) = fetched {
         remove(&partial)?;
-        return Err(error);
+        return Err(error.context(format!("no compiler in {}", prefix.display())));
     }
     remove(&prefix)?; // of a prefix that does not work
     fs::rename(partial.join("prefix"), &prefix)
@@ -93,11 +93,11 @@ fn fetch_and_unpack(partial: &Path) -> Result<()> {
     let prefix = partial.join("prefix");
     fs::create_dir(&packages)?;
     fs::create_dir(&prefix)?;
-    cargo::output(apt.command().arg("update")).context(
-        "cannot read Debian's package lists; hint: `apt-get update` must work on this machine, and its mirror must \
-         have the release trixie",
+    command::output(apt.command().arg("update")).context(
+        "cannot read Debian's package lists (`apt-get update` must work on this machine, and its mirror must have the \
+         release trixie)",
     )?;
-    cargo::output(
+    command::output(
         apt.command()
             .arg("download")
             .args(PACKAGES)
@@ -108,7 +108,7 @@ fn fetch_and_unpack(partial: &Path) -> Result<()> {
     eprintln!("Unpacking it");
     for entry in fs::read_dir(&packages)? {
         let package = entry?.path();
-        cargo::output(
+        command::output(
             Command::new("dpkg-deb")
                 .arg("-x")
                 .arg(&package)
@@ -124,7 +124,7 @@ fn fetch_and_unpack(partial: &Path) -> Result<()> {
 
 /// The compiler starts, and it has a standard library for guests.
 fn works(prefix: &Path) -> Result<()> {
-    cargo::output(Command::new(rustc(prefix)).arg("--version"))?;
+    command::output(Command::new(rustc(prefix)).arg("--version"))?;
     let libraries = prefix.join(format!("usr/lib/rustlib/{}/lib", guest_toolchain::TARGET));
     if !guest_toolchain::has_standard_library(&libraries) {
         bail!("there is no standard library in {}", libraries.display());
@@ -140,7 +140,7 @@ fn require(host: &str, keyring: &Path) -> Result<()> {
         );
     }
     for (program, option) in [("apt-get", "--version"), ("dpkg-deb", "--version")] {
-        cargo::output(Command::new(program).arg(option)).with_context(|| {
+        command::output(Command::new(program).arg(option)).with_context(|| {
             format!("Debian's compiler is fetched by {program}, which does not work here")
         })?;
     }
@@ -197,7 +197,7 @@ fn remove(directory: &Path) -> Result<()> {
 
 /// The mirror that this machine's own apt uses.
 fn mirror() -> Result<String> {
-    let targets = cargo::output(Command::new("apt-get").args([
+    let targets = command::output(Command::new("apt-get").args([
         "indextargets",
         "--format",
         "$(SITE) $(ORIGIN)",
@@ -221,7 +221,7 @@ fn choose_mirror(targets: &str) -> Option<&str> {
 
 /// apt with a configuration of its own: it reads one archive, and writes below one directory.
 struct Apt {
-    options: Vec<String>,
+    configuration: PathBuf,
 }
 
 impl Apt {
@@ -229,7 +229,6 @@ impl Apt {
         let sources = directory.join("sources.list");
         let lists = directory.join("lists");
         let cache = directory.join("cache");
-        // apt prefers what is installed to what can be downloaded, so it is told that nothing is.
         let status = directory.join("status");
         for path in [lists.join("partial"), cache.join("archives/partial")] {
             fs::create_dir_all(&path)
@@ -240,38 +239,46 @@ impl Apt {
             format!("deb [signed-by={KEYRING}] {mirror} {SUITE} main\n"),
         )?;
         fs::write(&status, "")?;
-        let options = [
-            ("Dir::Etc::sourcelist", sources.display().to_string()),
-            ("Dir::Etc::sourceparts", "-".to_owned()),
-            ("Dir::Etc::preferences", "-".to_owned()),
-            ("Dir::Etc::preferencesparts", "-".to_owned()),
-            ("Dir::State::lists", lists.display().to_string()),
-            ("Dir::State::status", status.display().to_string()),
-            ("Dir::Cache", cache.display().to_string()),
-            ("APT::Architecture", "amd64".to_owned()),
-            ("APT::Architectures", "amd64".to_owned()),
-            // The sandbox's user may not enter the home directory of root.
-            ("APT::Sandbox::User", "root".to_owned()),
-            // Otherwise `update` succeeds without a network.
-            ("APT::Update::Error-Mode", "any".to_owned()),
-            ("Acquire::Languages", "none".to_owned()),
-            ("Acquire::Retries", "1".to_owned()),
-            ("Acquire::http::Timeout", "20".to_owned()),
-            ("Acquire::https::Timeout", "20".to_owned()),
-        ];
-        Ok(Self {
-            options: options
-                .map(|(name, value)| format!("{name}={value}"))
-                .into(),
-        })
+        let configuration = directory.join("apt.conf");
+        fs::write(
+            &configuration,
+            format!(
+                r#"Dir::Etc::sourcelist "{}";
+Dir::Etc::sourceparts "-";
+Dir::Etc::preferences "-";
+Dir::Etc::preferencesparts "-";
+Dir::State::lists "{}";
+Dir::Cache "{}";
+// apt prefers what is installed to what can be downloaded, so it is told that nothing is.
+Dir::State::status "{}";
+APT::Architecture "amd64";
+APT::Architectures "amd64";
+// The sandbox's user may not enter the home directory of root.
+APT::Sandbox::User "root";
+// Otherwise `update` succeeds without a network.
+APT::Update::Error-Mode "any";
+// What the system does after its own updates is not for this one.
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+Acquire::Languages "none";
+Acquire::Retries "1";
+Acquire::http::Timeout "20";
+Acquire::https::Timeout "20";
+"#,
+                sources.display(),
+                lists.display(),
+                cache.display(),
+                status.display(),
+            ),
+        )?;
+        Ok(Self { configuration })
     }
 
+    /// An apt-get that reads this configuration after the system's, which may name a proxy.
     fn command(&self) -> Command {
         let mut command = Command::new("apt-get");
-        command.arg("-q");
-        for option in &self.options {
-            command.arg("-o").arg(option);
-        }
+        command.arg("-q").arg("-c").arg(&self.configuration);
         command
     }
 }

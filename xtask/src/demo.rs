@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::{build, cargo, dist, heading};
+use crate::{build, command, dist, heading};
 
 /// Without `always_updated: false` source-faker would send everything anew, whatever the state.
 const SOURCE_CONFIG: &str = r#"{"count": 1000, "seed": 1, "always_updated": false}"#;
@@ -41,7 +41,7 @@ pub fn run() -> Result<()> {
         dist::connector("*").display()
     );
 
-    env::set_current_dir(cargo::workspace_root()).context("cannot enter the checkout")?;
+    env::set_current_dir(command::workspace_root()).context("cannot enter the checkout")?;
     if Path::new(DIRECTORY).exists() {
         fs::remove_dir_all(DIRECTORY).with_context(|| format!("cannot empty {DIRECTORY}"))?;
     }
@@ -105,7 +105,7 @@ pub fn run() -> Result<()> {
 /// `airlock discover`, and the configured catalog made from what it prints.
 fn discover() -> Result<Value> {
     let mut command = airlock(SOURCE, "discover", &["--config", &path("source.json")]);
-    println!("$ {}", cargo::display(&command));
+    println!("$ {}", command::display(&command));
     let output = command
         .stderr(Stdio::inherit())
         .output()
@@ -187,8 +187,8 @@ fn sync(state: Option<&str>) -> Result<Sync> {
     let mut write = airlock(DESTINATION, "write", &arguments);
     println!(
         "$ {} \\\n    | {}",
-        cargo::display(&read),
-        cargo::display(&write)
+        command::display(&read),
+        command::display(&write)
     );
 
     let start = || format!("cannot start {AIRLOCK}");

@@ -7,11 +7,11 @@ use std::process;
 
 use anyhow::{Context, Result};
 
-use crate::cargo;
+use crate::command;
 
 /// The directory itself.
 pub fn directory() -> PathBuf {
-    cargo::workspace_root().join("dist")
+    command::workspace_root().join("dist")
 }
 
 /// The host.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use crate::{cargo, debian_rust};
+use crate::{command, debian_rust};
 
 /// What guests are compiled for.
 pub const TARGET: &str = "wasm32-wasip2";
@@ -67,10 +67,10 @@ impl GuestToolchain {
             ("RUSTC_WORKSPACE_WRAPPER", OsString::new()),
         ];
         let version = match &origin {
-            Origin::Installed => cargo::output(cargo::rustc().arg("--version"))?,
+            Origin::Installed => command::output(command::rustc().arg("--version"))?,
             Origin::Debian(prefix) => {
                 let rustc = debian_rust::rustc(prefix);
-                let version = cargo::output(Command::new(&rustc).arg("--version"))?;
+                let version = command::output(Command::new(&rustc).arg("--version"))?;
                 environment.push(("RUSTC", rustc.into()));
                 // Debian's compiler comes without the linker for components; rustup's toolchains carry it.
                 let linker = rust.tools().join("wasm-component-ld");
@@ -103,7 +103,7 @@ impl GuestToolchain {
 
     /// A cargo that compiles for guests with this compiler; the caller adds `build`, `--target` and the rest.
     pub fn cargo(&self) -> Command {
-        let mut command = cargo::cargo();
+        let mut command = command::cargo();
         for name in LEAKS {
             command.env_remove(name);
         }
@@ -129,7 +129,7 @@ impl GuestToolchain {
     fn shell(&self) -> String {
         let mut text = format!("unset {}\n", LEAKS.join(" "));
         for (name, value) in &self.environment {
-            text += &format!("export {name}={}\n", cargo::quote(value));
+            text += &format!("export {name}={}\n", command::quote(value));
         }
         text
     }
@@ -279,9 +279,9 @@ struct InstalledRust {
 
 impl InstalledRust {
     fn look() -> Result<Self> {
-        let sysroot = cargo::output(cargo::rustc().args(["--print", "sysroot"]))
+        let sysroot = command::output(command::rustc().args(["--print", "sysroot"]))
             .context("no usable rustc: install Rust by rustup (https://rustup.rs)")?;
-        let version = cargo::output(cargo::rustc().arg("-vV"))?;
+        let version = command::output(command::rustc().arg("-vV"))?;
         let host = host_triple(&version).context("`rustc -vV` names no host")?;
         Ok(Self {
             sysroot: PathBuf::from(sysroot.trim()),
@@ -320,7 +320,7 @@ pub fn has_standard_library(libraries: &Path) -> bool {
 
 /// Runs a command that must end in time; the error carries what it said.
 fn within(command: &mut Command, limit: Duration) -> Result<()> {
-    let shown = cargo::display(command);
+    let shown = command::display(command);
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -2,7 +2,7 @@
 //! It must not know how the host works inside: it calls `cargo` and the command line of `airlock`.
 
 mod build;
-mod cargo;
+mod command;
 mod debian_rust;
 mod demo;
 mod dist;

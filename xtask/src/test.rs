@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::{build, cargo, dist, heading};
+use crate::{build, command, dist, heading};
 
 /// One check.
 struct Check {
@@ -48,8 +48,8 @@ pub fn run() -> Result<()> {
                 locked: true,
             }),
             Work::Command(mut command) => {
-                println!("$ {}", cargo::display(&command));
-                cargo::run(&mut command)
+                println!("$ {}", command::display(&command));
+                command::run(&mut command)
             }
         };
         outcomes.push((
@@ -77,7 +77,7 @@ pub fn run() -> Result<()> {
 /// built in, where linking a test takes no time.
 fn checks() -> Vec<Check> {
     let command = |arguments: &[&str]| {
-        let mut command = cargo::cargo();
+        let mut command = command::cargo();
         command.args(arguments);
         command
     };
