@@ -195,28 +195,27 @@ fn remove(directory: &Path) -> Result<()> {
     }
 }
 
-/// The mirror that this machine's own apt uses.
+/// The mirror that this machine's own apt uses. Asked in a way that needs no lists: images often come without them.
 fn mirror() -> Result<String> {
-    let targets = command::output(Command::new("apt-get").args([
-        "indextargets",
-        "--format",
-        "$(SITE) $(ORIGIN)",
-        "Created-By: Packages",
-    ]))?;
-    choose_mirror(&targets)
+    let indexes = command::output(Command::new("apt-get").args(["--print-uris", "update"]))?;
+    choose_mirror(&indexes)
         .map(str::to_owned)
         .context("apt knows no package archive; hint: see /etc/apt/sources.list.d")
 }
 
-/// From lines of `site origin`. Where apt has no lists yet it knows no origin, and the site's name has to do.
-fn choose_mirror(targets: &str) -> Option<&str> {
-    let sites = || targets.lines().filter_map(|line| line.split_once(' '));
-    let archive = |site: &str| !site.trim_end_matches('/').ends_with("-security");
-    sites()
-        .find(|(site, origin)| *origin == "Debian" && archive(site))
-        .or_else(|| sites().find(|(site, _)| site.trim_end_matches('/').ends_with("/debian")))
-        .or_else(|| sites().next())
-        .map(|(site, _)| site)
+/// From lines like `'http://mirror.example/debian/dists/bookworm/InRelease' …`. Vendors' archives are configured beside
+/// Debian's on many machines, and an archive of security updates has none of the packages.
+fn choose_mirror(indexes: &str) -> Option<&str> {
+    let archives = || {
+        let addresses = indexes.lines().filter_map(|line| line.strip_prefix('\''));
+        addresses.filter_map(|address| Some(address.split_once("/dists/")?.0))
+    };
+    archives()
+        .find(|archive| archive.ends_with("/debian"))
+        .or_else(|| {
+            archives().find(|archive| archive.contains("debian") && !archive.contains("security"))
+        })
+        .or_else(|| archives().next())
 }
 
 /// apt with a configuration of its own: it reads one archive, and writes below one directory.
@@ -314,18 +313,25 @@ mod tests {
 
     #[test]
     fn the_mirror_is_debians_archive_whatever_else_is_configured() {
-        let targets = "https://vendor.example/apt Vendor\n\
-                       http://mirror.example/debian-security Debian\n\
-                       http://mirror.example/debian Debian\n";
-        assert_eq!(choose_mirror(targets), Some("http://mirror.example/debian"));
-        // Before the first `apt-get update`, apt fills in no origin.
-        let unread = "https://vendor.example/apt \nhttp://mirror.example/debian/ \n";
-        assert_eq!(choose_mirror(unread), Some("http://mirror.example/debian/"));
+        let indexes = |archives: &[&str]| -> String {
+            let line = |archive| format!("'{archive}/dists/bookworm/InRelease' some_file 0 \n");
+            archives.iter().map(line).collect()
+        };
+        let vendor = "https://vendor.example/apt";
+        let security = "http://mirror.example/debian-security";
+        let debian = "http://mirror.example/debian";
+        let from_list = "mirror+file:/etc/apt/mirrors/debian.list";
+        let chosen = |archives: &[&str]| choose_mirror(&indexes(archives)).map(str::to_owned);
+        assert_eq!(chosen(&[vendor, security, debian]).as_deref(), Some(debian));
         assert_eq!(
-            choose_mirror("http://mirror.example/all \n"),
-            Some("http://mirror.example/all")
+            chosen(&[vendor, security, from_list]).as_deref(),
+            Some(from_list)
         );
-        assert_eq!(choose_mirror(""), None);
+        assert_eq!(
+            chosen(&["http://proxy.example/all"]).as_deref(),
+            Some("http://proxy.example/all")
+        );
+        assert_eq!(choose_mirror("Reading package lists...\n"), None);
     }
 
     #[test]
