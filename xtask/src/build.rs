@@ -61,9 +61,7 @@ fn guests(locked: bool) -> Result<()> {
             .iter()
             .find(|artifact| artifact.manifest == folder.join("Cargo.toml"))
             .and_then(Artifact::component)
-            .with_context(|| {
-                format!("{name} built no component; its Cargo.toml needs crate-type = [\"cdylib\"]")
-            })?;
+            .with_context(|| format!("{name} built no component; its Cargo.toml needs crate-type = [\"cdylib\"]"))?;
         dist::put(component, &dist::connector(&name))?;
         let metadata = folder.join("metadata.yaml");
         if metadata.is_file() {
@@ -85,8 +83,8 @@ fn guests(locked: bool) -> Result<()> {
 
 /// The folders that hold a package, by name.
 fn packages_below(directory: &Path) -> Result<Vec<String>> {
-    let entries = fs::read_dir(directory)
-        .with_context(|| format!("cannot read the directory {}", directory.display()))?;
+    let entries =
+        fs::read_dir(directory).with_context(|| format!("cannot read the directory {}", directory.display()))?;
     let mut names = Vec::new();
     for entry in entries {
         let entry = entry?;
@@ -130,10 +128,7 @@ impl Artifact {
     }
 
     fn component(&self) -> Option<&Path> {
-        let wasm = |file: &&PathBuf| {
-            file.extension()
-                .is_some_and(|extension| extension == "wasm")
-        };
+        let wasm = |file: &&PathBuf| file.extension().is_some_and(|extension| extension == "wasm");
         self.files.iter().find(wasm).map(PathBuf::as_path)
     }
 }
@@ -169,14 +164,8 @@ mod tests {
             "filenames":["/t/source_faker.d","/t/source_faker.wasm"],"executable":null,"fresh":true}"#;
         let artifact = Artifact::parse(line).expect("an artifact");
         assert_eq!(artifact.name, "source_faker");
-        assert_eq!(
-            artifact.manifest,
-            Path::new("/w/guest-examples/source-faker/Cargo.toml")
-        );
-        assert_eq!(
-            artifact.component(),
-            Some(Path::new("/t/source_faker.wasm"))
-        );
+        assert_eq!(artifact.manifest, Path::new("/w/guest-examples/source-faker/Cargo.toml"));
+        assert_eq!(artifact.component(), Some(Path::new("/t/source_faker.wasm")));
         assert!(!artifact.is_example && artifact.executable.is_none());
 
         let executable = line
@@ -184,20 +173,13 @@ mod tests {
             .replace("cdylib", "example")
             .replace("source_faker.wasm", "source_faker");
         let artifact = Artifact::parse(&executable).expect("an artifact");
-        assert_eq!(
-            artifact.executable.as_deref(),
-            Some(Path::new("/t/airlock"))
-        );
+        assert_eq!(artifact.executable.as_deref(), Some(Path::new("/t/airlock")));
         assert!(artifact.is_example && artifact.component().is_none());
     }
 
     #[test]
     fn other_messages_are_not_artifacts() {
-        for line in [
-            "",
-            "not json",
-            r#"{"reason":"build-finished","success":true}"#,
-        ] {
+        for line in ["", "not json", r#"{"reason":"build-finished","success":true}"#] {
             assert!(Artifact::parse(line).is_none(), "{line}");
         }
     }

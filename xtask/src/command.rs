@@ -35,9 +35,7 @@ pub fn rustc() -> Command {
 
 /// Runs a command with its output on the terminal; an error unless it succeeds.
 pub fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start `{}`", display(command)))?;
+    let status = command.status().with_context(|| format!("cannot start `{}`", display(command)))?;
     if !status.success() {
         bail!("`{}` failed ({status})", display(command));
     }
@@ -46,36 +44,35 @@ pub fn run(command: &mut Command) -> Result<()> {
 
 /// Runs a command and returns its standard output; an error, with what it said, unless it succeeds.
 pub fn output(command: &mut Command) -> Result<String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start `{}`", display(command)))?;
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{}`", display(command)))?;
     if !output.status.success() {
-        bail!(
-            "`{}` failed ({}):\n{}",
-            display(command),
-            output.status,
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+        bail!("`{}` failed ({}):\n{}", display(command), output.status, String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The command as it could be typed in the root of the checkout; of its environment, what was set on purpose.
+/// The command as it could be typed in the root of the checkout, without its environment.
 pub fn display(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let program = match program.file_name() {
+        // A full path to rustup's cargo says nothing that `cargo` does not.
+        Some(name) if name == "cargo" => name,
+        _ => program.as_os_str(),
+    };
+    let words: Vec<String> = [program].into_iter().chain(command.get_args()).map(quote).collect();
+    words.join(" ")
+}
+
+/// The same with the environment that was set on purpose.
+pub fn display_with_environment(command: &Command) -> String {
     let mut words = Vec::new();
     for (name, value) in command.get_envs() {
         if let Some(value) = value {
             words.push(format!("{}={}", name.to_string_lossy(), quote(value)));
         }
     }
-    let program = Path::new(command.get_program());
-    // A full path to rustup's cargo says nothing that `cargo` does not.
-    words.push(match program.file_name() {
-        Some(name) if name == "cargo" => "cargo".to_owned(),
-        _ => quote(program.as_os_str()),
-    });
-    words.extend(command.get_args().map(quote));
+    words.push(display(command));
     words.join(" ")
 }
 
@@ -104,25 +101,18 @@ mod tests {
     }
 
     #[test]
-    fn a_command_is_shown_with_the_environment_set_on_purpose() {
+    fn a_command_is_shown_as_it_could_be_typed() {
         let mut command = Command::new("/somewhere/bin/cargo");
         command.args(["doc", "--no-deps"]);
-        command
-            .env("RUSTDOCFLAGS", "-D warnings")
-            .env_remove("HOME");
-        assert_eq!(
-            display(&command),
-            "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps"
-        );
+        command.env("RUSTDOCFLAGS", "-D warnings").env_remove("HOME");
+        assert_eq!(display(&command), "cargo doc --no-deps");
+        assert_eq!(display_with_environment(&command), "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps");
     }
 
     #[test]
     fn a_failing_command_is_an_error_with_what_it_said() {
         let error = output(Command::new("sh").args(["-c", "echo no such thing >&2; exit 3"]));
         let text = error.expect_err("exit 3").to_string();
-        assert!(
-            text.contains("no such thing") && text.contains('3'),
-            "{text}"
-        );
+        assert!(text.contains("no such thing") && text.contains('3'), "{text}");
     }
 }

@@ -97,23 +97,13 @@ fn fetch_and_unpack(partial: &Path) -> Result<()> {
         "cannot read Debian's package lists (`apt-get update` must work on this machine, and its mirror must have the \
          release trixie)",
     )?;
-    command::output(
-        apt.command()
-            .arg("download")
-            .args(PACKAGES)
-            .current_dir(&packages),
-    )
-    .context("cannot download Debian's packages")?;
+    command::output(apt.command().arg("download").args(PACKAGES).current_dir(&packages))
+        .context("cannot download Debian's packages")?;
 
     eprintln!("Unpacking it");
     for entry in fs::read_dir(&packages)? {
         let package = entry?.path();
-        command::output(
-            Command::new("dpkg-deb")
-                .arg("-x")
-                .arg(&package)
-                .arg(&prefix),
-        )?;
+        command::output(Command::new("dpkg-deb").arg("-x").arg(&package).arg(&prefix))?;
         fs::remove_file(package)?;
     }
     fs::create_dir(prefix.join("bin"))?;
@@ -135,14 +125,11 @@ fn works(prefix: &Path) -> Result<()> {
 /// Says what is missing before anything is downloaded.
 fn require(host: &str, keyring: &Path) -> Result<()> {
     if host != "x86_64-unknown-linux-gnu" {
-        bail!(
-            "Debian's compiler is used on x86_64-unknown-linux-gnu only, and this machine is {host}"
-        );
+        bail!("Debian's compiler is used on x86_64-unknown-linux-gnu only, and this machine is {host}");
     }
     for (program, option) in [("apt-get", "--version"), ("dpkg-deb", "--version")] {
-        command::output(Command::new(program).arg(option)).with_context(|| {
-            format!("Debian's compiler is fetched by {program}, which does not work here")
-        })?;
+        command::output(Command::new(program).arg(option))
+            .with_context(|| format!("Debian's compiler is fetched by {program}, which does not work here"))?;
     }
     if !keyring.is_file() {
         bail!(
@@ -176,12 +163,8 @@ fn lock(cache: &Path) -> Result<File> {
     let path = cache.join("lock");
     let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
     if file.try_lock().is_err() {
-        eprintln!(
-            "Waiting for another run that fetches the compiler (lock {})",
-            path.display()
-        );
-        file.lock()
-            .with_context(|| format!("cannot lock {}", path.display()))?;
+        eprintln!("Waiting for another run that fetches the compiler (lock {})", path.display());
+        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
     }
     Ok(file)
 }
@@ -212,9 +195,7 @@ fn choose_mirror(indexes: &str) -> Option<&str> {
     };
     archives()
         .find(|archive| archive.ends_with("/debian"))
-        .or_else(|| {
-            archives().find(|archive| archive.contains("debian") && !archive.contains("security"))
-        })
+        .or_else(|| archives().find(|archive| archive.contains("debian") && !archive.contains("security")))
         .or_else(|| archives().next())
 }
 
@@ -230,13 +211,9 @@ impl Apt {
         let cache = directory.join("cache");
         let status = directory.join("status");
         for path in [lists.join("partial"), cache.join("archives/partial")] {
-            fs::create_dir_all(&path)
-                .with_context(|| format!("cannot create {}", path.display()))?;
+            fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
         }
-        fs::write(
-            &sources,
-            format!("deb [signed-by={KEYRING}] {mirror} {SUITE} main\n"),
-        )?;
+        fs::write(&sources, format!("deb [signed-by={KEYRING}] {mirror} {SUITE} main\n"))?;
         fs::write(&status, "")?;
         let configuration = directory.join("apt.conf");
         fs::write(
@@ -288,26 +265,12 @@ mod tests {
 
     #[test]
     fn the_cache_is_the_users() {
-        let of = |xdg: Option<&str>, home: Option<&str>| {
-            cache_of(xdg.map(Into::into), home.map(Into::into))
-        };
+        let of = |xdg: Option<&str>, home: Option<&str>| cache_of(xdg.map(Into::into), home.map(Into::into));
         let path = |text: &str| Some(PathBuf::from(text));
-        assert_eq!(
-            of(Some("/c"), Some("/h")),
-            path("/c/airlock/guest-toolchain")
-        );
-        assert_eq!(
-            of(None, Some("/h")),
-            path("/h/.cache/airlock/guest-toolchain")
-        );
-        assert_eq!(
-            of(Some(""), Some("/h")),
-            path("/h/.cache/airlock/guest-toolchain")
-        );
-        assert_eq!(
-            of(Some("relative"), Some("/h")),
-            path("/h/.cache/airlock/guest-toolchain")
-        );
+        assert_eq!(of(Some("/c"), Some("/h")), path("/c/airlock/guest-toolchain"));
+        assert_eq!(of(None, Some("/h")), path("/h/.cache/airlock/guest-toolchain"));
+        assert_eq!(of(Some(""), Some("/h")), path("/h/.cache/airlock/guest-toolchain"));
+        assert_eq!(of(Some("relative"), Some("/h")), path("/h/.cache/airlock/guest-toolchain"));
         assert_eq!(of(None, None), None);
     }
 
@@ -323,24 +286,15 @@ mod tests {
         let from_list = "mirror+file:/etc/apt/mirrors/debian.list";
         let chosen = |archives: &[&str]| choose_mirror(&indexes(archives)).map(str::to_owned);
         assert_eq!(chosen(&[vendor, security, debian]).as_deref(), Some(debian));
-        assert_eq!(
-            chosen(&[vendor, security, from_list]).as_deref(),
-            Some(from_list)
-        );
-        assert_eq!(
-            chosen(&["http://proxy.example/all"]).as_deref(),
-            Some("http://proxy.example/all")
-        );
+        assert_eq!(chosen(&[vendor, security, from_list]).as_deref(), Some(from_list));
+        assert_eq!(chosen(&["http://proxy.example/all"]).as_deref(), Some("http://proxy.example/all"));
         assert_eq!(choose_mirror("Reading package lists...\n"), None);
     }
 
     #[test]
     fn a_machine_that_cannot_run_it_is_refused_before_a_download() {
         let error = require("aarch64-apple-darwin", Path::new(KEYRING)).expect_err("refused");
-        assert!(
-            error.to_string().contains("aarch64-apple-darwin"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("aarch64-apple-darwin"), "{error}");
     }
 
     #[test]
@@ -353,8 +307,7 @@ mod tests {
     fn a_compiler_without_the_standard_library_for_guests_does_not_work() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         fs::create_dir(directory.path().join("bin")).expect("bin");
-        std::os::unix::fs::symlink("/bin/true", rustc(directory.path()))
-            .expect("a compiler that only starts");
+        std::os::unix::fs::symlink("/bin/true", rustc(directory.path())).expect("a compiler that only starts");
         let error = works(directory.path()).expect_err("no standard library");
         assert!(error.to_string().contains("no standard library"), "{error}");
         let libraries = directory.path().join("usr/lib/rustlib/wasm32-wasip2/lib");

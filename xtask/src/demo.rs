@@ -30,23 +30,14 @@ type Counts = BTreeMap<String, u64>;
 /// Builds and runs the demonstration.
 pub fn run() -> Result<()> {
     heading("Build");
-    build::run(&build::Selection {
-        host: true,
-        guests: true,
-        locked: false,
-    })?;
-    println!(
-        "{} and {}",
-        dist::airlock().display(),
-        dist::connector("*").display()
-    );
+    build::run(&build::Selection { host: true, guests: true, locked: false })?;
+    println!("{} and {}", dist::airlock().display(), dist::connector("*").display());
 
     env::set_current_dir(command::workspace_root()).context("cannot enter the checkout")?;
     if Path::new(DIRECTORY).exists() {
         fs::remove_dir_all(DIRECTORY).with_context(|| format!("cannot empty {DIRECTORY}"))?;
     }
-    fs::create_dir_all(format!("{DIRECTORY}/airbyte"))
-        .with_context(|| format!("cannot create {DIRECTORY}"))?;
+    fs::create_dir_all(format!("{DIRECTORY}/airbyte")).with_context(|| format!("cannot create {DIRECTORY}"))?;
     save("source.json", SOURCE_CONFIG)?;
     save("destination.json", DESTINATION_CONFIG)?;
 
@@ -61,10 +52,7 @@ pub fn run() -> Result<()> {
     let first = sync(None)?;
     let written = first.check(&streams, &Counts::new(), &count_written(&streams)?)?;
     for (stream, count) in &written {
-        ensure!(
-            *count > 0,
-            "the first sync moved no record of the stream {stream}"
-        );
+        ensure!(*count > 0, "the first sync moved no record of the stream {stream}");
         println!("{stream}: {count} records in {}", file_of(stream));
         println!("  {}", shorten(&first_line(&file_of(stream))?, 150));
     }
@@ -76,9 +64,7 @@ pub fn run() -> Result<()> {
 
     heading("The state it leaves");
     save("state.jsonl", &first.states.concat())?;
-    println!(
-        "The STATE messages that the destination acknowledged are in {DIRECTORY}/state.jsonl:"
-    );
+    println!("The STATE messages that the destination acknowledged are in {DIRECTORY}/state.jsonl:");
     for line in &first.states {
         println!("  {}", shorten(line.trim_end(), 300));
     }
@@ -96,9 +82,7 @@ pub fn run() -> Result<()> {
     println!("The state was understood: nothing was moved twice.");
 
     heading("Done");
-    println!(
-        "Everything is in {DIRECTORY}; the files of the destination are in {DIRECTORY}/airbyte/local/demo."
-    );
+    println!("Everything is in {DIRECTORY}; the files of the destination are in {DIRECTORY}/airbyte/local/demo.");
     Ok(())
 }
 
@@ -106,10 +90,7 @@ pub fn run() -> Result<()> {
 fn discover() -> Result<Value> {
     let mut command = airlock(SOURCE, "discover", &["--config", &path("source.json")]);
     println!("$ {}", command::display(&command));
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("cannot start {AIRLOCK}"))?;
+    let output = command.stderr(Stdio::inherit()).output().with_context(|| format!("cannot start {AIRLOCK}"))?;
     let messages = messages(&String::from_utf8_lossy(&output.stdout))?;
     if !output.status.success() {
         tell(&messages);
@@ -151,9 +132,7 @@ fn configure(catalog: &Value) -> Result<Value> {
 
 fn stream_names(catalog: &Value) -> Vec<String> {
     let streams = catalog["streams"].as_array().into_iter().flatten();
-    streams
-        .filter_map(|configured| configured["stream"]["name"].as_str().map(str::to_owned))
-        .collect()
+    streams.filter_map(|configured| configured["stream"]["name"].as_str().map(str::to_owned)).collect()
 }
 
 /// What a sync printed at its end.
@@ -176,20 +155,9 @@ fn sync(state: Option<&str>) -> Result<Sync> {
         arguments.extend(["--state", state]);
     }
     let mut read = airlock(SOURCE, "read", &arguments);
-    let arguments = [
-        "--config",
-        &destination,
-        "--catalog",
-        &catalog,
-        "--airbyte-dir",
-        &airbyte,
-    ];
+    let arguments = ["--config", &destination, "--catalog", &catalog, "--airbyte-dir", &airbyte];
     let mut write = airlock(DESTINATION, "write", &arguments);
-    println!(
-        "$ {} \\\n    | {}",
-        command::display(&read),
-        command::display(&write)
-    );
+    println!("$ {} \\\n    | {}", command::display(&read), command::display(&write));
 
     let start = || format!("cannot start {AIRLOCK}");
     let mut reading = read.stdout(Stdio::piped()).spawn().with_context(start)?;
@@ -203,21 +171,14 @@ fn sync(state: Option<&str>) -> Result<Sync> {
     let messages = messages(&String::from_utf8_lossy(&written.stdout))?;
     if !read_status.success() || !written.status.success() {
         tell(&messages);
-        bail!(
-            "read ended with {read_status}, write with {}",
-            written.status
-        );
+        bail!("read ended with {read_status}, write with {}", written.status);
     }
     Sync::tally(&messages)
 }
 
 impl Sync {
     fn tally(messages: &[(String, Value)]) -> Result<Self> {
-        let mut sync = Self {
-            states: Vec::new(),
-            sent: Counts::new(),
-            committed: Counts::new(),
-        };
+        let mut sync = Self { states: Vec::new(), sent: Counts::new(), committed: Counts::new() };
         for (line, message) in messages {
             if message["type"] != "STATE" {
                 continue;
@@ -226,16 +187,11 @@ impl Sync {
             let stream = state["stream"]["stream_descriptor"]["name"]
                 .as_str()
                 .with_context(|| format!("a STATE message names no stream: {line}"))?;
-            for (counts, field) in [
-                (&mut sync.sent, "sourceStats"),
-                (&mut sync.committed, "destinationStats"),
-            ] {
+            for (counts, field) in [(&mut sync.sent, "sourceStats"), (&mut sync.committed, "destinationStats")] {
                 let count = state[field]["recordCount"]
                     .as_f64()
                     .filter(|count| *count >= 0.0 && count.fract() == 0.0)
-                    .with_context(|| {
-                        format!("a STATE message has no {field}.recordCount: {line}")
-                    })?;
+                    .with_context(|| format!("a STATE message has no {field}.recordCount: {line}"))?;
                 *counts.entry(stream.to_owned()).or_default() += count as u64;
             }
             sync.states.push(format!("{line}\n"));
@@ -264,17 +220,15 @@ impl Sync {
 
 fn airlock(connector: &str, verb: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(AIRLOCK);
-    command
-        .args(["--connector", connector, verb])
-        .args(arguments);
+    command.args(["--connector", connector, verb]).args(arguments);
     command
 }
 
 /// The lines of a protocol stream, as text and parsed. Under these commands nothing else may be on stdout.
 fn messages(output: &str) -> Result<Vec<(String, Value)>> {
     let lines = output.lines().map(|line| {
-        let message: Value = serde_json::from_str(line)
-            .with_context(|| format!("airlock printed a line that is no message: {line}"))?;
+        let message: Value =
+            serde_json::from_str(line).with_context(|| format!("airlock printed a line that is no message: {line}"))?;
         Ok((line.to_owned(), message))
     });
     lines.collect()
@@ -307,16 +261,11 @@ fn count_written(streams: &[String]) -> Result<Counts> {
     let mut counts = Counts::new();
     for stream in streams {
         let file = file_of(stream);
-        let text = fs::read_to_string(&file)
-            .with_context(|| format!("the destination left no file {file}"))?;
+        let text = fs::read_to_string(&file).with_context(|| format!("the destination left no file {file}"))?;
         for (index, line) in text.lines().enumerate() {
-            let record: Value = serde_json::from_str(line)
-                .with_context(|| format!("line {} of {file} is no JSON", index + 1))?;
-            ensure!(
-                record["_airbyte_data"].is_object(),
-                "line {} of {file} has no object _airbyte_data",
-                index + 1
-            );
+            let record: Value =
+                serde_json::from_str(line).with_context(|| format!("line {} of {file} is no JSON", index + 1))?;
+            ensure!(record["_airbyte_data"].is_object(), "line {} of {file} has no object _airbyte_data", index + 1);
         }
         counts.insert(stream.clone(), text.lines().count() as u64);
     }
@@ -340,10 +289,7 @@ mod tests {
     use super::*;
 
     fn counts(pairs: &[(&str, u64)]) -> Counts {
-        pairs
-            .iter()
-            .map(|(stream, count)| ((*stream).to_owned(), *count))
-            .collect()
+        pairs.iter().map(|(stream, count)| ((*stream).to_owned(), *count)).collect()
     }
 
     #[test]
@@ -396,17 +342,9 @@ mod tests {
     #[test]
     fn states_are_kept_as_they_came_and_their_counts_add_up() {
         let log = r#"{"type":"LOG","log":{"level":"INFO","message":"hello"}}"#;
-        let lines = [
-            log,
-            &state("users", 600.0, 600.0),
-            &state("users", 400.0, 400.0),
-        ]
-        .join("\n");
+        let lines = [log, &state("users", 600.0, 600.0), &state("users", 400.0, 400.0)].join("\n");
         let sync = Sync::tally(&messages(&lines).expect("messages")).expect("a tally");
-        assert_eq!(
-            sync.states.concat(),
-            format!("{}\n", &lines[log.len() + 1..])
-        );
+        assert_eq!(sync.states.concat(), format!("{}\n", &lines[log.len() + 1..]));
         assert_eq!(sync.sent, counts(&[("users", 1000)]));
         assert_eq!(sync.committed, counts(&[("users", 1000)]));
     }
@@ -414,9 +352,7 @@ mod tests {
     #[test]
     fn a_state_without_counts_is_an_error() {
         let line = r#"{"type":"STATE","state":{"type":"STREAM","stream":{"stream_descriptor":{"name":"users"}}}}"#;
-        let error = Sync::tally(&messages(line).expect("messages"))
-            .err()
-            .expect("no counts");
+        let error = Sync::tally(&messages(line).expect("messages")).err().expect("no counts");
         assert!(error.to_string().contains("sourceStats"), "{error}");
     }
 
@@ -431,16 +367,9 @@ mod tests {
         let check = |sent, committed, before, after| {
             let text = state("users", sent, committed);
             let sync = Sync::tally(&messages(&text).expect("messages")).expect("a tally");
-            sync.check(
-                &streams,
-                &counts(&[("users", before)]),
-                &counts(&[("users", after)]),
-            )
+            sync.check(&streams, &counts(&[("users", before)]), &counts(&[("users", after)]))
         };
-        assert_eq!(
-            check(10.0, 10.0, 5, 15).expect("agree"),
-            counts(&[("users", 10)])
-        );
+        assert_eq!(check(10.0, 10.0, 5, 15).expect("agree"), counts(&[("users", 10)]));
         assert!(check(10.0, 9.0, 0, 10).is_err());
         assert!(check(10.0, 10.0, 5, 10).is_err());
         assert!(check(0.0, 0.0, 10, 11).is_err());

@@ -26,9 +26,7 @@ pub fn connector(name: &str) -> PathBuf {
 
 /// What the platform's registry knows of a guest.
 pub fn metadata(name: &str) -> PathBuf {
-    directory()
-        .join("connectors")
-        .join(format!("{name}.metadata.yaml"))
+    directory().join("connectors").join(format!("{name}.metadata.yaml"))
 }
 
 /// A faulty guest of the tests.
@@ -41,8 +39,8 @@ pub fn put(from: &Path, to: &Path) -> Result<()> {
     let what = || format!("cannot copy {} to {}", from.display(), to.display());
     let new = fs::read(from).with_context(what)?;
     let permissions = fs::metadata(from).with_context(what)?.permissions();
-    let same = fs::read(to).is_ok_and(|old| old == new)
-        && fs::metadata(to).is_ok_and(|old| old.permissions() == permissions);
+    let same =
+        fs::read(to).is_ok_and(|old| old == new) && fs::metadata(to).is_ok_and(|old| old.permissions() == permissions);
     if same {
         return Ok(());
     }
@@ -69,15 +67,8 @@ mod tests {
 
     fn names(directory: &Path) -> Vec<String> {
         let entries = fs::read_dir(directory).expect("a directory");
-        let mut names: Vec<String> = entries
-            .map(|entry| {
-                entry
-                    .expect("an entry")
-                    .file_name()
-                    .to_string_lossy()
-                    .into_owned()
-            })
-            .collect();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         names
     }
@@ -85,36 +76,22 @@ mod tests {
     #[test]
     fn a_file_is_put_in_place_and_replaced_only_when_it_changed() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let (from, to) = (
-            directory.path().join("from"),
-            directory.path().join("dist/to"),
-        );
+        let (from, to) = (directory.path().join("from"), directory.path().join("dist/to"));
         fs::write(&from, "one").expect("written");
         fs::set_permissions(&from, fs::Permissions::from_mode(0o755)).expect("executable");
 
         put(&from, &to).expect("put");
         assert_eq!(fs::read(&to).expect("there"), b"one");
-        assert_eq!(
-            fs::metadata(&to).expect("there").permissions().mode() & 0o777,
-            0o755
-        );
+        assert_eq!(fs::metadata(&to).expect("there").permissions().mode() & 0o777, 0o755);
 
         let first = fs::metadata(&to).expect("there").ino();
         put(&from, &to).expect("put again");
-        assert_eq!(
-            fs::metadata(&to).expect("there").ino(),
-            first,
-            "the same file was replaced"
-        );
+        assert_eq!(fs::metadata(&to).expect("there").ino(), first, "the same file was replaced");
 
         fs::write(&from, "two").expect("written");
         put(&from, &to).expect("put a change");
         assert_eq!(fs::read(&to).expect("there"), b"two");
-        assert_eq!(
-            names(&directory.path().join("dist")),
-            ["to"],
-            "a temporary file stayed"
-        );
+        assert_eq!(names(&directory.path().join("dist")), ["to"], "a temporary file stayed");
     }
 
     #[test]

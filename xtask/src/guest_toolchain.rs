@@ -58,10 +58,7 @@ impl GuestToolchain {
 
     fn new(origin: Origin, rust: &InstalledRust) -> Result<Self> {
         let mut environment: Vec<(&'static str, OsString)> = vec![
-            (
-                "CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS",
-                GUEST_RUSTFLAGS.into(),
-            ),
+            ("CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS", GUEST_RUSTFLAGS.into()),
             // Set but empty also switches off what a configuration file names.
             ("RUSTC_WRAPPER", OsString::new()),
             ("RUSTC_WORKSPACE_WRAPPER", OsString::new()),
@@ -84,21 +81,13 @@ impl GuestToolchain {
                 environment.push(("CARGO_TARGET_WASM32_WASIP2_LINKER", linker.into()));
                 let mut path = vec![rust.tools(), rust.tools().join("gcc-ld")];
                 path.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
-                let path =
-                    env::join_paths(path).context("PATH has an entry that cannot be kept")?;
+                let path = env::join_paths(path).context("PATH has an entry that cannot be kept")?;
                 environment.push(("PATH", path));
-                environment.push((
-                    "CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS",
-                    "fallback".into(),
-                ));
+                environment.push(("CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS", "fallback".into()));
                 version
             }
         };
-        Ok(Self {
-            origin,
-            version: version.trim().to_owned(),
-            environment,
-        })
+        Ok(Self { origin, version: version.trim().to_owned(), environment })
     }
 
     /// A cargo that compiles for guests with this compiler; the caller adds `build`, `--target` and the rest.
@@ -116,11 +105,7 @@ impl GuestToolchain {
         match &self.origin {
             Origin::Installed => format!("{} with the target {TARGET}", self.version),
             Origin::Debian(prefix) => {
-                format!(
-                    "{} of Debian, unpacked in {}",
-                    self.version,
-                    prefix.display()
-                )
+                format!("{} of Debian, unpacked in {}", self.version, prefix.display())
             }
         }
     }
@@ -144,9 +129,7 @@ pub fn print(as_shell: bool) -> Result<()> {
     }
     println!("Guests are compiled by {}", toolchain.describe());
     if let Origin::Debian(_) = toolchain.origin {
-        println!(
-            "rustup's own compiler takes over as soon as it has the target: rustup target add {TARGET}"
-        );
+        println!("rustup's own compiler takes over as soon as it has the target: rustup target add {TARGET}");
     }
     println!("To build one by hand, in a subshell so that the host keeps its own compiler:");
     println!(
@@ -166,11 +149,7 @@ enum Wish {
 
 impl Wish {
     fn from_variable(value: Option<OsString>) -> Result<Self> {
-        match value
-            .as_ref()
-            .map(|value| value.to_string_lossy())
-            .as_deref()
-        {
+        match value.as_ref().map(|value| value.to_string_lossy()).as_deref() {
             None | Some("" | "auto") => Ok(Self::Any),
             Some("rustup") => Ok(Self::Rustup),
             Some("debian") => Ok(Self::Debian),
@@ -221,10 +200,8 @@ fn choose(wish: Wish, machine: &impl Machine) -> Result<Origin> {
             Err(error) => reasons.push(error),
         }
     }
-    let reasons: Vec<String> = reasons
-        .iter()
-        .map(|reason| format!("\n- {}", format!("{reason:#}").replace('\n', "\n  ")))
-        .collect();
+    let reasons: Vec<String> =
+        reasons.iter().map(|reason| format!("\n- {}", format!("{reason:#}").replace('\n', "\n  "))).collect();
     bail!(
         "there is no compiler for guests (target {TARGET}):{}\n\
          hint: with a network, run `rustup target add {TARGET}` and try again",
@@ -239,9 +216,7 @@ struct ThisMachine {
 
 impl ThisMachine {
     fn look() -> Result<Self> {
-        Ok(Self {
-            rust: InstalledRust::look()?,
-        })
+        Ok(Self { rust: InstalledRust::look()? })
     }
 }
 
@@ -283,10 +258,7 @@ impl InstalledRust {
             .context("no usable rustc: install Rust by rustup (https://rustup.rs)")?;
         let version = command::output(command::rustc().arg("-vV"))?;
         let host = host_triple(&version).context("`rustc -vV` names no host")?;
-        Ok(Self {
-            sysroot: PathBuf::from(sysroot.trim()),
-            host: host.to_owned(),
-        })
+        Ok(Self { sysroot: PathBuf::from(sysroot.trim()), host: host.to_owned() })
     }
 
     /// Where rustup's toolchains keep rust-lld and wasm-component-ld.
@@ -306,16 +278,11 @@ fn host_triple(version: &str) -> Option<&str> {
 
 /// A directory alone is no proof: a download that was broken off leaves one too.
 pub fn has_standard_library(libraries: &Path) -> bool {
-    libraries
-        .read_dir()
-        .into_iter()
-        .flatten()
-        .flatten()
-        .any(|entry| {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            name.starts_with("libstd-") && name.ends_with(".rlib")
-        })
+    libraries.read_dir().into_iter().flatten().flatten().any(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        name.starts_with("libstd-") && name.ends_with(".rlib")
+    })
 }
 
 /// Runs a command that must end in time; the error carries what it said.
@@ -337,14 +304,9 @@ fn within(command: &mut Command, limit: Duration) -> Result<()> {
         });
     }
     let Ok(text) = hear.recv_timeout(limit) else {
-        child
-            .kill()
-            .with_context(|| format!("cannot stop `{shown}`"))?;
+        child.kill().with_context(|| format!("cannot stop `{shown}`"))?;
         child.wait()?;
-        bail!(
-            "`{shown}` did not end within {} seconds and was stopped",
-            limit.as_secs()
-        );
+        bail!("`{shown}` did not end within {} seconds and was stopped", limit.as_secs());
     };
     let status = child.wait()?;
     if !status.success() {
@@ -401,80 +363,45 @@ mod tests {
 
     #[test]
     fn an_installed_target_is_used_and_nothing_is_fetched() {
-        let machine = Imagined {
-            target: true,
-            unpacked: true,
-            ..Imagined::default()
-        };
-        assert_eq!(
-            choose(Wish::Any, &machine).expect("chosen"),
-            Origin::Installed
-        );
+        let machine = Imagined { target: true, unpacked: true, ..Imagined::default() };
+        assert_eq!(choose(Wish::Any, &machine).expect("chosen"), Origin::Installed);
         assert!(machine.done.borrow().is_empty());
     }
 
     #[test]
     fn rustup_comes_before_debian() {
-        let machine = Imagined {
-            rustup_adds: true,
-            unpacks: true,
-            ..Imagined::default()
-        };
-        assert_eq!(
-            choose(Wish::Any, &machine).expect("chosen"),
-            Origin::Installed
-        );
+        let machine = Imagined { rustup_adds: true, unpacks: true, ..Imagined::default() };
+        assert_eq!(choose(Wish::Any, &machine).expect("chosen"), Origin::Installed);
         assert_eq!(*machine.done.borrow(), ["add"]);
     }
 
     #[test]
     fn debian_serves_where_rustup_cannot() {
-        let machine = Imagined {
-            unpacks: true,
-            ..Imagined::default()
-        };
+        let machine = Imagined { unpacks: true, ..Imagined::default() };
         assert_eq!(choose(Wish::Any, &machine).expect("chosen"), debian());
         assert_eq!(*machine.done.borrow(), ["add", "unpack"]);
     }
 
     #[test]
     fn an_unpacked_compiler_spares_waiting_for_rustup() {
-        let machine = Imagined {
-            unpacked: true,
-            ..Imagined::default()
-        };
+        let machine = Imagined { unpacked: true, ..Imagined::default() };
         assert_eq!(choose(Wish::Any, &machine).expect("chosen"), debian());
         assert!(machine.done.borrow().is_empty());
     }
 
     #[test]
     fn a_target_added_to_another_compiler_is_not_taken_for_ours() {
-        let machine = Imagined {
-            rustup_adds_elsewhere: true,
-            unpacks: true,
-            ..Imagined::default()
-        };
+        let machine = Imagined { rustup_adds_elsewhere: true, unpacks: true, ..Imagined::default() };
         assert_eq!(choose(Wish::Any, &machine).expect("chosen"), debian());
     }
 
     #[test]
     fn a_wish_allows_only_its_way() {
-        let machine = Imagined {
-            target: true,
-            unpacks: true,
-            ..Imagined::default()
-        };
+        let machine = Imagined { target: true, unpacks: true, ..Imagined::default() };
         assert_eq!(choose(Wish::Debian, &machine).expect("chosen"), debian());
-        let machine = Imagined {
-            unpacked: true,
-            unpacks: true,
-            ..Imagined::default()
-        };
+        let machine = Imagined { unpacked: true, unpacks: true, ..Imagined::default() };
         let error = choose(Wish::Rustup, &machine).expect_err("rustup cannot");
-        assert!(
-            error.to_string().contains("no network for rustup"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("no network for rustup"), "{error}");
         assert_eq!(*machine.done.borrow(), ["add"]);
     }
 
@@ -495,10 +422,7 @@ mod tests {
         assert_eq!(wish("rustup").expect("rustup"), Wish::Rustup);
         assert_eq!(wish("debian").expect("debian"), Wish::Debian);
         let error = wish("gentoo").expect_err("not a wish").to_string();
-        assert!(
-            error.contains("gentoo") && error.contains("debian"),
-            "{error}"
-        );
+        assert!(error.contains("gentoo") && error.contains("debian"), "{error}");
     }
 
     #[test]
@@ -528,10 +452,8 @@ mod tests {
 
     #[test]
     fn a_command_that_fails_tells_why() {
-        let error = within(
-            Command::new("sh").args(["-c", "echo server unreachable >&2; exit 1"]),
-            Duration::from_secs(60),
-        );
+        let error =
+            within(Command::new("sh").args(["-c", "echo server unreachable >&2; exit 1"]), Duration::from_secs(60));
         let text = error.expect_err("exit 1").to_string();
         assert!(text.contains("server unreachable"), "{text}");
     }

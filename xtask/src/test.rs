@@ -42,13 +42,9 @@ pub fn run() -> Result<()> {
         let start = Instant::now();
         let is_build = matches!(check.work, Work::Build);
         let result = match check.work {
-            Work::Build => build::run(&build::Selection {
-                host: true,
-                guests: true,
-                locked: true,
-            }),
+            Work::Build => build::run(&build::Selection { host: true, guests: true, locked: true }),
             Work::Command(mut command) => {
-                println!("$ {}", command::display(&command));
+                println!("$ {}", command::display_with_environment(&command));
                 command::run(&mut command)
             }
         };
@@ -81,27 +77,10 @@ fn checks() -> Vec<Check> {
         command.args(arguments);
         command
     };
-    let check = |name, command| Check {
-        name,
-        work: Work::Command(command),
-        needs_build: false,
-    };
+    let check = |name, command| Check { name, work: Work::Command(command), needs_build: false };
 
-    let host_tests = command(&[
-        "test",
-        "--release",
-        "--locked",
-        "--no-fail-fast",
-        "--package",
-        "airlock",
-    ]);
-    let others = [
-        "--workspace",
-        "--exclude",
-        "airlock",
-        "--locked",
-        "--no-fail-fast",
-    ];
+    let host_tests = command(&["test", "--release", "--locked", "--no-fail-fast", "--package", "airlock"]);
+    let others = ["--workspace", "--exclude", "airlock", "--locked", "--no-fail-fast"];
     // Not the examples: those of the tests are guests, which the build compiles for what they are made for.
     let mut tests = command(&["test", "--lib", "--bins", "--tests"]);
     tests.args(others);
@@ -109,31 +88,15 @@ fn checks() -> Vec<Check> {
     tests.env("AIRLOCK_DIST", dist::directory());
     let mut examples_in_documentation = command(&["test", "--doc"]);
     examples_in_documentation.args(others);
-    let clippy = command(&[
-        "clippy",
-        "--release",
-        "--workspace",
-        "--all-targets",
-        "--locked",
-        "--",
-        "--deny",
-        "warnings",
-    ]);
+    let clippy =
+        command(&["clippy", "--release", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]);
     let mut documentation = command(&["doc", "--release", "--workspace", "--no-deps", "--locked"]);
     documentation.env("RUSTDOCFLAGS", "--deny warnings");
 
     vec![
         check("Formatting", command(&["fmt", "--all", "--check"])),
-        Check {
-            name: "Build",
-            work: Work::Build,
-            needs_build: false,
-        },
-        Check {
-            name: "Unit tests, and the tests through the binary",
-            work: Work::Command(tests),
-            needs_build: true,
-        },
+        Check { name: "Build", work: Work::Build, needs_build: false },
+        Check { name: "Unit tests, and the tests through the binary", work: Work::Command(tests), needs_build: true },
         check("Examples in the documentation", examples_in_documentation),
         check("Unit tests of the host", host_tests),
         check("Clippy", clippy),
@@ -168,15 +131,8 @@ mod tests {
         let passed = || Outcome::Passed(Duration::from_secs(1));
         let failed = || Outcome::Failed(Duration::from_secs(1));
         summarize(&[("formatting", passed()), ("build", passed())]).expect("all passed");
-        let error = summarize(&[
-            ("formatting", failed()),
-            ("build", passed()),
-            ("clippy", failed()),
-        ]);
-        assert_eq!(
-            error.expect_err("two failed").to_string(),
-            "failed: formatting; clippy"
-        );
+        let error = summarize(&[("formatting", failed()), ("build", passed()), ("clippy", failed())]);
+        assert_eq!(error.expect_err("two failed").to_string(), "failed: formatting; clippy");
         // What was not run is never the only thing wrong: the build failed before it.
         let error = summarize(&[("build", failed()), ("tests", Outcome::NotRun)]);
         assert_eq!(error.expect_err("one failed").to_string(), "failed: build");
