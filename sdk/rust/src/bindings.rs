@@ -7,8 +7,8 @@
 /// The world of a connector that reads.
 pub mod source {
     wit_bindgen::generate!({
-        path: "wit",
-        world: "source-connector",
+        path: "../../wit",
+        world: "source",
         pub_export_macro: true,
         export_macro_name: "export_source_world",
         default_bindings_module: "airlock_sdk::bindings::source",
@@ -18,8 +18,8 @@ pub mod source {
 /// The world of a connector that writes.
 pub mod destination {
     wit_bindgen::generate!({
-        path: "wit",
-        world: "destination-connector",
+        path: "../../wit",
+        world: "destination",
         pub_export_macro: true,
         export_macro_name: "export_destination_world",
         default_bindings_module: "airlock_sdk::bindings::destination",

@@ -22,9 +22,7 @@ pub struct Catalog {
 impl Catalog {
     /// A catalog of these streams.
     pub fn new(streams: impl IntoIterator<Item = Stream>) -> Self {
-        Catalog {
-            streams: streams.into_iter().collect(),
-        }
+        Catalog { streams: streams.into_iter().collect() }
     }
 }
 
@@ -74,18 +72,10 @@ pub struct Stream {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_defined_cursor: Option<bool>,
     /// The path of the field that tells new records from old ones, if the user chooses no other.
-    #[serde(
-        default,
-        deserialize_with = "null_is_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub default_cursor_field: Vec<String>,
     /// The paths of the fields that identify a record.
-    #[serde(
-        default,
-        deserialize_with = "null_is_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub source_defined_primary_key: Vec<Vec<String>>,
     /// Whether a full refresh goes on where an earlier attempt stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,8 +117,7 @@ impl Stream {
     /// These fields, each at the top of the record, identify it.
     #[must_use]
     pub fn primary_key<F: Into<String>>(mut self, fields: impl IntoIterator<Item = F>) -> Self {
-        self.source_defined_primary_key =
-            fields.into_iter().map(|field| vec![field.into()]).collect();
+        self.source_defined_primary_key = fields.into_iter().map(|field| vec![field.into()]).collect();
         self
     }
 
@@ -152,9 +141,9 @@ impl ConfiguredCatalog {
     /// The stream of this name, if it is to be synced.
     pub fn stream(&self, name: impl Into<StreamName>) -> Option<&ConfiguredStream> {
         let name = name.into();
-        self.streams.iter().find(|configured| {
-            configured.stream.name == name.name && configured.stream.namespace == name.namespace
-        })
+        self.streams
+            .iter()
+            .find(|configured| configured.stream.name == name.name && configured.stream.namespace == name.namespace)
     }
 
     pub(crate) fn from_json(catalog: &str) -> Result<Self> {
@@ -202,10 +191,7 @@ impl ConfiguredStream {
 
 impl From<&Stream> for StreamName {
     fn from(stream: &Stream) -> Self {
-        StreamName {
-            name: stream.name.clone(),
-            namespace: stream.namespace.clone(),
-        }
+        StreamName { name: stream.name.clone(), namespace: stream.namespace.clone() }
     }
 }
 
@@ -235,9 +221,7 @@ fn null_is_full_refresh<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Sy
     Ok(Option::deserialize(deserializer)?.unwrap_or_else(full_refresh))
 }
 
-fn null_is_append<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<DestinationSyncMode, D::Error> {
+fn null_is_append<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DestinationSyncMode, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_else(append))
 }
 
@@ -265,32 +249,16 @@ mod tests {
             panic!("three streams");
         };
         assert_eq!(first.sync_mode, SyncMode::Other("sideways".into()));
-        assert_eq!(
-            first.destination_sync_mode,
-            DestinationSyncMode::Other("soft_delete".into())
-        );
+        assert_eq!(first.destination_sync_mode, DestinationSyncMode::Other("soft_delete".into()));
         assert_eq!((first.generation_id, first.cursor_field.len()), (None, 0));
         assert_eq!(second.sync_mode, SyncMode::Incremental);
-        assert_eq!(
-            second.destination_sync_mode,
-            DestinationSyncMode::AppendDedup
-        );
+        assert_eq!(second.destination_sync_mode, DestinationSyncMode::AppendDedup);
         assert_eq!(second.primary_key, [["id"]]);
-        assert_eq!(
-            (
-                second.generation_id,
-                second.minimum_generation_id,
-                second.sync_id
-            ),
-            (Some(3), Some(0), Some(9))
-        );
+        assert_eq!((second.generation_id, second.minimum_generation_id, second.sync_id), (Some(3), Some(0), Some(9)));
         assert_eq!(third.sync_mode, SyncMode::FullRefresh);
         assert_eq!(third.destination_sync_mode, DestinationSyncMode::Append);
         assert_eq!(catalog.stream("a"), Some(first));
-        assert_eq!(
-            catalog.stream(StreamName::in_namespace("public", "a")),
-            Some(second)
-        );
+        assert_eq!(catalog.stream(StreamName::in_namespace("public", "a")), Some(second));
         assert_eq!(catalog.stream("c"), None);
     }
 
@@ -301,10 +269,7 @@ mod tests {
             serde_json::to_value(&plain).unwrap(),
             json!({"name": "a", "json_schema": {"type": "object"}, "supported_sync_modes": ["full_refresh"]})
         );
-        let rich = plain
-            .incremental("at")
-            .primary_key(["id", "part"])
-            .resumable();
+        let rich = plain.incremental("at").primary_key(["id", "part"]).resumable();
         assert_eq!(
             serde_json::to_value(&rich).unwrap(),
             json!({"name": "a", "json_schema": {"type": "object"},

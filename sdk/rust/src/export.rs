@@ -7,9 +7,9 @@ use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
 
-use crate::bindings::destination::exports::airlock::connector::destination;
+use crate::bindings::destination::exports::airlock::connector::destination_commands;
 use crate::bindings::source::airlock::connector::types as wit;
-use crate::bindings::source::exports::airlock::connector::source;
+use crate::bindings::source::exports::airlock::connector::source_commands;
 use crate::catalog::ConfiguredCatalog;
 use crate::connector::{Destination, Source};
 use crate::failure::{Failure, FailureKind, Result, config_error};
@@ -24,7 +24,7 @@ pub struct SourceComponent<S>(PhantomData<S>);
 #[derive(Debug)]
 pub struct DestinationComponent<D>(PhantomData<D>);
 
-impl<S: Source> source::Guest for SourceComponent<S> {
+impl<S: Source> source_commands::Guest for SourceComponent<S> {
     fn spec() -> Result<String, wit::Failure> {
         export(|| S::specification().to_json())
     }
@@ -34,20 +34,12 @@ impl<S: Source> source::Guest for SourceComponent<S> {
     }
 
     fn discover(config: String) -> Result<String, wit::Failure> {
-        export(|| {
-            Ok(serde_json::to_string(&S::discover(parse_config(
-                &config,
-            )?)?)?)
-        })
+        export(|| Ok(serde_json::to_string(&S::discover(parse_config(&config)?)?)?))
     }
 
     fn read(config: String, catalog: String, state: wit::SavedState) -> Result<(), wit::Failure> {
         export(|| {
-            let read = S::read(
-                parse_config(&config)?,
-                ConfiguredCatalog::from_json(&catalog)?,
-                state.into(),
-            );
+            let read = S::read(parse_config(&config)?, ConfiguredCatalog::from_json(&catalog)?, state.into());
             // What was read leaves, also when the read failed later.
             let flushed = stream_writer::flush_at_the_end();
             read.and(flushed)
@@ -55,7 +47,7 @@ impl<S: Source> source::Guest for SourceComponent<S> {
     }
 }
 
-impl<D: Destination> destination::Guest for DestinationComponent<D> {
+impl<D: Destination> destination_commands::Guest for DestinationComponent<D> {
     fn spec() -> Result<String, wit::Failure> {
         export(|| D::specification().to_json())
     }
@@ -65,13 +57,7 @@ impl<D: Destination> destination::Guest for DestinationComponent<D> {
     }
 
     fn write(config: String, catalog: String) -> Result<(), wit::Failure> {
-        export(|| {
-            D::write(
-                parse_config(&config)?,
-                ConfiguredCatalog::from_json(&catalog)?,
-                Input::new(),
-            )
-        })
+        export(|| D::write(parse_config(&config)?, ConfiguredCatalog::from_json(&catalog)?, Input::new()))
     }
 }
 
@@ -115,7 +101,8 @@ macro_rules! export_source {
             // Elsewhere there is nothing to export to, but the type is checked.
             #[cfg(not(target_arch = "wasm32"))]
             const _: fn() = || {
-                let _ = <Component as $crate::bindings::source::exports::airlock::connector::source::Guest>::spec;
+                let _ =
+                    <Component as $crate::bindings::source::exports::airlock::connector::source_commands::Guest>::spec;
             };
         };
     };
@@ -135,7 +122,7 @@ macro_rules! export_destination {
             // Elsewhere there is nothing to export to, but the type is checked.
             #[cfg(not(target_arch = "wasm32"))]
             const _: fn() = || {
-                let _ = <Component as $crate::bindings::destination::exports::airlock::connector::destination::Guest>::spec;
+                let _ = <Component as $crate::bindings::destination::exports::airlock::connector::destination_commands::Guest>::spec;
             };
         };
     };

@@ -36,12 +36,8 @@ pub enum Interruption {
 impl fmt::Display for Interruption {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Interruption::Closed => {
-                formatter.write_str("the sync ended early: nobody reads the output any more")
-            }
-            Interruption::Cancelled => {
-                formatter.write_str("the sync ended early: it was cancelled")
-            }
+            Interruption::Closed => formatter.write_str("the sync ended early: nobody reads the output any more"),
+            Interruption::Cancelled => formatter.write_str("the sync ended early: it was cancelled"),
             Interruption::Refused(why) => write!(formatter, "the host refused the data: {why}"),
         }
     }
@@ -98,11 +94,7 @@ pub fn system_error(message: impl Into<String>) -> Failure {
 impl Failure {
     /// A failure of a kind, with a message for the user.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Failure {
-            kind,
-            message: message.into(),
-            details: Box::default(),
-        }
+        Failure { kind, message: message.into(), details: Box::default() }
     }
 
     /// Adds what the connector's developers want to know: the underlying error, for example.

@@ -60,10 +60,7 @@ impl IntoIterator for Input {
     type IntoIter = Items;
 
     fn into_iter(self) -> Items {
-        Items {
-            input: self,
-            ended: false,
-        }
+        Items { input: self, ended: false }
     }
 }
 
@@ -115,12 +112,11 @@ impl Record<'_> {
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(self.data).map_err(|error| {
             // serde_json's messages can quote a value, and a log is no place for the content of records.
-            system_error("A record does not have the fields that the destination needs.")
-                .with_internal(format!(
-                    "{:?} error at column {}",
-                    error.classify(),
-                    error.column()
-                ))
+            system_error("A record does not have the fields that the destination needs.").with_internal(format!(
+                "{:?} error at column {}",
+                error.classify(),
+                error.column()
+            ))
         })
     }
 }
@@ -154,23 +150,18 @@ impl RecordBatch {
     pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
         let mut rest = self.lines.as_slice();
         let mut annotations = self.annotations.iter().peekable();
-        self.emitted_at
-            .iter()
-            .enumerate()
-            .map(move |(index, &emitted_at)| {
-                let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-                let data = &rest[..end];
-                rest = rest.get(end + 1..).unwrap_or_default();
-                let annotation =
-                    annotations.next_if(|annotation| annotation.index as usize == index);
-                Record {
-                    data,
-                    emitted_at,
-                    meta: annotation.and_then(|annotation| annotation.meta.as_deref()),
-                    file_reference: annotation
-                        .and_then(|annotation| annotation.file_reference.as_deref()),
-                }
-            })
+        self.emitted_at.iter().enumerate().map(move |(index, &emitted_at)| {
+            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            let data = &rest[..end];
+            rest = rest.get(end + 1..).unwrap_or_default();
+            let annotation = annotations.next_if(|annotation| annotation.index as usize == index);
+            Record {
+                data,
+                emitted_at,
+                meta: annotation.and_then(|annotation| annotation.meta.as_deref()),
+                file_reference: annotation.and_then(|annotation| annotation.file_reference.as_deref()),
+            }
+        })
     }
 }
 

@@ -6,10 +6,7 @@ use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
 /// Appends the value and a line break.
-pub(crate) fn append(
-    lines: &mut Vec<u8>,
-    value: &(impl Serialize + ?Sized),
-) -> serde_json::Result<()> {
+pub(crate) fn append(lines: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> serde_json::Result<()> {
     value.serialize(&mut Serializer::with_formatter(&mut *lines, OneLine))?;
     lines.push(b'\n');
     Ok(())
@@ -20,11 +17,7 @@ pub(crate) fn append(
 struct OneLine;
 
 impl Formatter for OneLine {
-    fn write_raw_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
+    fn write_raw_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         for part in fragment.split(['\n', '\r']) {
             writer.write_all(part.as_bytes())?;
         }
@@ -47,9 +40,6 @@ mod tests {
         let raw: &RawValue = serde_json::from_str("{\n  \"a\": [1,\r\n 2]\n}").unwrap();
         let mut lines = b"{}\n".to_vec();
         append(&mut lines, &Record { text: "x\ny", raw }).unwrap();
-        assert_eq!(
-            String::from_utf8(lines).unwrap(),
-            "{}\n{\"text\":\"x\\ny\",\"raw\":{  \"a\": [1, 2]}}\n"
-        );
+        assert_eq!(String::from_utf8(lines).unwrap(), "{}\n{\"text\":\"x\\ny\",\"raw\":{  \"a\": [1, 2]}}\n");
     }
 }

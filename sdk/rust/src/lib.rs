@@ -30,13 +30,9 @@ mod stream_writer;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
-pub use catalog::{
-    Catalog, ConfiguredCatalog, ConfiguredStream, DestinationSyncMode, Stream, SyncMode,
-};
+pub use catalog::{Catalog, ConfiguredCatalog, ConfiguredStream, DestinationSyncMode, Stream, SyncMode};
 pub use connector::{Destination, Source};
-pub use failure::{
-    Failure, FailureKind, Interruption, Result, config_error, system_error, transient_error,
-};
+pub use failure::{Failure, FailureKind, Interruption, Result, config_error, system_error, transient_error};
 pub use input::{Checkpoint, CheckpointScope, Input, Item, Items, Record, RecordBatch, StreamEnd};
 pub use platform::{analytics, config_changed};
 pub use specification::Specification;

@@ -20,11 +20,7 @@ pub(crate) struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Pace {
-            stride: 1,
-            left: 1,
-            last_look: None,
-        }
+        Pace { stride: 1, left: 1, last_look: None }
     }
 }
 

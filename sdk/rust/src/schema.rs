@@ -17,9 +17,7 @@ pub(crate) fn of_configuration<T: JsonSchema>() -> Value {
     let mut schema = generate::<T>(true);
     if let Value::Object(fields) = &mut schema {
         if fields.get("type").and_then(Value::as_str) == Some("object") {
-            fields
-                .entry("properties")
-                .or_insert_with(|| Value::Object(Default::default()));
+            fields.entry("properties").or_insert_with(|| Value::Object(Default::default()));
         }
     }
     schema
@@ -29,18 +27,14 @@ fn generate<T: JsonSchema>(without_null: bool) -> Value {
     let settings = SchemaSettings::draft07()
         .with(|settings| settings.inline_subschemas = true)
         .with_transform(without_number_formats);
-    let settings = if without_null {
-        settings.with_transform(without_null_types)
-    } else {
-        settings
-    };
+    let settings = if without_null { settings.with_transform(without_null_types) } else { settings };
     settings.into_generator().into_root_schema_for::<T>().into()
 }
 
 fn without_number_formats(schema: &mut Schema) {
     const NUMBER_FORMATS: [&str; 14] = [
-        "int8", "int16", "int32", "int64", "int128", "int", "uint8", "uint16", "uint32", "uint64",
-        "uint128", "uint", "float", "double",
+        "int8", "int16", "int32", "int64", "int128", "int", "uint8", "uint16", "uint32", "uint64", "uint128", "uint",
+        "float", "double",
     ];
     let format = schema.get("format").and_then(Value::as_str);
     if format.is_some_and(|format| NUMBER_FORMATS.contains(&format)) {
@@ -117,10 +111,7 @@ mod tests {
     fn a_configuration_schema_is_what_a_form_wants() {
         let mut schema = of_configuration::<Outer>();
         schema.as_object_mut().unwrap().remove("title");
-        schema["properties"]["inner"]
-            .as_object_mut()
-            .unwrap()
-            .remove("title");
+        schema["properties"]["inner"].as_object_mut().unwrap().remove("title");
         assert_eq!(
             schema,
             json!({
@@ -151,9 +142,6 @@ mod tests {
     #[test]
     fn a_record_keeps_its_nulls() {
         let schema = of_record::<Outer>();
-        assert_eq!(
-            schema["properties"]["count"],
-            json!({"type": ["integer", "null"]})
-        );
+        assert_eq!(schema["properties"]["count"], json!({"type": ["integer", "null"]}));
     }
 }

@@ -53,9 +53,7 @@ impl Specification {
     /// asked for.
     pub fn with_schema_text(connection_specification: impl Into<String>) -> Self {
         Specification {
-            connection_specification: ConnectionSpecification::Text(
-                connection_specification.into(),
-            ),
+            connection_specification: ConnectionSpecification::Text(connection_specification.into()),
             fields: Map::new(),
         }
     }
@@ -80,10 +78,7 @@ impl Specification {
 
     /// How a destination can write a stream.
     #[must_use]
-    pub fn supported_destination_sync_modes(
-        self,
-        modes: impl IntoIterator<Item = DestinationSyncMode>,
-    ) -> Self {
+    pub fn supported_destination_sync_modes(self, modes: impl IntoIterator<Item = DestinationSyncMode>) -> Self {
         let modes: Vec<_> = modes.into_iter().collect();
         self.field("supported_destination_sync_modes", json!(modes))
     }
@@ -99,12 +94,10 @@ impl Specification {
     pub fn to_json(&self) -> Result<String> {
         let connection_specification: Box<RawValue> = match &self.connection_specification {
             ConnectionSpecification::Schema(schema) => to_raw_value(schema)?,
-            ConnectionSpecification::Text(text) => {
-                serde_json::from_str(text.trim()).map_err(|error| {
-                    system_error("The connector's specification is not JSON: this is a defect of the connector.")
-                        .with_internal(error)
-                })?
-            }
+            ConnectionSpecification::Text(text) => serde_json::from_str(text.trim()).map_err(|error| {
+                system_error("The connector's specification is not JSON: this is a defect of the connector.")
+                    .with_internal(error)
+            })?,
         };
         if !connection_specification.get().starts_with('{') {
             return Err(system_error(
@@ -135,34 +128,22 @@ mod tests {
         let json = Specification::of::<Config>()
             .documentation_url("https://example.com")
             .supports_incremental(true)
-            .supported_destination_sync_modes([
-                DestinationSyncMode::Append,
-                DestinationSyncMode::AppendDedup,
-            ])
+            .supported_destination_sync_modes([DestinationSyncMode::Append, DestinationSyncMode::AppendDedup])
             .field("supportsDBT", false)
             .to_json()
             .unwrap();
         let value: Value = serde_json::from_str(&json).unwrap();
-        assert_eq!(
-            value["connectionSpecification"]["required"],
-            json!(["destination_path"])
-        );
+        assert_eq!(value["connectionSpecification"]["required"], json!(["destination_path"]));
         assert_eq!(value["documentationUrl"], "https://example.com");
         assert_eq!(value["supportsIncremental"], true);
-        assert_eq!(
-            value["supported_destination_sync_modes"],
-            json!(["append", "append_dedup"])
-        );
+        assert_eq!(value["supported_destination_sync_modes"], json!(["append", "append_dedup"]));
         assert_eq!(value["supportsDBT"], false);
     }
 
     #[test]
     fn text_is_kept_in_its_order() {
         let json = Specification::with_schema_text("{\"type\":\"object\",\n\"properties\":{}}\n");
-        assert_eq!(
-            json.to_json().unwrap(),
-            "{\"connectionSpecification\":{\"type\":\"object\",\n\"properties\":{}}}"
-        );
+        assert_eq!(json.to_json().unwrap(), "{\"connectionSpecification\":{\"type\":\"object\",\n\"properties\":{}}}");
         assert!(Specification::with_schema_text("{").to_json().is_err());
         assert!(Specification::with_schema_text("[]").to_json().is_err());
     }

@@ -78,10 +78,7 @@ impl SavedState {
                 states.push((name.clone(), state));
             }
         }
-        Ok(Some(GlobalState {
-            shared,
-            streams: states,
-        }))
+        Ok(Some(GlobalState { shared, streams: states }))
     }
 }
 
@@ -98,11 +95,7 @@ fn parse_stream<T: DeserializeOwned>(name: &StreamName, text: &str) -> Result<Op
 fn parse<T: DeserializeOwned>(text: &str) -> serde_json::Result<Option<T>> {
     // A stream that was reset comes with `{}` or `null`.
     let mut solid = text.bytes().filter(|byte| !byte.is_ascii_whitespace());
-    if matches!(
-        (solid.next(), solid.next(), solid.next()),
-        (Some(b'{'), Some(b'}'), None)
-    ) || text.trim() == "null"
-    {
+    if matches!((solid.next(), solid.next(), solid.next()), (Some(b'{'), Some(b'}'), None)) || text.trim() == "null" {
         return Ok(None);
     }
     serde_json::from_str(text).map(Some)
@@ -116,17 +109,13 @@ pub(crate) fn to_json(state: &impl Serialize) -> Result<String> {
 /// A JSON object as text, or the failure that says what should have been one.
 pub(crate) fn object_to_json(value: &impl Serialize, what: &str) -> Result<String> {
     let json = serde_json::to_string(value).map_err(|error| {
-        system_error(format!(
-            "{what} can not be written as JSON: this is a defect of the connector."
-        ))
-        .with_internal(error)
+        system_error(format!("{what} can not be written as JSON: this is a defect of the connector."))
+            .with_internal(error)
     })?;
     if json.starts_with('{') {
         Ok(json)
     } else {
-        Err(system_error(format!(
-            "{what} is not a JSON object: this is a defect of the connector."
-        )))
+        Err(system_error(format!("{what} is not a JSON object: this is a defect of the connector.")))
     }
 }
 
@@ -135,10 +124,7 @@ impl<Shared: Serialize, Stream: Serialize> GlobalState<Shared, Stream> {
         let shared = self.shared.as_ref().map(to_json).transpose()?;
         let mut streams = Vec::with_capacity(self.streams.len());
         for (name, state) in &self.streams {
-            streams.push(wit::StreamState {
-                stream_name: name.clone().into_wit(),
-                state: to_json(state)?,
-            });
+            streams.push(wit::StreamState { stream_name: name.clone().into_wit(), state: to_json(state)? });
         }
         Ok(wit::GlobalState { shared, streams })
     }
@@ -147,18 +133,14 @@ impl<Shared: Serialize, Stream: Serialize> GlobalState<Shared, Stream> {
 impl From<wit::SavedState> for SavedState {
     fn from(state: wit::SavedState) -> Self {
         fn texts(streams: Vec<wit::StreamState>) -> Vec<(StreamName, String)> {
-            streams
-                .into_iter()
-                .map(|stream| (stream.stream_name.into(), stream.state))
-                .collect()
+            streams.into_iter().map(|stream| (stream.stream_name.into(), stream.state)).collect()
         }
         match state {
             wit::SavedState::None => SavedState::None,
             wit::SavedState::Streams(streams) => SavedState::Streams(texts(streams)),
-            wit::SavedState::Global(global) => SavedState::Global {
-                shared: global.shared,
-                streams: texts(global.streams),
-            },
+            wit::SavedState::Global(global) => {
+                SavedState::Global { shared: global.shared, streams: texts(global.streams) }
+            }
         }
     }
 }
@@ -178,10 +160,7 @@ mod tests {
     fn a_stream_finds_its_own_state() {
         let state = SavedState::Streams(vec![
             ("users".into(), r#"{"row":7}"#.into()),
-            (
-                StreamName::in_namespace("public", "users"),
-                r#"{"row":8}"#.into(),
-            ),
+            (StreamName::in_namespace("public", "users"), r#"{"row":8}"#.into()),
             ("reset".into(), " { } ".into()),
             ("broken".into(), r#"{"row":"seven"}"#.into()),
         ]);
@@ -198,17 +177,12 @@ mod tests {
 
     #[test]
     fn a_global_state_goes_there_and_back() {
-        let written = GlobalState {
-            shared: Some(Position { row: 1 }),
-            streams: vec![("users".into(), Position { row: 2 })],
-        };
+        let written =
+            GlobalState { shared: Some(Position { row: 1 }), streams: vec![("users".into(), Position { row: 2 })] };
         let state = SavedState::from(wit::SavedState::Global(written.to_wit().unwrap()));
         assert_eq!(state.global().unwrap(), Some(written));
         assert_eq!(state.stream("users").unwrap(), Some(Position { row: 2 }));
-        assert_eq!(
-            SavedState::None.global::<Position, Position>().unwrap(),
-            None
-        );
+        assert_eq!(SavedState::None.global::<Position, Position>().unwrap(), None);
     }
 
     #[test]

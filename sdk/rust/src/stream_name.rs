@@ -19,25 +19,16 @@ pub struct StreamName {
 impl StreamName {
     /// A name without a namespace.
     pub fn new(name: impl Into<String>) -> Self {
-        StreamName {
-            name: name.into(),
-            namespace: None,
-        }
+        StreamName { name: name.into(), namespace: None }
     }
 
     /// A name in a namespace.
     pub fn in_namespace(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        StreamName {
-            name: name.into(),
-            namespace: Some(namespace.into()),
-        }
+        StreamName { name: name.into(), namespace: Some(namespace.into()) }
     }
 
     pub(crate) fn into_wit(self) -> wit::StreamName {
-        wit::StreamName {
-            name: self.name,
-            namespace: self.namespace,
-        }
+        wit::StreamName { name: self.name, namespace: self.namespace }
     }
 }
 
@@ -71,9 +62,6 @@ impl From<&StreamName> for StreamName {
 
 impl From<wit::StreamName> for StreamName {
     fn from(name: wit::StreamName) -> Self {
-        StreamName {
-            name: name.name,
-            namespace: name.namespace,
-        }
+        StreamName { name: name.name, namespace: name.namespace }
     }
 }

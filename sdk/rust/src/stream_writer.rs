@@ -89,10 +89,7 @@ impl StreamWriter {
             since: None,
         }));
         OPEN_STREAMS.with_borrow_mut(|open| open.streams.push(Rc::clone(&stream)));
-        Ok(StreamWriter {
-            stream,
-            pace: Pace::default(),
-        })
+        Ok(StreamWriter { stream, pace: Pace::default() })
     }
 
     /// Writes a record: whatever becomes a JSON object.
@@ -107,11 +104,7 @@ impl StreamWriter {
     }
 
     /// Writes a record with something to say of it.
-    pub fn write_annotated(
-        &mut self,
-        record: &impl Serialize,
-        annotation: Annotation,
-    ) -> Result<()> {
+    pub fn write_annotated(&mut self, record: &impl Serialize, annotation: Annotation) -> Result<()> {
         self.append(|stream| {
             stream.append(record)?;
             stream.annotations.push(wit::Annotation {
@@ -181,10 +174,7 @@ impl StreamWriter {
         Ok(())
     }
 
-    fn say(
-        &mut self,
-        sentence: impl FnOnce(&host::StreamWriter) -> Result<(), wit::Interruption>,
-    ) -> Result<()> {
+    fn say(&mut self, sentence: impl FnOnce(&host::StreamWriter) -> Result<(), wit::Interruption>) -> Result<()> {
         let mut stream = self.stream.borrow_mut();
         stream.flush()?;
         match &stream.host {
@@ -213,8 +203,7 @@ impl Drop for StreamWriter {
         // The thread's own end may have come first; then nothing is left to be told to anybody.
         let _ = OPEN_STREAMS.try_with(|open| {
             let mut open = open.borrow_mut();
-            open.streams
-                .retain(|stream| !Rc::ptr_eq(stream, &self.stream));
+            open.streams.retain(|stream| !Rc::ptr_eq(stream, &self.stream));
             if let Err(failure) = flushed {
                 open.untold.get_or_insert(failure);
             }
@@ -260,12 +249,8 @@ impl OpenStream {
             return Ok(());
         }
         let sent = match &self.host {
-            Some(host) if self.annotations.is_empty() => {
-                host.write(&self.lines).map_err(interrupted)
-            }
-            Some(host) => host
-                .write_annotated(&self.lines, &self.annotations)
-                .map_err(interrupted),
+            Some(host) if self.annotations.is_empty() => host.write(&self.lines).map_err(interrupted),
+            Some(host) => host.write_annotated(&self.lines, &self.annotations).map_err(interrupted),
             None => Err(self.finished()),
         };
         // After an interruption nobody takes them any more.
@@ -289,18 +274,14 @@ impl OpenStream {
 
     fn finished(&self) -> Failure {
         let Self { name, .. } = self;
-        system_error(format!(
-            "Stream {name} was written to after its end: this is a defect of the connector."
-        ))
-        .for_stream(name)
+        system_error(format!("Stream {name} was written to after its end: this is a defect of the connector."))
+            .for_stream(name)
     }
 }
 
 /// Saves the position of all streams in one, after every record written so far, through whichever writer.
 /// A source uses either this or [`StreamWriter::checkpoint`], never both.
-pub fn global_checkpoint<Shared: Serialize, Stream: Serialize>(
-    state: &GlobalState<Shared, Stream>,
-) -> Result<()> {
+pub fn global_checkpoint<Shared: Serialize, Stream: Serialize>(state: &GlobalState<Shared, Stream>) -> Result<()> {
     let state = state.to_wit()?;
     flush_each(|_| true)?;
     host::global_checkpoint(&state).map_err(interrupted)
@@ -318,11 +299,7 @@ pub(crate) fn flush_at_the_end() -> Result<()> {
 
 /// Sends the batches that have grown old, of whichever stream.
 fn flush_aged(now: Instant) -> Result<()> {
-    flush_each(|stream| {
-        stream
-            .since
-            .is_some_and(|since| now.saturating_duration_since(since) >= BATCH_AGE)
-    })
+    flush_each(|stream| stream.since.is_some_and(|since| now.saturating_duration_since(since) >= BATCH_AGE))
 }
 
 fn flush_each(which: impl Fn(&OpenStream) -> bool) -> Result<()> {

@@ -33,9 +33,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::bindings::destination::airlock::connector::input as wit_input;
-use crate::bindings::destination::exports::airlock::connector::destination::Guest as DestinationGuest;
+use crate::bindings::destination::exports::airlock::connector::destination_commands::Guest as DestinationGuest;
 use crate::bindings::source::airlock::connector::types as wit;
-use crate::bindings::source::exports::airlock::connector::source::Guest as SourceGuest;
+use crate::bindings::source::exports::airlock::connector::source_commands::Guest as SourceGuest;
 use crate::connector::{Destination, Source};
 use crate::export::{DestinationComponent, SourceComponent};
 use crate::failure::{Failure, FailureKind, Interruption};
@@ -137,10 +137,7 @@ impl Run {
         });
         lines
             .flatten()
-            .map(|line| {
-                serde_json::from_str(line)
-                    .unwrap_or_else(|error| panic!("record {line:?} of {name}: {error}"))
-            })
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("record {line:?} of {name}: {error}")))
             .collect()
     }
 
@@ -156,8 +153,7 @@ impl Run {
         });
         states
             .map(|state| {
-                serde_json::from_str(state)
-                    .unwrap_or_else(|error| panic!("state {state:?} of {name}: {error}"))
+                serde_json::from_str(state).unwrap_or_else(|error| panic!("state {state:?} of {name}: {error}"))
             })
             .collect()
     }
@@ -193,14 +189,12 @@ enum ScriptedItem {
 /// A batch of records, all read at this time.
 pub fn records(stream: impl Into<StreamName>, emitted_at: i64, records: &[Value]) -> InputItem {
     let lines: String = records.iter().map(|record| format!("{record}\n")).collect();
-    InputItem(Scripted::Item(ScriptedItem::Records(
-        wit_input::RecordBatch {
-            stream_name: stream.into().into_wit(),
-            records: lines.into_bytes(),
-            emitted_at: vec![emitted_at; records.len()],
-            annotations: Vec::new(),
-        },
-    )))
+    InputItem(Scripted::Item(ScriptedItem::Records(wit_input::RecordBatch {
+        stream_name: stream.into().into_wit(),
+        records: lines.into_bytes(),
+        emitted_at: vec![emitted_at; records.len()],
+        annotations: Vec::new(),
+    })))
 }
 
 /// A checkpoint of one stream. `state` is what the destination gets to see as the source's message.
@@ -213,10 +207,7 @@ pub fn checkpoint(stream: impl Into<StreamName>, state: &Value) -> InputItem {
 
 /// A checkpoint of all streams. `state` is what the destination gets to see as the source's message.
 pub fn global_checkpoint(state: &Value) -> InputItem {
-    InputItem(Scripted::Item(ScriptedItem::Checkpoint(
-        wit_input::CheckpointScope::Global,
-        state.to_string(),
-    )))
+    InputItem(Scripted::Item(ScriptedItem::Checkpoint(wit_input::CheckpointScope::Global, state.to_string())))
 }
 
 /// The end of a stream that the source finished.
@@ -230,12 +221,7 @@ pub fn stream_incomplete(stream: impl Into<StreamName>) -> InputItem {
 }
 
 fn stream_end(stream: StreamName, outcome: wit_input::StreamOutcome) -> InputItem {
-    InputItem(Scripted::Item(ScriptedItem::StreamEnd(
-        wit_input::StreamEnd {
-            stream_name: stream.into_wit(),
-            outcome,
-        },
-    )))
+    InputItem(Scripted::Item(ScriptedItem::StreamEnd(wit_input::StreamEnd { stream_name: stream.into_wit(), outcome })))
 }
 
 /// A message that has no case of its own.
@@ -263,13 +249,8 @@ impl Host {
 
     /// Starts the read from the state of some streams.
     #[must_use]
-    pub fn with_state<N: Into<StreamName>>(
-        self,
-        streams: impl IntoIterator<Item = (N, Value)>,
-    ) -> Self {
-        let streams = streams
-            .into_iter()
-            .map(|(name, state)| (name.into(), state.to_string()));
+    pub fn with_state<N: Into<StreamName>>(self, streams: impl IntoIterator<Item = (N, Value)>) -> Self {
+        let streams = streams.into_iter().map(|(name, state)| (name.into(), state.to_string()));
         self.with_saved_state(SavedState::Streams(streams.collect()))
     }
 
@@ -292,18 +273,13 @@ impl Host {
         let state = match self.state {
             SavedState::None => wit::SavedState::None,
             SavedState::Streams(streams) => wit::SavedState::Streams(stream_states(streams)),
-            SavedState::Global { shared, streams } => wit::SavedState::Global(wit::GlobalState {
-                shared,
-                streams: stream_states(streams),
-            }),
+            SavedState::Global { shared, streams } => {
+                wit::SavedState::Global(wit::GlobalState { shared, streams: stream_states(streams) })
+            }
         };
-        run(
-            Memory {
-                interrupt: self.interrupt,
-                ..Memory::default()
-            },
-            || SourceComponent::<S>::read(config.to_string(), catalog.to_string(), state),
-        )
+        run(Memory { interrupt: self.interrupt, ..Memory::default() }, || {
+            SourceComponent::<S>::read(config.to_string(), catalog.to_string(), state)
+        })
     }
 
     /// Runs `write`.
@@ -313,13 +289,9 @@ impl Host {
         catalog: &Value,
         input: impl IntoIterator<Item = InputItem>,
     ) -> Run {
-        run(
-            Memory {
-                input: input.into_iter().collect(),
-                ..Memory::default()
-            },
-            || DestinationComponent::<D>::write(config.to_string(), catalog.to_string()),
-        )
+        run(Memory { input: input.into_iter().collect(), ..Memory::default() }, || {
+            DestinationComponent::<D>::write(config.to_string(), catalog.to_string())
+        })
     }
 }
 
@@ -331,10 +303,7 @@ pub fn pass_time(time: Duration) {
 fn run(memory: Memory, command: impl FnOnce() -> Result<(), wit::Failure>) -> Run {
     MEMORY.set(memory);
     let result = command().map_err(from_wit);
-    Run {
-        events: MEMORY.take().events,
-        result,
-    }
+    Run { events: MEMORY.take().events, result }
 }
 
 fn from_wit(failure: wit::Failure) -> Failure {
@@ -354,13 +323,7 @@ fn from_wit(failure: wit::Failure) -> Failure {
 }
 
 fn stream_states(streams: Vec<(StreamName, String)>) -> Vec<wit::StreamState> {
-    streams
-        .into_iter()
-        .map(|(name, state)| wit::StreamState {
-            stream_name: name.into_wit(),
-            state,
-        })
-        .collect()
+    streams.into_iter().map(|(name, state)| wit::StreamState { stream_name: name.into_wit(), state }).collect()
 }
 
 fn to_wit(interruption: Interruption) -> wit::Interruption {
@@ -421,10 +384,7 @@ pub(crate) mod imports {
     pub(crate) fn log(_level: LogLevel, message: &str) {
         // Logging may happen while this thread ends.
         let _ = MEMORY.try_with(|memory| {
-            memory
-                .borrow_mut()
-                .events
-                .push(Event::Log(message.to_owned()));
+            memory.borrow_mut().events.push(Event::Log(message.to_owned()));
         });
     }
 
@@ -437,10 +397,7 @@ pub(crate) mod imports {
     }
 
     pub(crate) fn analytics(kind: &str, value: Option<&str>) {
-        tell(Event::Analytics {
-            kind: kind.to_owned(),
-            value: value.map(str::to_owned),
-        });
+        tell(Event::Analytics { kind: kind.to_owned(), value: value.map(str::to_owned) });
     }
 
     pub(crate) fn global_checkpoint(state: &wit::GlobalState) -> Result<(), wit::Interruption> {
@@ -495,32 +452,20 @@ pub(crate) mod imports {
         }
 
         pub(crate) fn checkpoint(&self, state: &str) -> Result<(), wit::Interruption> {
-            take(Event::Checkpoint {
-                stream: self.name.clone(),
-                state: state.to_owned(),
-            })
+            take(Event::Checkpoint { stream: self.name.clone(), state: state.to_owned() })
         }
 
         pub(crate) fn estimate(&self, estimate: &str) -> Result<(), wit::Interruption> {
-            tell(Event::Estimate {
-                stream: self.name.clone(),
-                estimate: estimate.to_owned(),
-            });
+            tell(Event::Estimate { stream: self.name.clone(), estimate: estimate.to_owned() });
             Ok(())
         }
 
         pub(crate) fn running(&self, reasons: &str) -> Result<(), wit::Interruption> {
-            tell(Event::Running {
-                stream: self.name.clone(),
-                reasons: reasons.to_owned(),
-            });
+            tell(Event::Running { stream: self.name.clone(), reasons: reasons.to_owned() });
             Ok(())
         }
 
-        pub(crate) fn finish(
-            writer: StreamWriter,
-            outcome: &Outcome,
-        ) -> Result<(), wit::Interruption> {
+        pub(crate) fn finish(writer: StreamWriter, outcome: &Outcome) -> Result<(), wit::Interruption> {
             tell(Event::Finished {
                 stream: writer.name,
                 failed: match outcome {
@@ -560,15 +505,10 @@ pub(crate) mod imports {
             self.record_count
         }
 
-        pub(crate) fn commit(
-            checkpoint: Checkpoint,
-            rejected: u32,
-        ) -> Result<(), wit::Interruption> {
+        pub(crate) fn commit(checkpoint: Checkpoint, rejected: u32) -> Result<(), wit::Interruption> {
             tell(Event::Committed {
                 scope: match checkpoint.scope {
-                    wit_input::CheckpointScope::Stream(name) => {
-                        CheckpointScope::Stream(name.into())
-                    }
+                    wit_input::CheckpointScope::Stream(name) => CheckpointScope::Stream(name.into()),
                     wit_input::CheckpointScope::Global => CheckpointScope::Global,
                 },
                 state: checkpoint.state,
@@ -597,19 +537,12 @@ pub(crate) mod imports {
                 }
                 ScriptedItem::Checkpoint(scope, state) => {
                     let record_count = match &scope {
-                        wit_input::CheckpointScope::Stream(name) => memory
-                            .handed_out
-                            .remove(&StreamName::from(name.clone()))
-                            .unwrap_or_default(),
-                        wit_input::CheckpointScope::Global => {
-                            std::mem::take(&mut memory.handed_out_since_global)
+                        wit_input::CheckpointScope::Stream(name) => {
+                            memory.handed_out.remove(&StreamName::from(name.clone())).unwrap_or_default()
                         }
+                        wit_input::CheckpointScope::Global => std::mem::take(&mut memory.handed_out_since_global),
                     };
-                    Item::Checkpoint(Checkpoint {
-                        scope,
-                        state,
-                        record_count,
-                    })
+                    Item::Checkpoint(Checkpoint { scope, state, record_count })
                 }
                 ScriptedItem::StreamEnd(end) => Item::StreamEnd(end),
                 ScriptedItem::Other(message) => Item::Other(message),
