@@ -1,0 +1,151 @@
+//! A record as a line: an id, when it was read, and its data byte for byte. Knows nothing of files.
+
+use airlock_sdk::{Result, system_error};
+use uuid::Builder;
+
+/// Turns records into lines, and hands them on in pieces.
+pub struct RawRecords {
+    lines: Vec<u8>,
+    ids: RecordIds,
+}
+
+/// Lines are handed on when there are this many bytes: large enough that the call costs nothing, small enough for a
+/// guest's memory.
+const PIECE: usize = 256 * 1024;
+
+impl RawRecords {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        RawRecords { lines: Vec::new(), ids: RecordIds::new() }
+    }
+
+    /// Gives the lines of records to `write`, whole lines a call. A record is its data, a JSON object on one line, and
+    /// when it was read.
+    pub fn write<'a>(
+        &mut self,
+        records: impl IntoIterator<Item = (&'a [u8], i64)>,
+        mut write: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        self.lines.clear();
+        for (data, emitted_at) in records {
+            self.push(data, emitted_at)?;
+            if self.lines.len() >= PIECE {
+                write(&self.lines)?;
+                self.lines.clear();
+                // A record of many megabytes leaves no buffer of that size behind.
+                self.lines.shrink_to(2 * PIECE);
+            }
+        }
+        if !self.lines.is_empty() {
+            write(&self.lines)?;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, data: &[u8], emitted_at: i64) -> Result<()> {
+        let mut id = [0; uuid::fmt::Hyphenated::LENGTH];
+        let id = Builder::from_random_bytes(self.ids.next()?).into_uuid().hyphenated().encode_lower(&mut id);
+        let lines = &mut self.lines;
+        lines.extend_from_slice(b"{\"_airbyte_ab_id\":\"");
+        lines.extend_from_slice(id.as_bytes());
+        lines.extend_from_slice(b"\",\"_airbyte_emitted_at\":");
+        lines.extend_from_slice(itoa::Buffer::new().format(emitted_at).as_bytes());
+        lines.extend_from_slice(b",\"_airbyte_data\":");
+        lines.extend_from_slice(data);
+        lines.extend_from_slice(b"}\n");
+        Ok(())
+    }
+}
+
+/// Random bytes for ids, fetched for many at once.
+struct RecordIds {
+    pool: Vec<u8>,
+    used: usize,
+}
+
+impl RecordIds {
+    const POOL: usize = 16 * 512;
+
+    fn new() -> Self {
+        RecordIds { pool: vec![0; Self::POOL], used: Self::POOL }
+    }
+
+    fn next(&mut self) -> Result<[u8; 16]> {
+        if self.used == self.pool.len() {
+            getrandom::fill(&mut self.pool).map_err(|error| {
+                system_error("No random numbers can be had for the ids of the records.").with_internal(error)
+            })?;
+            self.used = 0;
+        }
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&self.pool[self.used..self.used + 16]);
+        self.used += 16;
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn pieces_of(records: &[(&str, i64)]) -> Vec<String> {
+        let mut pieces = Vec::new();
+        RawRecords::new()
+            .write(records.iter().map(|(data, emitted_at)| (data.as_bytes(), *emitted_at)), |piece| {
+                pieces.push(String::from_utf8(piece.to_vec())?);
+                Ok(())
+            })
+            .unwrap();
+        pieces
+    }
+
+    #[test]
+    fn data_goes_through_byte_for_byte() {
+        let text =
+            pieces_of(&[("{ \"b\" : 1.10 ,\"a\":\"\\u00e9 ü\"}", 1700000000000), ("{\"n\":12345678901234567890}", -5)])
+                .concat();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2);
+        for (line, end) in lines.iter().zip([
+            "\",\"_airbyte_emitted_at\":1700000000000,\"_airbyte_data\":{ \"b\" : 1.10 ,\"a\":\"\\u00e9 ü\"}}",
+            "\",\"_airbyte_emitted_at\":-5,\"_airbyte_data\":{\"n\":12345678901234567890}}",
+        ]) {
+            assert!(line.starts_with("{\"_airbyte_ab_id\":\""), "{line}");
+            assert!(line.ends_with(end), "{line}");
+            assert_eq!(line.len(), 19 + 36 + end.len());
+            serde_json::from_str::<serde_json::Value>(line).unwrap();
+        }
+    }
+
+    #[test]
+    fn ids_are_random_uuids_of_version_4() {
+        let count = 3000;
+        let text = pieces_of(&vec![("{}", 0); count]).concat();
+        let ids: HashSet<uuid::Uuid> =
+            text.lines().map(|line| uuid::Uuid::try_parse(&line[19..19 + 36]).unwrap()).collect();
+        assert_eq!(ids.len(), count);
+        for id in ids {
+            assert_eq!(id.get_version_num(), 4);
+            assert_eq!(id.get_variant(), uuid::Variant::RFC4122);
+        }
+    }
+
+    #[test]
+    fn pieces_are_whole_lines_and_the_buffer_stays_small() {
+        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(4 << 20));
+        let records = [("{}".as_bytes(), 0), (long.as_bytes(), 0)].repeat(3);
+        let mut raw_records = RawRecords::new();
+        let mut count = 0;
+        raw_records
+            .write(records, |piece| {
+                assert_eq!(piece.last(), Some(&b'\n'));
+                count += memchr::memchr_iter(b'\n', piece).count();
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(count, 6);
+        assert!(raw_records.lines.capacity() <= 4 * PIECE);
+    }
+}
