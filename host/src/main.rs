@@ -1,1 +1,21 @@
-fn main() {}
+//! `airlock` runs Airbyte connectors that are WebAssembly components.
+//!
+//! The way of a command: `cli` reads the command line, `command` runs one of Airbyte's commands, `tool` one of the author's;
+//! `protocol` speaks Airbyte, `connector` runs the component, `sandbox` decides what it may touch.
+
+mod cli;
+mod command;
+mod connector;
+mod exit_code;
+mod protocol;
+mod sandbox;
+mod tool;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::parse() {
+        cli::Request::Airbyte(invocation) => command::run(invocation),
+        cli::Request::Tool(request) => tool::run(request),
+    }
+}

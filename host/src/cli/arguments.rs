@@ -1,0 +1,158 @@
+//! The arguments, their help, and the rules between them.
+
+use std::path::PathBuf;
+use std::process::exit;
+
+use clap::{Parser, Subcommand};
+
+use super::{Request, people};
+use crate::command::{AirbyteCommand, Invocation};
+use crate::exit_code;
+use crate::sandbox::Mount;
+use crate::tool::ToolRequest;
+
+/// A record may be as long as this many bytes unless told otherwise: more than six times what makes the platform warn.
+const MAX_RECORD_BYTES: usize = 128 * 1024 * 1024;
+
+const EXAMPLES: &str = "\
+Examples:
+  airlock --connector source-faker.wasm spec
+  airlock --connector source-faker.wasm discover --config config.json
+  airlock --connector source-faker.wasm read --config config.json --catalog catalog.json --state state.jsonl
+  airlock --connector destination-local-json.wasm write --airbyte-dir ./out --config config.json --catalog catalog.json
+  airlock compile source-faker.wasm --output source-faker.cwasm
+
+Exit codes: 0 success, 1 failure (told by a TRACE ERROR), 2 wrong usage.";
+
+/// Runs Airbyte connectors that are WebAssembly components.
+#[derive(Parser)]
+#[command(name = "airlock", version, after_help = EXAMPLES, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+
+    /// The connector: a .wasm component, or a .cwasm that `airlock compile` made
+    #[arg(long, global = true, env = "AIRLOCK_CONNECTOR", value_name = "PATH", help_heading = "Connector")]
+    connector: Option<PathBuf>,
+
+    /// The directory that is the connector's /airbyte, the only one it may write to. A temporary one if none is named;
+    /// `write` wants one
+    #[arg(long, global = true, env = "AIRLOCK_AIRBYTE_DIR", value_name = "DIR", help_heading = "Connector")]
+    airbyte_dir: Option<PathBuf>,
+
+    /// A directory that the connector may read: HOST:GUEST, as in ./data:/data. May be given more than once
+    #[arg(long, global = true, value_name = "HOST:GUEST", help_heading = "Connector")]
+    mount: Vec<Mount>,
+
+    /// A longer record, in bytes, ends the sync with an error
+    #[arg(long, global = true, value_name = "BYTES", default_value_t = MAX_RECORD_BYTES, help_heading = "Connector")]
+    max_record_bytes: usize,
+
+    /// Log what developers want to see, as LOG_LEVEL=debug does
+    #[arg(long, global = true, help_heading = "Connector")]
+    debug: bool,
+
+    /// The configuration: a file with a JSON object
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Airbyte")]
+    config: Option<PathBuf>,
+
+    /// The configured catalog: a file with a JSON object
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Airbyte")]
+    catalog: Option<PathBuf>,
+
+    /// The state of an earlier read: a file with a JSON array of state messages, or with lines of STATE messages
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Airbyte")]
+    state: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print the connector's specification
+    Spec,
+    /// Try a configuration
+    Check,
+    /// Print the catalog of streams that a source has
+    Discover,
+    /// Read from a source: records and states on stdout
+    Read,
+    /// Write to a destination: records and states on stdin, the states that are safe on stdout
+    Write,
+    /// Compile a component ahead of time, so that it starts in milliseconds everywhere
+    #[cfg(feature = "compiler")]
+    Compile {
+        /// The component, a .wasm file
+        #[arg(value_name = "CONNECTOR.wasm")]
+        input: PathBuf,
+        /// Where the compiled connector goes; beside the component, with the ending .cwasm, if not said
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+/// Reads the command line. Ends the process where it is wrong, or asks for help.
+pub fn parse() -> Request {
+    let arguments = Arguments::parse();
+    request(arguments).unwrap_or_else(|(error, hint)| {
+        people::error(&error, Some(&hint));
+        exit(exit_code::WRONG_USAGE.into());
+    })
+}
+
+type WrongUsage = (String, String);
+
+fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
+    let Arguments { command, connector, airbyte_dir, mount, max_record_bytes, debug, config, catalog, state } =
+        arguments;
+    let (name, wants_config, wants_catalog, takes_state) = match command {
+        Command::Spec => ("spec", false, false, false),
+        Command::Check => ("check", true, false, false),
+        Command::Discover => ("discover", true, false, false),
+        Command::Read => ("read", true, true, true),
+        Command::Write => ("write", true, true, false),
+        #[cfg(feature = "compiler")]
+        Command::Compile { input, output } => return Ok(Request::Tool(ToolRequest::Compile { input, output })),
+    };
+    let takes =
+        [("--config", &config, wants_config), ("--catalog", &catalog, wants_catalog), ("--state", &state, takes_state)];
+    if let Some((option, ..)) = takes.iter().find(|(_, given, taken)| given.is_some() && !taken) {
+        return Err((
+            format!("{name} takes no {option}"),
+            format!("leave {option} out, or see what each command takes: airlock {name} --help"),
+        ));
+    }
+    let required = |option: &str, given: Option<PathBuf>| {
+        given.ok_or_else(|| (format!("{name} needs {option}"), format!("name the file: airlock {name} {option} FILE")))
+    };
+    let command = match command {
+        Command::Spec => AirbyteCommand::Spec,
+        Command::Check => AirbyteCommand::Check { config: required("--config", config)? },
+        Command::Discover => AirbyteCommand::Discover { config: required("--config", config)? },
+        Command::Read => AirbyteCommand::Read {
+            config: required("--config", config)?,
+            catalog: required("--catalog", catalog)?,
+            state,
+        },
+        Command::Write => {
+            AirbyteCommand::Write { config: required("--config", config)?, catalog: required("--catalog", catalog)? }
+        }
+        #[cfg(feature = "compiler")]
+        Command::Compile { .. } => unreachable!("returned above"),
+    };
+    // An empty variable is one that somebody meant to unset.
+    let named = |path: Option<PathBuf>| path.filter(|path| !path.as_os_str().is_empty());
+    let connector = named(connector).ok_or_else(|| {
+        (
+            "no connector is named".to_owned(),
+            "name one with --connector PATH, or with the environment variable AIRLOCK_CONNECTOR".to_owned(),
+        )
+    })?;
+    let airbyte_directory = named(airbyte_dir);
+    if matches!(command, AirbyteCommand::Write { .. }) && airbyte_directory.is_none() {
+        return Err((
+            "write needs a directory for the destination's files".to_owned(),
+            "name one with --airbyte-dir DIR (or AIRLOCK_AIRBYTE_DIR): in a temporary one they would be lost"
+                .to_owned(),
+        ));
+    }
+    Ok(Request::Airbyte(Invocation { command, connector, airbyte_directory, mounts: mount, max_record_bytes, debug }))
+}

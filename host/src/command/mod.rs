@@ -1,0 +1,198 @@
+//! Airbyte's commands. Each joins the protocol to a connector and reads like a recipe.
+
+mod check;
+mod discover;
+mod read;
+mod spec;
+mod specification;
+mod termination;
+mod write;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::cli::people;
+use crate::connector::{Connector, DestinationInstance, Instance, Role, SourceInstance};
+use crate::exit_code;
+use crate::protocol::failure::Failure;
+use crate::protocol::log_level::LogLevel;
+use crate::protocol::output::{Output, OutputOptions};
+use crate::sandbox::{Filesystem, Mount};
+use termination::Termination;
+
+/// A command and what it is run with.
+pub struct Invocation {
+    /// The command.
+    pub command: AirbyteCommand,
+    /// The file of the connector.
+    pub connector: PathBuf,
+    /// What is the connector's `/airbyte`; none for a temporary one.
+    pub airbyte_directory: Option<PathBuf>,
+    /// Directories that the connector may read.
+    pub mounts: Vec<Mount>,
+    /// A longer record is refused.
+    pub max_record_bytes: usize,
+    /// Log at least at DEBUG.
+    pub debug: bool,
+}
+
+/// One of Airbyte's commands, with the files it is given.
+pub enum AirbyteCommand {
+    /// Prints the specification.
+    Spec,
+    /// Tries a config.
+    Check { config: PathBuf },
+    /// Prints the catalog.
+    Discover { config: PathBuf },
+    /// Reads.
+    Read { config: PathBuf, catalog: PathBuf, state: Option<PathBuf> },
+    /// Writes.
+    Write { config: PathBuf, catalog: PathBuf },
+}
+
+/// Why a command ended without an answer.
+enum Stop {
+    /// A TRACE ERROR is due.
+    Failed(Failure),
+    /// The command does not fit the connector.
+    WrongUsage { error: String, hint: String },
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Stop {
+        Stop::Failed(failure)
+    }
+}
+
+/// What every command has at hand.
+struct Run {
+    connector: PathBuf,
+    airbyte_directory: Option<PathBuf>,
+    mounts: Vec<Mount>,
+    max_record_bytes: usize,
+    output: Output,
+    termination: Termination,
+}
+
+/// Runs a command to its end and gives the exit code. Stdout carries whole protocol lines only, whatever happens.
+pub fn run(invocation: Invocation) -> ExitCode {
+    let Invocation { command, connector, airbyte_directory, mounts, max_record_bytes, debug } = invocation;
+    let (max_log_level, unknown_level) = log_level(debug);
+    let (output, output_thread) = match Output::start(OutputOptions { max_log_level, max_record_bytes }) {
+        Ok(started) => started,
+        Err(error) => {
+            people::error(&format!("no thread can be started for the output: {error}"), None);
+            return exit_code::FAILURE.into();
+        }
+    };
+    if let Some(level) = unknown_level {
+        let text = format!(
+            "LOG_LEVEL is {level:?}, which is none of fatal, error, warn, info, debug and trace: info is used."
+        );
+        output.log(LogLevel::Warn, &text);
+    }
+    let termination = Termination::default();
+    let run = Run {
+        connector,
+        airbyte_directory,
+        mounts,
+        max_record_bytes,
+        output: output.clone(),
+        termination: termination.clone(),
+    };
+    let result = catch_unwind(AssertUnwindSafe(|| run.dispatch(command))).unwrap_or_else(|_| {
+        Err(Failure::system_error(
+            "airlock itself failed. This is a defect of airlock: report it with what it printed on stderr.",
+        )
+        .into())
+    });
+    let code = match result {
+        Ok(code) => code,
+        Err(Stop::Failed(failure)) => {
+            output.trace_error(&failure);
+            exit_code::FAILURE
+        }
+        Err(Stop::WrongUsage { error, hint }) => {
+            people::error(&error, Some(&hint));
+            exit_code::WRONG_USAGE
+        }
+    };
+    let code = match output_thread.finish() {
+        Ok(()) => code,
+        Err(error) => {
+            people::error(&format!("stdout can not be written to any more: {error}"), None);
+            exit_code::FAILURE
+        }
+    };
+    if code != exit_code::SUCCESS {
+        termination.end_by_signal_if_any();
+    }
+    code.into()
+}
+
+/// What is logged: as much as `--debug` or the platform's LOG_LEVEL asks for. A word that is no level comes back.
+fn log_level(debug: bool) -> (LogLevel, Option<String>) {
+    let wanted = std::env::var("LOG_LEVEL").unwrap_or_default();
+    let named = LogLevel::from_name(wanted.trim());
+    let level = named.unwrap_or(LogLevel::Info);
+    let level = if debug { level.max(LogLevel::Debug) } else { level };
+    (level, (named.is_none() && !wanted.trim().is_empty()).then_some(wanted))
+}
+
+impl Run {
+    fn dispatch(&self, command: AirbyteCommand) -> Result<u8, Stop> {
+        match command {
+            AirbyteCommand::Spec => spec::spec(self),
+            AirbyteCommand::Check { config } => check::check(self, &config),
+            AirbyteCommand::Discover { config } => discover::discover(self, &config),
+            AirbyteCommand::Read { config, catalog, state } => read::read(self, &config, &catalog, state.as_deref()),
+            AirbyteCommand::Write { config, catalog } => write::write(self, &config, &catalog),
+        }
+    }
+
+    /// Loads and starts the connector. The directories live as long as they are held.
+    fn start(&self) -> Result<(Instance, Filesystem), Stop> {
+        self.start_if(|_| Ok(()))
+    }
+
+    fn start_if(&self, fits: impl FnOnce(Role) -> Result<(), Stop>) -> Result<(Instance, Filesystem), Stop> {
+        let filesystem =
+            Filesystem::new(self.airbyte_directory.as_deref(), &self.mounts).map_err(Failure::config_error)?;
+        let log = |level: LogLevel, text: &str| self.output.log(level, text);
+        let connector = Connector::load(&self.connector, filesystem.airbyte(), &log)?;
+        fits(connector.role())?;
+        let instance = connector.start(&filesystem, &self.output)?;
+        Ok((instance, filesystem))
+    }
+
+    /// Starts a connector that must be a source, for `command`.
+    fn start_source(&self, command: &str) -> Result<(SourceInstance, Filesystem), Stop> {
+        match self.start_if(|role| self.require(Role::Source, role, command))? {
+            (Instance::Source(source), filesystem) => Ok((source, filesystem)),
+            (Instance::Destination(_), _) => unreachable!("the role was looked at"),
+        }
+    }
+
+    /// Starts a connector that must be a destination, for `command`.
+    fn start_destination(&self, command: &str) -> Result<(DestinationInstance, Filesystem), Stop> {
+        match self.start_if(|role| self.require(Role::Destination, role, command))? {
+            (Instance::Destination(destination), filesystem) => Ok((destination, filesystem)),
+            (Instance::Source(_), _) => unreachable!("the role was looked at"),
+        }
+    }
+
+    fn require(&self, wanted: Role, role: Role, command: &str) -> Result<(), Stop> {
+        if role == wanted {
+            return Ok(());
+        }
+        let commands = match role {
+            Role::Source => "spec, check, discover and read",
+            Role::Destination => "spec, check and write",
+        };
+        Err(Stop::WrongUsage {
+            error: format!("{} is a {}: it can not {command}", self.connector.display(), role.name()),
+            hint: format!("a {} has the commands {commands}", role.name()),
+        })
+    }
+}

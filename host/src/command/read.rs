@@ -1,0 +1,68 @@
+//! `read`: records and states of a source, on stdout.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::specification::Specification;
+use super::{Run, Stop};
+use crate::connector::ReadOutcome;
+use crate::exit_code;
+use crate::protocol::Interruption;
+use crate::protocol::catalog::ConfiguredCatalog;
+use crate::protocol::config::Config;
+use crate::protocol::failure::Failure;
+use crate::protocol::log_level::LogLevel;
+use crate::protocol::state::SavedState;
+
+pub fn read(run: &Run, config: &Path, catalog: &Path, state: Option<&Path>) -> Result<u8, Stop> {
+    let config = Config::from_file(config)?;
+    let (mut source, _filesystem) = run.start_source("read")?;
+    let specification = Specification::from_guest(&source.spec()?)?;
+    specification.require_valid(&config, &run.output)?;
+    let catalog = Arc::new(ConfiguredCatalog::from_file(catalog)?);
+    let state = SavedState::from_file(state)?;
+    run.output.set_streams(catalog.streams().to_vec());
+    run.termination.watch(&run.output, None)?;
+    let outcome = source.read(&config.text, &catalog, state);
+    Ok(conclude(run, &catalog, outcome))
+}
+
+/// Ends the streams that the source left open, tells what failed, and decides the exit code.
+fn conclude(run: &Run, catalog: &ConfiguredCatalog, outcome: ReadOutcome) -> u8 {
+    let output = &run.output;
+    let ReadOutcome { result, open, unopened } = outcome;
+    let succeeded = result.is_ok();
+    let mut failed = !succeeded;
+    match (result, output.interruption()) {
+        (Ok(()), _) | (Err(_), Some(Interruption::Closed)) => {}
+        // The failure is most often the guest's word for the interruption, which has been told.
+        (Err(failure), Some(Interruption::Refused(_))) => {
+            output.log(LogLevel::Debug, &format!("The connector then failed: {}", failure.message));
+        }
+        (Err(failure), Some(Interruption::Cancelled)) => {
+            output.log(
+                LogLevel::Warn,
+                &format!("The sync was cancelled by a signal. The connector ended with: {}", failure.message),
+            );
+        }
+        (Err(failure), None) => output.trace_error(&failure),
+    }
+    for stream in open {
+        output.stream_ended(stream, succeeded);
+    }
+    if succeeded && !unopened.is_empty() && output.interruption().is_none() {
+        let names: Vec<String> = unopened.iter().map(|stream| catalog.streams()[*stream].to_string()).collect();
+        output.trace_error(&Failure::system_error(format!(
+            "The connector did not read these configured streams at all: {}. This is a defect of the connector: report it to its \
+             publisher.",
+            names.join(", ")
+        )));
+        failed = true;
+    }
+    for stream in unopened {
+        output.stream_ended(stream, false);
+    }
+    // Records are checked by the thread that writes them: what it found counts as well.
+    output.wait_until_written();
+    if failed || output.trace_errors() > 0 { exit_code::FAILURE } else { exit_code::SUCCESS }
+}

@@ -1,0 +1,13 @@
+//! `spec`: what the connector is and which config it takes.
+
+use super::specification::Specification;
+use super::{Run, Stop};
+use crate::exit_code;
+use crate::protocol::message;
+
+pub fn spec(run: &Run) -> Result<u8, Stop> {
+    let (mut instance, _filesystem) = run.start()?;
+    let specification = Specification::from_guest(&instance.spec()?)?;
+    run.output.line(message::spec(&specification.document));
+    Ok(exit_code::SUCCESS)
+}

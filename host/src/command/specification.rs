@@ -1,0 +1,58 @@
+//! The connector's specification, and the validation of a config against it: what all commands begin with.
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::protocol::config::{Config, Validity};
+use crate::protocol::document;
+use crate::protocol::failure::Failure;
+use crate::protocol::log_level::LogLevel;
+use crate::protocol::output::Output;
+
+/// Airbyte's ConnectorSpecification.
+pub struct Specification {
+    /// As the connector gave it, on one line.
+    pub document: Box<RawValue>,
+    /// Its `connectionSpecification`.
+    schema: Value,
+}
+
+impl Specification {
+    /// Checks what a connector gave.
+    pub fn from_guest(text: &str) -> Result<Specification, Failure> {
+        let problem = |problem: &str| {
+            Failure::system_error(format!(
+                "The specification of the connector {problem}. This is a defect of the connector: report it to its publisher."
+            ))
+        };
+        let document = document::object_on_one_line(text).map_err(|text| problem(&text))?;
+        let mut whole: Value = serde_json::from_str(document.get()).map_err(|error| problem(&error.to_string()))?;
+        let schema = match whole.get_mut("connectionSpecification") {
+            Some(schema @ Value::Object(_)) => schema.take(),
+            _ => return Err(problem("has no `connectionSpecification`")),
+        };
+        Ok(Specification { document, schema })
+    }
+
+    /// Validates a config and, from then on, masks its secrets in everything that people read. The text of an invalid one
+    /// says what is wrong.
+    pub fn validate(&self, config: &Config, output: &Output) -> Result<(), String> {
+        output.hide_secrets(&self.schema, &config.value);
+        match config.validate(&self.schema) {
+            Validity::Valid => Ok(()),
+            Validity::Invalid(problem) => Err(problem),
+            Validity::UnusableSpecification(problem) => {
+                let text = format!(
+                    "The connector's specification is no usable JSON Schema, so the config is not validated: {problem}"
+                );
+                output.log(LogLevel::Warn, &text);
+                Ok(())
+            }
+        }
+    }
+
+    /// `validate` for the commands for which an invalid config is a failure.
+    pub fn require_valid(&self, config: &Config, output: &Output) -> Result<(), Failure> {
+        self.validate(config, output).map_err(Failure::config_error)
+    }
+}

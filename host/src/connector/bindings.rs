@@ -1,0 +1,71 @@
+//! The contract in Rust, generated from `wit/`. The second world takes over what both have in common from the first.
+
+pub mod source {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "source",
+        imports: { default: trappable },
+        with: { "airlock:connector/output.stream-writer": crate::connector::output::StreamWriter },
+    });
+}
+
+pub mod destination {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "destination",
+        imports: { default: trappable },
+        with: {
+            "airlock:connector/types": super::source::airlock::connector::types,
+            "airlock:connector/host": super::source::airlock::connector::host,
+            "airlock:connector/input.checkpoint": crate::protocol::input::Checkpoint,
+        },
+    });
+}
+
+pub use source::airlock::connector::types;
+
+use crate::protocol::Interruption;
+use crate::protocol::failure::{Failure, FailureKind};
+use crate::protocol::stream_name::StreamName;
+
+impl From<Interruption> for types::Interruption {
+    fn from(interruption: Interruption) -> Self {
+        match interruption {
+            Interruption::Closed => types::Interruption::Closed,
+            Interruption::Cancelled => types::Interruption::Cancelled,
+            Interruption::Refused(why) => types::Interruption::Refused(why),
+        }
+    }
+}
+
+impl From<types::StreamName> for StreamName {
+    fn from(stream: types::StreamName) -> Self {
+        StreamName { name: stream.name, namespace: stream.namespace }
+    }
+}
+
+impl From<&StreamName> for types::StreamName {
+    fn from(stream: &StreamName) -> Self {
+        types::StreamName { name: stream.name.clone(), namespace: stream.namespace.clone() }
+    }
+}
+
+impl From<types::Failure> for Failure {
+    fn from(failure: types::Failure) -> Self {
+        let kind = match failure.kind {
+            types::FailureKind::ConfigError => FailureKind::ConfigError,
+            types::FailureKind::TransientError => FailureKind::TransientError,
+            types::FailureKind::SystemError => FailureKind::SystemError,
+        };
+        // Details that are no JSON object are not worth losing the failure itself over.
+        let details = failure.details.and_then(|details| serde_json::from_str(&details).ok()).unwrap_or_default();
+        Failure {
+            kind,
+            message: failure.message,
+            internal_message: failure.internal_message,
+            stack_trace: failure.stack_trace,
+            stream: failure.stream_name.map(Into::into),
+            details,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Code that was compiled once, kept for the user who compiled it, so that the second start is instant.
+//!
+//! What lies in the cache is native code: it is read only from a directory that the user owns and nobody else may write to.
+
+use std::fs::{self, DirBuilder};
+use std::hash::{Hash, Hasher};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use super::compile::not_compiled;
+use crate::protocol::failure::Failure;
+use crate::protocol::log_level::LogLevel;
+
+/// The component of `bytes`, from the cache or compiled and put there. A cache that can not be used costs time only.
+pub fn load_or_compile(
+    bytes: &[u8],
+    path: &Path,
+    engine: &Engine,
+    log: &dyn Fn(LogLevel, &str),
+) -> Result<Component, Failure> {
+    let cached = match directory() {
+        Ok(directory) => Some(directory.join(key(bytes, engine))),
+        Err(problem) => {
+            log(LogLevel::Warn, &format!("The compiled connector is not kept for the next start: {problem}."));
+            None
+        }
+    };
+    if let Some(cached) = cached.as_deref().filter(|cached| cached.exists()) {
+        // SAFETY: only this user can write below the directory (`directory` looked), and what is there was put there whole,
+        // under a name that holds the hash of the component and of the compiler.
+        match unsafe { Component::deserialize_file(engine, cached) } {
+            Ok(component) => return Ok(component),
+            Err(error) => log(LogLevel::Debug, &format!("{} is of no use: {error:#}", cached.display())),
+        }
+    }
+    log(LogLevel::Debug, &format!("Compiling {} …", path.display()));
+    let code = engine.precompile_component(bytes).map_err(|error| not_compiled(path, &error))?;
+    if let Some(cached) = &cached
+        && let Err(error) = store(&code, cached)
+    {
+        log(
+            LogLevel::Warn,
+            &format!(
+                "The compiled connector is not kept for the next start: {} can not be written: {error}.",
+                cached.display()
+            ),
+        );
+    }
+    // SAFETY: the code comes from the compiler, some lines above.
+    unsafe { Component::deserialize(engine, &code) }.map_err(|error| not_compiled(path, &error))
+}
+
+/// The user's own directory for this, made if it is not there.
+fn directory() -> Result<PathBuf, String> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_CACHE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+        .ok_or("neither XDG_CACHE_HOME nor HOME names a directory")?;
+    let directory = base.join("airlock").join("components");
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&directory)
+        .map_err(|error| format!("{} can not be made: {error}", directory.display()))?;
+    let metadata = fs::metadata(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    if metadata.uid() != rustix::process::geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
+        return Err(format!("{} can be written to by others than you", directory.display()));
+    }
+    Ok(directory)
+}
+
+/// Names the code of a component as this engine compiles it.
+fn key(bytes: &[u8], engine: &Engine) -> String {
+    struct Sha256Hasher(Sha256);
+    impl Hasher for Sha256Hasher {
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+        fn finish(&self) -> u64 {
+            0
+        }
+    }
+    let mut hasher = Sha256Hasher(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    // The compatibility hash has its own version strategy in it; wasmtime's full version is part of that.
+    hasher.write(bytes);
+    let hash: String = hasher.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{hash}.cwasm")
+}
+
+/// Writes to a temporary name first: whoever reads the cache sees a whole file or none, whoever is killed leaves none.
+fn store(code: &[u8], cached: &Path) -> std::io::Result<()> {
+    let directory = cached.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(code)?;
+    file.as_file().sync_all()?;
+    file.persist(cached)?;
+    Ok(())
+}

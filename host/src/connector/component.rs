@@ -1,0 +1,98 @@
+//! From a file to a component that can be run.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use wasmtime::component::Component;
+use wasmtime::{Engine, Precompiled};
+
+use super::contract::{self, Role};
+use super::engine;
+use crate::protocol::failure::Failure;
+use crate::protocol::log_level::LogLevel;
+
+/// A connector that can be started.
+pub struct Connector {
+    pub(super) name: String,
+    pub(super) engine: Engine,
+    pub(super) component: Component,
+    role: Role,
+}
+
+impl Connector {
+    /// Loads the component at `path`: `.wasm` (compiled, and the code kept for the next time) or `.cwasm` (compiled before).
+    /// `airbyte_directory` is where guests may write: nothing in it is ever run as native code.
+    pub fn load(path: &Path, airbyte_directory: &Path, log: &dyn Fn(LogLevel, &str)) -> Result<Connector, Failure> {
+        let problem = |text: String| {
+            Failure::config_error(format!("The connector {} can not be loaded: it {text}.", path.display()))
+        };
+        if !path.is_file() {
+            let text = if path.exists() { "is not a file" } else { "does not exist" };
+            return Err(problem(format!("{text}. --connector (or AIRLOCK_CONNECTOR) names a .wasm or .cwasm file")));
+        }
+        let engine = engine::engine()?;
+        let precompiled =
+            Engine::detect_precompiled_file(path).map_err(|error| problem(format!("can not be read: {error:#}")))?;
+        let component = match precompiled {
+            Some(Precompiled::Component) => {
+                trust(path, airbyte_directory).map_err(problem)?;
+                // SAFETY: wasmtime runs what is in the file as native code. `trust` has refused the files that a guest, or
+                // anybody on this machine, could have written; beyond that the user chose the file, as with any program.
+                unsafe { Component::deserialize_file(&engine, path) }.map_err(|error| {
+                    problem(format!(
+                        "was compiled by another airlock or for another machine. Compile it anew with `airlock compile`, or \
+                         use the .wasm file ({error:#})"
+                    ))
+                })?
+            }
+            Some(Precompiled::Module) => {
+                return Err(problem("is a compiled core module, and a connector is a component".to_owned()));
+            }
+            None => from_wasm(path, &engine, log)?,
+        };
+        let role = contract::role_of(&component, &engine).map_err(problem)?;
+        let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Ok(Connector { name, engine, component, role })
+    }
+
+    /// What it does.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+}
+
+/// Refuses files that somebody who is not trusted could have written.
+fn trust(path: &Path, airbyte_directory: &Path) -> Result<(), String> {
+    let real = |path: &Path| -> Result<PathBuf, String> {
+        path.canonicalize().map_err(|error| format!("can not be found: {error}"))
+    };
+    if real(path)?.starts_with(real(airbyte_directory)?) {
+        return Err(format!(
+            "is native code in {}, where connectors may write. Keep it elsewhere, or use the .wasm file",
+            airbyte_directory.display()
+        ));
+    }
+    let mode = fs::metadata(path).map_err(|error| format!("can not be read: {error}"))?.mode();
+    if mode & 0o002 != 0 {
+        return Err(
+            "is native code that everybody on this machine may change. Take that right away: chmod o-w".to_owned()
+        );
+    }
+    Ok(())
+}
+
+#[cfg(feature = "compiler")]
+fn from_wasm(path: &Path, engine: &Engine, log: &dyn Fn(LogLevel, &str)) -> Result<Component, Failure> {
+    let bytes = super::compile::read_component(path)?;
+    super::cache::load_or_compile(&bytes, path, engine, log)
+}
+
+#[cfg(not(feature = "compiler"))]
+fn from_wasm(path: &Path, _: &Engine, _: &dyn Fn(LogLevel, &str)) -> Result<Component, Failure> {
+    Err(Failure::config_error(format!(
+        "The connector {} can not be loaded: it is not compiled, and this airlock was built without its compiler. Compile it \
+         with the full one: airlock compile {0}.",
+        path.display()
+    )))
+}

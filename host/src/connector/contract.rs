@@ -1,0 +1,115 @@
+//! Which contract a component was built for, read from its exports and imports before it is instantiated.
+
+use semver::{Version, VersionReq};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+/// The contract's package.
+const PACKAGE: &str = "airlock:connector";
+
+/// The version of `wit/` that this host speaks.
+pub const CONTRACT_VERSION: Version = Version::new(0, 1, 0);
+
+/// What a connector does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It reads.
+    Source,
+    /// It writes.
+    Destination,
+}
+
+impl Role {
+    /// Its name in a sentence.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Source => "source",
+            Role::Destination => "destination",
+        }
+    }
+
+    /// The interface that a connector of this role exports.
+    fn interface(self) -> &'static str {
+        match self {
+            Role::Source => "source-commands",
+            Role::Destination => "destination-commands",
+        }
+    }
+}
+
+/// Reads the role of a component. The error says what is wrong with it, and what to do.
+pub fn role_of(component: &Component, engine: &Engine) -> Result<Role, String> {
+    let component_type = component.component_type();
+    let exports: Vec<&str> = component_type.exports(engine).map(|(name, _)| name).collect();
+    let imports: Vec<&str> = component_type.imports(engine).map(|(name, _)| name).collect();
+    role(&exports, &imports)
+}
+
+fn role(exports: &[&str], imports: &[&str]) -> Result<Role, String> {
+    for (interface, version) in exports.iter().chain(imports).filter_map(|name| contract_interface(name)) {
+        check_version(interface, version)?;
+    }
+    let exported = |role: Role| {
+        exports.iter().filter_map(|name| contract_interface(name)).any(|(interface, _)| interface == role.interface())
+    };
+    match (exported(Role::Source), exported(Role::Destination)) {
+        (true, false) => Ok(Role::Source),
+        (false, true) => Ok(Role::Destination),
+        (true, true) => Err(format!(
+            "exports both {PACKAGE}/source-commands and {PACKAGE}/destination-commands. A connector is one of them: build two components"
+        )),
+        (false, false) => Err(format!(
+            "is a WebAssembly component but no connector: it exports neither {PACKAGE}/source-commands nor \
+             {PACKAGE}/destination-commands. Build it for one of the worlds in wit/"
+        )),
+    }
+}
+
+/// The interface and the version of a name such as `airlock:connector/source-commands@0.1.0`.
+fn contract_interface(name: &str) -> Option<(&str, &str)> {
+    let interface = name.strip_prefix(PACKAGE)?.strip_prefix('/')?;
+    Some(interface.split_once('@').unwrap_or((interface, "")))
+}
+
+fn check_version(interface: &str, version: &str) -> Result<(), String> {
+    let theirs = Version::parse(version).map_err(|_| {
+        format!("names the interface {PACKAGE}/{interface} without a version: build it from wit/ as it is")
+    })?;
+    // A connector may know less of a version than the host, never more: what it imports must be there.
+    let compatible = VersionReq::parse(&format!("^{theirs}")).is_ok_and(|accepts| accepts.matches(&CONTRACT_VERSION));
+    if compatible {
+        return Ok(());
+    }
+    let advice = if theirs > CONTRACT_VERSION {
+        "Run it with a newer airlock"
+    } else {
+        "Build it anew with the SDK of this airlock, or run it with an older one"
+    };
+    Err(format!(
+        "was built for the contract {PACKAGE}@{theirs} ({interface}), and this airlock {} speaks \
+         {PACKAGE}@{CONTRACT_VERSION}. {advice}",
+        env!("CARGO_PKG_VERSION")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_read_from_exports() {
+        let imports = ["airlock:connector/types@0.1.0", "wasi:io/streams@0.2.12"];
+        assert_eq!(role(&["airlock:connector/source-commands@0.1.0"], &imports), Ok(Role::Source));
+        assert_eq!(role(&["airlock:connector/destination-commands@0.1.0"], &imports), Ok(Role::Destination));
+        assert!(role(&["wasi:cli/run@0.2.3"], &[]).unwrap_err().contains("no connector"));
+    }
+
+    #[test]
+    fn a_version_that_does_not_fit_names_both_sides_and_what_to_do() {
+        for (version, advice) in [("0.2.0", "newer"), ("0.1.1", "newer"), ("0.0.9", "anew"), ("1.0.0", "newer")] {
+            let problem = role(&[&format!("airlock:connector/source-commands@{version}")], &[]).unwrap_err();
+            assert!(problem.contains(version) && problem.contains("0.1.0") && problem.contains(advice), "{problem}");
+        }
+        assert!(role(&["airlock:connector/source-commands@0.1.0"], &["airlock:connector/host@0.2.0"]).is_err());
+    }
+}

@@ -1,0 +1,74 @@
+//! What the host keeps for a running guest: its WASI context, its resources, and how far its command has come.
+
+use std::sync::Arc;
+
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::bindings::types;
+use crate::protocol::catalog::ConfiguredCatalog;
+use crate::protocol::input::Input;
+use crate::protocol::output::Output;
+
+/// The data of a store.
+pub struct Guest {
+    pub(super) wasi: WasiCtx,
+    pub(super) table: ResourceTable,
+    pub(super) output: Output,
+    pub(super) session: Session,
+}
+
+/// What the guest may move at the moment.
+pub enum Session {
+    /// Nothing: it answers `spec`, `check` or `discover`.
+    Idle,
+    /// It reads.
+    Read(ReadSession),
+    /// It writes.
+    Write(Input),
+}
+
+/// How far a `read` has come.
+pub struct ReadSession {
+    pub(super) catalog: Arc<ConfiguredCatalog>,
+    /// Of each stream of the catalog.
+    pub(super) streams: Vec<Progress>,
+    pub(super) state_form: Option<StateForm>,
+}
+
+/// How far a stream has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// The guest has not opened it.
+    Unopened,
+    /// It is being read.
+    Open,
+    /// The guest has ended it.
+    Ended,
+}
+
+/// A source has either states of streams or a global one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateForm {
+    /// `stream-writer.checkpoint`.
+    Stream,
+    /// `global-checkpoint`.
+    Global,
+}
+
+impl ReadSession {
+    /// A session that has not begun.
+    pub fn new(catalog: Arc<ConfiguredCatalog>) -> ReadSession {
+        let streams = vec![Progress::Unopened; catalog.streams().len()];
+        ReadSession { catalog, streams, state_form: None }
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+// The interface has types only.
+impl types::Host for Guest {}

@@ -1,0 +1,251 @@
+//! A running connector: one instance of its component, and a method for each function it exports.
+
+use std::sync::Arc;
+
+use wasmtime::Store;
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
+
+use super::bindings::{destination, source, types};
+use super::component::Connector;
+use super::contract::Role;
+use super::crash;
+use super::guest::{Guest, Progress, ReadSession, Session};
+use crate::protocol::catalog::ConfiguredCatalog;
+use crate::protocol::failure::Failure;
+use crate::protocol::input::Input;
+use crate::protocol::log_level::LogLevel;
+use crate::protocol::output::{Output, StreamIndex};
+use crate::protocol::state::SavedState;
+use crate::protocol::stream_name::StreamName;
+use crate::sandbox::{Channel, Filesystem, Printed, wasi_context};
+
+/// A running connector.
+pub enum Instance {
+    /// It reads.
+    Source(SourceInstance),
+    /// It writes.
+    Destination(DestinationInstance),
+}
+
+/// A running source.
+pub struct SourceInstance(Running<source::Source>);
+
+/// A running destination.
+pub struct DestinationInstance(Running<destination::Destination>);
+
+struct Running<Bindings> {
+    store: Store<Guest>,
+    bindings: Bindings,
+    printed: Arc<Printed>,
+    name: String,
+}
+
+/// What a `check` found.
+#[derive(Debug)]
+pub enum CheckResult {
+    /// The configuration works.
+    Succeeded,
+    /// It does not, and this is why.
+    Failed(String),
+}
+
+/// How a `read` went, beside what it returned.
+#[derive(Debug)]
+pub struct ReadOutcome {
+    /// What the guest returned, or why it could not.
+    pub result: Result<(), Failure>,
+    /// Streams that it opened and did not end.
+    pub open: Vec<StreamIndex>,
+    /// Configured streams that it never opened.
+    pub unopened: Vec<StreamIndex>,
+}
+
+impl Connector {
+    /// Starts the connector with these directories. What it says goes to `output`.
+    pub fn start(&self, filesystem: &Filesystem, output: &Output) -> Result<Instance, Failure> {
+        let printer = output.clone();
+        let printed = Printed::new(move |channel, line| {
+            let level = if channel == Channel::Stdout { LogLevel::Info } else { LogLevel::Warn };
+            printer.log(level, line);
+        });
+        let guest = Guest {
+            wasi: wasi_context(filesystem, &printed).map_err(Failure::config_error)?,
+            table: ResourceTable::new(),
+            output: output.clone(),
+            session: Session::Idle,
+        };
+        let mut store = Store::new(&self.engine, guest);
+        let mut linker: Linker<Guest> = Linker::new(&self.engine);
+        let started = wasmtime_wasi::p2::add_to_linker_sync(&mut linker).and_then(|()| match self.role() {
+            Role::Source => {
+                source::Source::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
+                let bindings = source::Source::instantiate(&mut store, &self.component, &linker)?;
+                Ok(Bindings::Source(bindings))
+            }
+            Role::Destination => {
+                destination::Destination::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
+                let bindings = destination::Destination::instantiate(&mut store, &self.component, &linker)?;
+                Ok(Bindings::Destination(bindings))
+            }
+        });
+        printed.flush();
+        let name = self.name.clone();
+        match started {
+            Ok(Bindings::Source(bindings)) => {
+                Ok(Instance::Source(SourceInstance(Running { store, bindings, printed, name })))
+            }
+            Ok(Bindings::Destination(bindings)) => {
+                Ok(Instance::Destination(DestinationInstance(Running { store, bindings, printed, name })))
+            }
+            Err(error) if error.is::<wasmtime::Trap>() || error.is::<wasmtime_wasi::I32Exit>() => {
+                Err(crash::failure(&name, "its start", &error, &printed.last_errors()))
+            }
+            Err(error) => Err(Failure::config_error(format!(
+                "The connector {name} can not be started: it asks for something that this airlock {} does not give, or does not \
+                 export what the contract wants. {error:#}.",
+                env!("CARGO_PKG_VERSION")
+            ))),
+        }
+    }
+}
+
+enum Bindings {
+    Source(source::Source),
+    Destination(destination::Destination),
+}
+
+impl<B> Running<B> {
+    /// Calls a function of the guest and turns every way in which it may fail into a failure.
+    fn call<T>(
+        &mut self,
+        function: &str,
+        call: impl FnOnce(&B, &mut Store<Guest>) -> wasmtime::Result<Result<T, types::Failure>>,
+    ) -> Result<T, Failure> {
+        let result = call(&self.bindings, &mut self.store);
+        self.printed.flush();
+        match result {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(failure)) => Err(failure.into()),
+            Err(error) => Err(crash::failure(&self.name, function, &error, &self.printed.last_errors())),
+        }
+    }
+}
+
+fn check_result(status: types::ConnectionStatus) -> CheckResult {
+    match status {
+        types::ConnectionStatus::Succeeded => CheckResult::Succeeded,
+        types::ConnectionStatus::Failed(message) => CheckResult::Failed(message),
+    }
+}
+
+impl Instance {
+    /// The specification, as the guest gives it.
+    pub fn spec(&mut self) -> Result<String, Failure> {
+        match self {
+            Instance::Source(source) => source.spec(),
+            Instance::Destination(destination) => destination.spec(),
+        }
+    }
+
+    /// Tries a config.
+    pub fn check(&mut self, config: &str) -> Result<CheckResult, Failure> {
+        match self {
+            Instance::Source(source) => source.check(config),
+            Instance::Destination(destination) => destination.check(config),
+        }
+    }
+}
+
+impl SourceInstance {
+    /// The specification, as the guest gives it.
+    pub fn spec(&mut self) -> Result<String, Failure> {
+        self.0.call("spec", |bindings, store| bindings.airlock_connector_source_commands().call_spec(store))
+    }
+
+    fn check(&mut self, config: &str) -> Result<CheckResult, Failure> {
+        let config = config.to_owned();
+        let call = |bindings: &source::Source, store: &mut Store<Guest>| {
+            bindings.airlock_connector_source_commands().call_check(store, &config)
+        };
+        self.0.call("check", call).map(check_result)
+    }
+
+    /// The catalog, as the guest gives it.
+    pub fn discover(&mut self, config: &str) -> Result<String, Failure> {
+        let config = config.to_owned();
+        self.0.call("discover", |bindings, store| {
+            bindings.airlock_connector_source_commands().call_discover(store, &config)
+        })
+    }
+
+    /// Reads the streams of `catalog`.
+    pub fn read(&mut self, config: &str, catalog: &Arc<ConfiguredCatalog>, state: SavedState) -> ReadOutcome {
+        let running = &mut self.0;
+        running.store.data_mut().session = Session::Read(ReadSession::new(catalog.clone()));
+        let state = guest_state(state);
+        let config = config.to_owned();
+        let result = running.call("read", |bindings, store| {
+            bindings.airlock_connector_source_commands().call_read(store, &config, &catalog.text, &state)
+        });
+        let streams = match std::mem::replace(&mut running.store.data_mut().session, Session::Idle) {
+            Session::Read(session) => session.streams,
+            _ => Vec::new(),
+        };
+        let those = |wanted: Progress| {
+            let places = streams.iter().enumerate().filter(move |(_, progress)| **progress == wanted);
+            places.map(|(stream, _)| stream).collect()
+        };
+        ReadOutcome { result, open: those(Progress::Open), unopened: those(Progress::Unopened) }
+    }
+}
+
+impl DestinationInstance {
+    /// The specification, as the guest gives it.
+    pub fn spec(&mut self) -> Result<String, Failure> {
+        self.0.call("spec", |bindings, store| bindings.airlock_connector_destination_commands().call_spec(store))
+    }
+
+    fn check(&mut self, config: &str) -> Result<CheckResult, Failure> {
+        let config = config.to_owned();
+        let call = |bindings: &destination::Destination, store: &mut Store<Guest>| {
+            bindings.airlock_connector_destination_commands().call_check(store, &config)
+        };
+        self.0.call("check", call).map(check_result)
+    }
+
+    /// Writes what `input` gives. The input comes back for what it knows.
+    pub fn write(
+        &mut self,
+        config: &str,
+        catalog: &ConfiguredCatalog,
+        input: Input,
+    ) -> (Result<(), Failure>, Option<Input>) {
+        let running = &mut self.0;
+        running.store.data_mut().session = Session::Write(input);
+        let config = config.to_owned();
+        let result = running.call("write", |bindings, store| {
+            bindings.airlock_connector_destination_commands().call_write(store, &config, &catalog.text)
+        });
+        match std::mem::replace(&mut running.store.data_mut().session, Session::Idle) {
+            Session::Write(input) => (result, Some(input)),
+            _ => (result, None),
+        }
+    }
+}
+
+fn guest_state(state: SavedState) -> types::SavedState {
+    let streams = |streams: Vec<(StreamName, Box<serde_json::value::RawValue>)>| {
+        streams
+            .into_iter()
+            .map(|(name, state)| types::StreamState { stream_name: (&name).into(), state: state.get().to_owned() })
+            .collect()
+    };
+    match state {
+        SavedState::None => types::SavedState::None,
+        SavedState::Streams(states) => types::SavedState::Streams(streams(states)),
+        SavedState::Global { shared, streams: states } => types::SavedState::Global(types::GlobalState {
+            shared: shared.map(|shared| shared.get().to_owned()),
+            streams: streams(states),
+        }),
+    }
+}

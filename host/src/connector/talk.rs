@@ -1,0 +1,60 @@
+//! The contract's `host` interface: what every guest may say.
+
+use super::bindings::source::airlock::connector::host::{Host, LogLevel as GuestLogLevel};
+use super::bindings::types;
+use super::guest::Guest;
+use crate::protocol::log_level::LogLevel;
+use crate::protocol::{document, message};
+
+impl From<GuestLogLevel> for LogLevel {
+    fn from(level: GuestLogLevel) -> Self {
+        match level {
+            GuestLogLevel::Fatal => LogLevel::Fatal,
+            GuestLogLevel::Error => LogLevel::Error,
+            GuestLogLevel::Warn => LogLevel::Warn,
+            GuestLogLevel::Info => LogLevel::Info,
+            GuestLogLevel::Debug => LogLevel::Debug,
+            GuestLogLevel::Trace => LogLevel::Trace,
+        }
+    }
+}
+
+impl From<LogLevel> for GuestLogLevel {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Fatal => GuestLogLevel::Fatal,
+            LogLevel::Error => GuestLogLevel::Error,
+            LogLevel::Warn => GuestLogLevel::Warn,
+            LogLevel::Info => GuestLogLevel::Info,
+            LogLevel::Debug => GuestLogLevel::Debug,
+            LogLevel::Trace => GuestLogLevel::Trace,
+        }
+    }
+}
+
+impl Host for Guest {
+    fn log(&mut self, level: GuestLogLevel, text: String) -> wasmtime::Result<()> {
+        self.output.log(level.into(), &text);
+        Ok(())
+    }
+
+    fn max_log_level(&mut self) -> wasmtime::Result<GuestLogLevel> {
+        Ok(self.output.max_log_level().into())
+    }
+
+    fn config_changed(&mut self, config: String) -> wasmtime::Result<Result<(), types::Interruption>> {
+        let config = match document::object_on_one_line(&config) {
+            Ok(config) => config,
+            // The sync goes on: no record is lost by a config that is not renewed.
+            Err(problem) => {
+                return Ok(Err(types::Interruption::Refused(format!("The new config {problem}."))));
+            }
+        };
+        Ok(self.output.config_changed(&config).map_err(Into::into))
+    }
+
+    fn analytics(&mut self, kind: String, value: Option<String>) -> wasmtime::Result<()> {
+        self.output.line(message::analytics(&kind, value.as_deref()));
+        Ok(())
+    }
+}

@@ -1,0 +1,187 @@
+//! Records on their way to a destination, gathered by stream: a source that alternates between streams must not mean
+//! batches of one record. Order is kept within a stream. Knows nothing of where records come from or go to.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use memchr::memchr;
+
+use super::output::StreamIndex;
+use super::record_lines::Annotation;
+
+/// A stream's batch leaves when it holds this much.
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// All batches leave when they hold this much together: memory is bounded, however many streams there are.
+const TOTAL_BYTES: usize = 4 * 1024 * 1024;
+
+/// No record is held back for longer: a slow source must not look dead to whoever waits for its records.
+pub const MAX_AGE: Duration = Duration::from_secs(1);
+
+/// Records of one stream, in their order.
+#[derive(Debug, Default, PartialEq)]
+pub struct RecordBatch {
+    /// The stream.
+    pub stream: StreamIndex,
+    /// One JSON object a line, each with its line break.
+    pub records: Vec<u8>,
+    /// When each was read, in milliseconds since 1970.
+    pub emitted_at: Vec<i64>,
+    /// What else is said of some of them, in their order.
+    pub annotations: Vec<Annotation>,
+}
+
+impl PartialEq for Annotation {
+    fn eq(&self, other: &Self) -> bool {
+        let text =
+            |value: &Option<Box<serde_json::value::RawValue>>| value.as_ref().map(|value| value.get().to_owned());
+        (self.index, self.emitted_at, text(&self.meta), text(&self.file_reference))
+            == (other.index, other.emitted_at, text(&other.meta), text(&other.file_reference))
+    }
+}
+
+impl RecordBatch {
+    /// Cuts the batch after about `max_bytes`, but at least one record, and gives what comes after.
+    pub fn split_off(&mut self, max_bytes: usize) -> Option<RecordBatch> {
+        let mut bytes = 0;
+        let mut count = 0;
+        while bytes < self.records.len() {
+            let line = memchr(b'\n', &self.records[bytes..]).map_or(self.records.len() - bytes, |end| end + 1);
+            if count > 0 && bytes + line > max_bytes {
+                break;
+            }
+            bytes += line;
+            count += 1;
+        }
+        if bytes >= self.records.len() {
+            return None;
+        }
+        let first_annotation = self.annotations.partition_point(|annotation| annotation.index < count);
+        let mut annotations = self.annotations.split_off(first_annotation);
+        for annotation in &mut annotations {
+            annotation.index -= count;
+        }
+        Some(RecordBatch {
+            stream: self.stream,
+            records: self.records.split_off(bytes),
+            emitted_at: self.emitted_at.split_off(count),
+            annotations,
+        })
+    }
+}
+
+/// The batches that are being gathered.
+#[derive(Default)]
+pub struct Batches {
+    open: HashMap<StreamIndex, RecordBatch>,
+    /// The streams of `open`, the one whose first record came first in front.
+    order: Vec<StreamIndex>,
+    bytes: usize,
+    /// When the first record of all that are held came.
+    since: Option<Instant>,
+}
+
+impl Batches {
+    /// Adds a record: its JSON on one line, without a line break. Gives what must leave now.
+    pub fn add(
+        &mut self,
+        stream: StreamIndex,
+        record: &str,
+        emitted_at: i64,
+        annotation: Option<Annotation>,
+    ) -> Vec<RecordBatch> {
+        if self.since.is_none() {
+            self.since = Some(Instant::now());
+        }
+        let batch = self.open.entry(stream).or_insert_with(|| {
+            self.order.push(stream);
+            RecordBatch { stream, ..RecordBatch::default() }
+        });
+        if let Some(mut annotation) = annotation {
+            annotation.index = batch.emitted_at.len();
+            batch.annotations.push(annotation);
+        }
+        batch.records.extend_from_slice(record.as_bytes());
+        batch.records.push(b'\n');
+        batch.emitted_at.push(emitted_at);
+        self.bytes += record.len() + 1;
+        if batch.records.len() >= BATCH_BYTES {
+            self.take(stream).into_iter().collect()
+        } else if self.bytes >= TOTAL_BYTES {
+            self.take_all()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// The batch of one stream, if it has one.
+    pub fn take(&mut self, stream: StreamIndex) -> Option<RecordBatch> {
+        let batch = self.open.remove(&stream)?;
+        self.order.retain(|other| *other != stream);
+        self.bytes -= batch.records.len();
+        if self.order.is_empty() {
+            self.since = None;
+        }
+        Some(batch)
+    }
+
+    /// Every batch, in the order of their first records.
+    pub fn take_all(&mut self) -> Vec<RecordBatch> {
+        let order = std::mem::take(&mut self.order);
+        self.bytes = 0;
+        self.since = None;
+        order.iter().filter_map(|stream| self.open.remove(stream)).collect()
+    }
+
+    /// How long until a record will have been held for `MAX_AGE`; none while there is no record.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.since.map(|since| MAX_AGE.saturating_sub(since.elapsed()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interleaved_streams_are_regrouped_in_order() {
+        let mut batches = Batches::default();
+        for number in 0..6 {
+            assert!(batches.add(1 - number % 2, &format!("{{\"n\":{number}}}"), number as i64, None).is_empty());
+        }
+        let taken = batches.take_all();
+        assert_eq!(taken.iter().map(|batch| batch.stream).collect::<Vec<_>>(), [1, 0]);
+        assert_eq!(taken[0].records, b"{\"n\":0}\n{\"n\":2}\n{\"n\":4}\n");
+        assert_eq!(taken[1].emitted_at, [1, 3, 5]);
+        assert!(batches.time_left().is_none() && batches.take(0).is_none());
+    }
+
+    #[test]
+    fn a_batch_leaves_when_it_is_full_and_all_when_they_are_too_much_together() {
+        let mut batches = Batches::default();
+        let record = format!("{{\"text\":\"{}\"}}", "x".repeat(BATCH_BYTES / 2));
+        assert!(batches.add(0, &record, 0, None).is_empty());
+        assert_eq!(batches.add(0, &record, 0, None).len(), 1);
+        let left: Vec<usize> = (0..TOTAL_BYTES / record.len() + 1)
+            .map(|stream| batches.add(stream, &record, 0, None).len())
+            .filter(|count| *count > 0)
+            .collect();
+        assert_eq!(left.len(), 1);
+        assert!(left[0] > 10);
+    }
+
+    #[test]
+    fn a_batch_is_cut_at_records_and_annotations_follow() {
+        let mut batches = Batches::default();
+        for number in 0..3 {
+            batches.add(0, &format!("{{\"n\":{number}}}"), number, Some(Annotation::default()));
+        }
+        let mut batch = batches.take(0).unwrap();
+        let mut rest = batch.split_off(1).unwrap();
+        assert_eq!((batch.records.as_slice(), batch.emitted_at.as_slice()), (&b"{\"n\":0}\n"[..], &[0][..]));
+        assert_eq!(rest.annotations.iter().map(|annotation| annotation.index).collect::<Vec<_>>(), [0, 1]);
+        let last = rest.split_off(8).unwrap();
+        assert_eq!((rest.emitted_at, last.emitted_at.as_slice()), (vec![1], &[2][..]));
+        assert_eq!(last.annotations[0].index, 0);
+    }
+}

@@ -1,0 +1,303 @@
+//! One line of a destination's input, read. Knows nothing of the lines around it.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::Number;
+use serde_json::value::RawValue;
+
+use super::document::RawObject;
+use super::stream_name::StreamName;
+
+/// What a line says.
+#[derive(Debug)]
+pub enum InputMessage<'a> {
+    /// A record.
+    Record(Record<'a>),
+    /// The source saved its position.
+    State(State),
+    /// The source tells how a stream is doing.
+    StreamStatus {
+        /// The stream.
+        stream: StreamName,
+        /// It has been read to its end.
+        complete: bool,
+    },
+    /// A TRACE of another kind.
+    OtherTrace,
+    /// A message that no destination needs (LOG, for example).
+    Ignored,
+    /// Text, or a message of a type that is not known here.
+    Unknown,
+}
+
+/// AirbyteRecordMessage.
+#[derive(Debug, Deserialize)]
+pub struct Record<'a> {
+    /// The stream's name.
+    #[serde(borrow)]
+    pub stream: Text<'a>,
+    /// The stream's namespace.
+    #[serde(borrow, default)]
+    pub namespace: Option<Text<'a>>,
+    /// The record: a JSON object.
+    #[serde(borrow)]
+    pub data: &'a RawValue,
+    /// When it was read. Some sources give a fraction.
+    #[serde(default)]
+    emitted_at: Option<Number>,
+    /// Airbyte's `meta`.
+    #[serde(borrow, default)]
+    pub meta: Option<&'a RawValue>,
+    /// Airbyte's `file_reference`.
+    #[serde(borrow, default)]
+    pub file_reference: Option<&'a RawValue>,
+}
+
+impl Record<'_> {
+    /// When it was read, in milliseconds since 1970, if it says so.
+    pub fn emitted_at(&self) -> Option<i64> {
+        let number = self.emitted_at.as_ref()?;
+        // `as` saturates, and a fraction of a millisecond is nobody's business.
+        number.as_i64().or_else(|| number.as_f64().map(|milliseconds| milliseconds as i64))
+    }
+}
+
+/// Text that is borrowed from the line wherever it has no escapes.
+#[derive(Debug, Deserialize)]
+pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
+
+/// A STATE message.
+#[derive(Debug, PartialEq, Eq)]
+pub struct State {
+    /// What it covers: one stream, or everything.
+    pub stream: Option<StreamName>,
+    /// The AirbyteStateMessage as it came.
+    pub state: String,
+    /// How it is echoed.
+    pub echo: Echo,
+}
+
+/// The line that echoes a STATE: everything it came with, and `destinationStats`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Echo {
+    /// The line up to where the statistics belong.
+    before: String,
+    /// The rest of it.
+    after: String,
+}
+
+impl Echo {
+    /// The whole line. Counts have a decimal point, as the protocol wants it.
+    pub fn line(&self, records: u32, rejected: u32) -> Vec<u8> {
+        let Echo { before, after } = self;
+        format!(
+            "{before}\"destinationStats\":{{\"recordCount\":{records}.0,\"rejectedRecordCount\":{rejected}.0}}{after}\n"
+        )
+        .into_bytes()
+    }
+}
+
+/// An AirbyteMessage, as far as a destination's input needs it. Every field may be null.
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow, rename = "type", default)]
+    kind: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    record: Option<Record<'a>>,
+    #[serde(borrow, default)]
+    state: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    trace: Option<&'a RawValue>,
+}
+
+/// Only the type, whatever it is.
+#[derive(Deserialize)]
+struct Kind<'a> {
+    #[serde(borrow, rename = "type", default)]
+    kind: Option<&'a RawValue>,
+}
+
+/// Reads a line. The error says what is wrong without repeating the line.
+pub fn parse(line: &[u8]) -> Result<InputMessage<'_>, String> {
+    let line = line.trim_ascii();
+    if line.first() != Some(&b'{') {
+        return Ok(InputMessage::Unknown);
+    }
+    let line = std::str::from_utf8(line)
+        .map_err(|error| format!("begins like a message but is not UTF-8: byte {} is wrong", error.valid_up_to()))?;
+    let message: Message = match serde_json::from_str(line) {
+        Ok(message) => message,
+        Err(error) => return unless_unknown(line, &error),
+    };
+    let missing = |field: &str| format!("is a message without its `{field}`");
+    match message.kind.as_ref().map(|kind| kind.0.as_ref()) {
+        Some("RECORD") => {
+            let record = message.record.ok_or_else(|| missing("record"))?;
+            if !record.data.get().starts_with('{') {
+                return Err("is a RECORD whose `data` is not a JSON object".to_owned());
+            }
+            Ok(InputMessage::Record(record))
+        }
+        Some("STATE") => {
+            let state = message.state.ok_or_else(|| missing("state"))?;
+            Ok(InputMessage::State(parse_state(line, state)?))
+        }
+        Some("TRACE") => parse_trace(message.trace.ok_or_else(|| missing("trace"))?),
+        Some("LOG" | "SPEC" | "CONNECTION_STATUS" | "CATALOG" | "CONTROL" | "DESTINATION_CATALOG") => {
+            Ok(InputMessage::Ignored)
+        }
+        _ => Ok(InputMessage::Unknown),
+    }
+}
+
+/// A message of an unknown type may have fields of the known names that hold something else.
+fn unless_unknown<'a>(line: &str, error: &serde_json::Error) -> Result<InputMessage<'a>, String> {
+    if let Ok(Kind { kind }) = serde_json::from_str(line) {
+        let kind = kind.map_or("null", RawValue::get);
+        if !matches!(kind, "\"RECORD\"" | "\"STATE\"" | "\"TRACE\"") {
+            return Ok(InputMessage::Unknown);
+        }
+        // serde's words name fields and types, never values of the record's data, which are not looked into.
+        return Err(format!("is no {} message as Airbyte defines it: {error}", kind.trim_matches('"')));
+    }
+    if error.is_eof() {
+        return Err("begins like a message but is cut off".to_owned());
+    }
+    Err(format!("begins like a message but is not valid JSON: it goes wrong at column {}", error.column()))
+}
+
+fn parse_state(line: &str, state: &RawValue) -> Result<State, String> {
+    #[derive(Deserialize)]
+    struct Scope {
+        #[serde(rename = "type")]
+        kind: Option<String>,
+        stream: Option<Stream>,
+    }
+    #[derive(Deserialize)]
+    struct Stream {
+        stream_descriptor: StreamName,
+    }
+    let problem = |error: serde_json::Error| format!("is no STATE message as Airbyte defines it: {error}");
+    let scope: Scope = serde_json::from_str(state.get()).map_err(problem)?;
+    let stream = match (scope.kind.as_deref(), scope.stream) {
+        (Some("STREAM"), Some(stream)) => Some(stream.stream_descriptor),
+        (Some("STREAM"), None) => return Err("is a STREAM state without its `stream`".to_owned()),
+        // GLOBAL, and the old LEGACY form, which speaks of the source as a whole.
+        _ => None,
+    };
+    let message: RawObject = serde_json::from_str(line).map_err(problem)?;
+    let fields: RawObject = serde_json::from_str(state.get()).map_err(problem)?;
+    Ok(State { stream, state: state.get().to_owned(), echo: echo(&message, &fields) })
+}
+
+fn echo(message: &RawObject, state: &RawObject) -> Echo {
+    let key = |name: &str| serde_json::Value::from(name).to_string();
+    // PyAirbyte writes `global` under the name it has in Python. What leaves is spelled as the protocol has it.
+    let misspelled = state.0.iter().any(|(name, value)| name == "global_" && value.get() != "null");
+    let mut before = String::from("{\"type\":\"STATE\",\"state\":{");
+    for (name, value) in &state.0 {
+        let name = match name.as_str() {
+            "destinationStats" => continue,
+            "global" if misspelled => continue,
+            "global_" if misspelled => "global",
+            name => name,
+        };
+        before.push_str(&format!("{}:{},", key(name), value.get()));
+    }
+    let mut after = String::from("}");
+    for (name, value) in &message.0 {
+        if name != "type" && name != "state" {
+            after.push_str(&format!(",{}:{}", key(name), value.get()));
+        }
+    }
+    after.push('}');
+    Echo { before, after }
+}
+
+fn parse_trace<'a>(trace: &RawValue) -> Result<InputMessage<'a>, String> {
+    #[derive(Deserialize)]
+    struct Trace {
+        #[serde(rename = "type")]
+        kind: Option<String>,
+        stream_status: Option<Status>,
+    }
+    #[derive(Deserialize)]
+    struct Status {
+        stream_descriptor: StreamName,
+        status: String,
+    }
+    let trace: Trace = serde_json::from_str(trace.get())
+        .map_err(|error| format!("is no TRACE message as Airbyte defines it: {error}"))?;
+    Ok(match (trace.kind.as_deref(), trace.stream_status) {
+        (Some("STREAM_STATUS"), Some(status)) => {
+            InputMessage::StreamStatus { stream: status.stream_descriptor, complete: status.status == "COMPLETE" }
+        }
+        _ => InputMessage::OtherTrace,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_text(line: &str) -> Result<InputMessage<'_>, String> {
+        parse(line.as_bytes())
+    }
+
+    #[test]
+    fn explicit_nulls_and_fractions_are_read() {
+        let line =
+            r#"{"type":"RECORD","log":null,"state":null,"trace":null,"record":{"namespace":null,"stream":"a\u0062",
+            "data":{"n":1.10},"emitted_at":1795328919764.25,"meta":null,"file_reference":null}}"#
+                .replace('\n', "");
+        let Ok(InputMessage::Record(record)) = parse_text(&line) else { panic!() };
+        assert_eq!((record.stream.0.as_ref(), record.data.get()), ("ab", "{\"n\":1.10}"));
+        assert_eq!(record.emitted_at(), Some(1_795_328_919_764));
+        assert!(record.meta.is_none() && record.namespace.is_none());
+    }
+
+    #[test]
+    fn a_state_is_echoed_with_everything_it_came_with() {
+        let line = r#"{"type":"STATE","extra":[1.0],"state":{"type":"GLOBAL","global_":{"shared_state":{"n":1.10}},
+            "global":null,"destinationStats":null,"sourceStats":{"recordCount":2.0},"data":{"old":1}}}"#
+            .replace("\n            ", "");
+        let Ok(InputMessage::State(state)) = parse_text(&line) else { panic!() };
+        assert_eq!(state.stream, None);
+        let echoed = String::from_utf8(state.echo.line(2, 1)).unwrap();
+        assert_eq!(
+            echoed,
+            "{\"type\":\"STATE\",\"state\":{\"type\":\"GLOBAL\",\"global\":{\"shared_state\":{\"n\":1.10}},\
+             \"sourceStats\":{\"recordCount\":2.0},\"data\":{\"old\":1},\"destinationStats\":{\"recordCount\":2.0,\
+             \"rejectedRecordCount\":1.0}},\"extra\":[1.0]}\n"
+        );
+    }
+
+    #[test]
+    fn text_and_unknown_messages_are_not_errors() {
+        for line in ["", "Using AIRBYTE_ENTRYPOINT: x", "[1]", "{}", r#"{"type":"NEWS","record":5}"#, r#"{"type":7}"#] {
+            assert!(matches!(parse_text(line), Ok(InputMessage::Unknown)), "{line}");
+        }
+        assert!(matches!(parse_text(r#"{"type":"LOG","log":{}}"#), Ok(InputMessage::Ignored)));
+    }
+
+    #[test]
+    fn what_begins_like_a_message_and_is_none_is_an_error_without_content() {
+        for line in [
+            r#"{"type":"RECORD","record":{"stream":"a","data":{"secret":"hush"},"emitted_at":1}"#,
+            r#"{"type":"RECORD","record":{"stream":"a","data":["hush"],"emitted_at":1}}"#,
+            r#"{"type":"RECORD","record":{"stream":"a","data":null,"emitted_at":1}}"#,
+            r#"{"type":"RECORD","record":{"data":{"secret":"hush"}}}"#,
+            r#"{"type":"RECORD","record":null}"#,
+            r#"{"type":"RECORD"}"#,
+            r#"{"type":"STATE","state":{"type":"STREAM","stream":null}}"#,
+            r#"{"type":"RECORD","record":{"stream":"a","data":{"x":"hush"},"emitted_at":1}} hush"#,
+            "{\"type\": hush",
+            "{",
+        ] {
+            let problem = parse_text(line).unwrap_err();
+            assert!(!problem.contains("hush"), "{problem}");
+        }
+        assert!(parse(b"{\"type\":\"RECORD\",\"record\":{\"stream\":\"\xff\"}}").unwrap_err().contains("UTF-8"));
+    }
+}

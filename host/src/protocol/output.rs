@@ -1,0 +1,488 @@
+//! The way out: everything the process says goes through one bounded queue to one thread, which checks records, keeps the
+//! order of the protocol and writes whole lines to stdout. Knows nothing of WebAssembly or of why something is said.
+
+use std::io;
+use std::mem;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::Interruption;
+use super::failure::Failure;
+use super::log_level::LogLevel;
+use super::message::{self, StreamStatus};
+use super::queue::{Queue, Refused, Weighed};
+use super::record_lines::RecordLines;
+use super::secrets::Secrets;
+use super::stdout::LineBuffer;
+use super::stream_name::StreamName;
+
+pub use super::record_lines::Annotation;
+
+/// How many bytes may wait to be written: enough to keep the writer busy, little enough to be no burden.
+const QUEUE_BYTES: usize = 2 * 1024 * 1024;
+
+/// Which stream of the configured catalog: its place there.
+pub type StreamIndex = usize;
+
+/// How much may be said.
+#[derive(Debug, Clone, Copy)]
+pub struct OutputOptions {
+    /// LOG messages of less importance are left out.
+    pub max_log_level: LogLevel,
+    /// A longer record is refused.
+    pub max_record_bytes: usize,
+}
+
+/// A handle to the output: cheap to clone, usable from every thread.
+#[derive(Clone)]
+pub struct Output {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    queue: Queue<Event>,
+    options: OutputOptions,
+    /// One of the constants below: read on every call of a guest, so no lock.
+    interruption: AtomicU8,
+    refusal: Mutex<String>,
+    trace_errors: AtomicU64,
+    secrets: RwLock<Secrets>,
+    /// Set when the writer must give up at the next whole line.
+    abandoned: AtomicBool,
+}
+
+const RUNNING: u8 = 0;
+const CANCELLED: u8 = 1;
+const REFUSED: u8 = 2;
+const CLOSED: u8 = 3;
+
+/// What the writer thread is told.
+enum Event {
+    /// Whole lines, ready.
+    Lines(Vec<u8>),
+    Streams(Vec<StreamName>),
+    Opened(StreamIndex),
+    Records {
+        stream: StreamIndex,
+        records: Vec<u8>,
+        annotations: Vec<Annotation>,
+        emitted_at: i64,
+    },
+    StreamState {
+        stream: StreamIndex,
+        state: Box<RawValue>,
+    },
+    GlobalState {
+        shared: Option<Box<RawValue>>,
+        streams: Vec<(StreamName, Box<RawValue>)>,
+    },
+    Running {
+        stream: StreamIndex,
+        reasons: Box<RawValue>,
+    },
+    Ended {
+        stream: StreamIndex,
+        complete: bool,
+    },
+    /// Answered when everything before it is on stdout.
+    Written(SyncSender<()>),
+}
+
+impl Weighed for Event {
+    fn weight(&self) -> usize {
+        let content = match self {
+            Event::Lines(lines) => lines.len(),
+            Event::Records { records, .. } => records.len(),
+            Event::StreamState { state, .. } => state.get().len(),
+            Event::GlobalState { streams, .. } => streams.iter().map(|(_, state)| state.get().len()).sum(),
+            _ => 0,
+        };
+        mem::size_of::<Event>() + content
+    }
+}
+
+impl Output {
+    /// Starts the writer thread.
+    pub fn start(options: OutputOptions) -> io::Result<(Output, OutputThread)> {
+        let output = Output {
+            shared: Arc::new(Shared {
+                queue: Queue::new(QUEUE_BYTES),
+                options,
+                interruption: AtomicU8::new(RUNNING),
+                refusal: Mutex::default(),
+                trace_errors: AtomicU64::new(0),
+                secrets: RwLock::default(),
+                abandoned: AtomicBool::new(false),
+            }),
+        };
+        let writer = Writer {
+            output: output.clone(),
+            streams: Vec::new(),
+            records_since_global_state: 0,
+            lines: LineBuffer::new(),
+        };
+        let thread = std::thread::Builder::new().name("output".into()).spawn(move || writer.run())?;
+        Ok((output.clone(), OutputThread { output, thread }))
+    }
+
+    /// Why nothing more can be said, if so.
+    pub fn interruption(&self) -> Option<Interruption> {
+        match self.shared.interruption.load(Ordering::Acquire) {
+            CANCELLED => Some(Interruption::Cancelled),
+            REFUSED => {
+                let reason = self.shared.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+                Some(Interruption::Refused(reason.clone()))
+            }
+            CLOSED => Some(Interruption::Closed),
+            _ => None,
+        }
+    }
+
+    /// From now on guests are told that the sync is cancelled. What the host says still goes out.
+    pub fn cancel(&self) {
+        self.interrupt(CANCELLED);
+        self.shared.queue.interrupt();
+    }
+
+    /// From now on guests are told that their data is refused, and no record or state leaves any more: a sync in which one
+    /// record was refused must not go on as if it had been there. The TRACE ERROR that says why goes out with it.
+    pub fn refuse(&self, failure: &Failure) {
+        *self.shared.refusal.lock().unwrap_or_else(PoisonError::into_inner) = failure.message.clone();
+        self.interrupt(REFUSED);
+        self.trace_error(failure);
+    }
+
+    fn interrupt(&self, reason: u8) {
+        // The graver reason stays.
+        self.shared.interruption.fetch_max(reason, Ordering::AcqRel);
+    }
+
+    fn push(&self, event: Event) {
+        // A closed queue means that stdout is gone; `interruption` tells that to whoever asks.
+        let _ = self.shared.queue.push(event, false);
+    }
+
+    /// Like `push` for what a guest gives: its wait for room ends when the sync is cancelled.
+    fn push_data(&self, event: Event) -> Result<(), Interruption> {
+        if let Some(interruption) = self.interruption() {
+            return Err(interruption);
+        }
+        match self.shared.queue.push(event, true) {
+            Ok(()) => Ok(()),
+            Err(Refused::Interrupted) => Err(Interruption::Cancelled),
+            Err(Refused::Closed) => Err(Interruption::Closed),
+        }
+    }
+
+    /// The least important level that is logged.
+    pub fn max_log_level(&self) -> LogLevel {
+        self.shared.options.max_log_level
+    }
+
+    /// A LOG message, secrets masked, if its level is wanted.
+    pub fn log(&self, level: LogLevel, text: &str) {
+        if level <= self.shared.options.max_log_level {
+            self.push(Event::Lines(message::log(level, &self.mask(text))));
+        }
+    }
+
+    /// A TRACE ERROR message, secrets masked.
+    pub fn trace_error(&self, failure: &Failure) {
+        self.shared.trace_errors.fetch_add(1, Ordering::AcqRel);
+        let mut failure = failure.clone();
+        failure.message = self.mask(&failure.message);
+        failure.internal_message = failure.internal_message.map(|text| self.mask(&text));
+        failure.stack_trace = failure.stack_trace.map(|text| self.mask(&text));
+        for value in failure.details.values_mut() {
+            mask_value(value, &|text| self.mask(text));
+        }
+        self.push(Event::Lines(message::trace_error(&failure)));
+    }
+
+    /// How many TRACE ERROR messages there were: after one, the exit code is not 0.
+    pub fn trace_errors(&self) -> u64 {
+        self.shared.trace_errors.load(Ordering::Acquire)
+    }
+
+    /// A line that `message` made.
+    pub fn line(&self, line: Vec<u8>) {
+        self.push(Event::Lines(line));
+    }
+
+    /// CONNECTION_STATUS, secrets masked in its message.
+    pub fn connection_status(&self, failed: Option<&str>) {
+        self.line(message::connection_status(failed.map(|text| self.mask(text)).as_deref()));
+    }
+
+    /// From now on the secrets of `config` are masked.
+    pub fn hide_secrets(&self, specification: &Value, config: &Value) {
+        let mut secrets = self.shared.secrets.write().unwrap_or_else(PoisonError::into_inner);
+        *secrets = Secrets::named_by(specification.clone());
+        secrets.add(config);
+    }
+
+    /// CONTROL with a new config, whose secrets are masked from now on. Returns when it is on stdout.
+    pub fn config_changed(&self, config: &RawValue) -> Result<(), Interruption> {
+        if let Ok(value) = serde_json::from_str(config.get()) {
+            self.shared.secrets.write().unwrap_or_else(PoisonError::into_inner).add(&value);
+        }
+        self.line(message::config_changed(config));
+        self.wait_until_written();
+        match self.interruption() {
+            Some(Interruption::Closed) => Err(Interruption::Closed),
+            _ => Ok(()),
+        }
+    }
+
+    fn mask(&self, text: &str) -> String {
+        self.shared.secrets.read().unwrap_or_else(PoisonError::into_inner).mask(text)
+    }
+
+    /// The streams of the configured catalog, in its order: `StreamIndex` speaks of them. Said before any of them is opened.
+    pub fn set_streams(&self, streams: Vec<StreamName>) {
+        self.push(Event::Streams(streams));
+    }
+
+    /// The stream has been opened: STARTED.
+    pub fn stream_opened(&self, stream: StreamIndex) -> Result<(), Interruption> {
+        self.push_data(Event::Opened(stream))
+    }
+
+    /// Records of a stream, one JSON object a line.
+    pub fn records(
+        &self,
+        stream: StreamIndex,
+        records: Vec<u8>,
+        annotations: Vec<Annotation>,
+    ) -> Result<(), Interruption> {
+        self.push_data(Event::Records { stream, records, annotations, emitted_at: message::now() })
+    }
+
+    /// STATE of a stream.
+    pub fn stream_state(&self, stream: StreamIndex, state: Box<RawValue>) -> Result<(), Interruption> {
+        self.push_data(Event::StreamState { stream, state })
+    }
+
+    /// GLOBAL STATE.
+    pub fn global_state(
+        &self,
+        shared: Option<Box<RawValue>>,
+        streams: Vec<(StreamName, Box<RawValue>)>,
+    ) -> Result<(), Interruption> {
+        self.push_data(Event::GlobalState { shared, streams })
+    }
+
+    /// TRACE ESTIMATE of a stream.
+    pub fn estimate(&self, stream: &StreamName, estimate: Map<String, Value>) -> Result<(), Interruption> {
+        self.push_data(Event::Lines(message::estimate(stream, estimate)))
+    }
+
+    /// RUNNING, for these reasons (a JSON array).
+    pub fn stream_running(&self, stream: StreamIndex, reasons: Box<RawValue>) -> Result<(), Interruption> {
+        self.push_data(Event::Running { stream, reasons })
+    }
+
+    /// The stream has ended: COMPLETE, or INCOMPLETE. A refusal on the way makes it INCOMPLETE.
+    pub fn stream_ended(&self, stream: StreamIndex, complete: bool) {
+        self.push(Event::Ended { stream, complete });
+    }
+
+    /// Waits until everything said so far is on stdout, or stdout is gone.
+    pub fn wait_until_written(&self) {
+        let (answer, answered) = sync_channel(1);
+        self.push(Event::Written(answer));
+        // An error means that the writer dropped the question: stdout is gone.
+        let _ = answered.recv();
+    }
+
+    /// Makes the writer stop at a whole line, now: for a process that is about to be killed.
+    pub fn abandon(&self) {
+        self.shared.abandoned.store(true, Ordering::Release);
+        self.shared.queue.close();
+    }
+}
+
+fn mask_value(value: &mut Value, mask: &dyn Fn(&str) -> String) {
+    match value {
+        Value::String(text) => *text = mask(text),
+        Value::Array(elements) => elements.iter_mut().for_each(|element| mask_value(element, mask)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| mask_value(field, mask)),
+        _ => {}
+    }
+}
+
+/// The writer thread.
+pub struct OutputThread {
+    output: Output,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl OutputThread {
+    /// Writes what is left and ends the thread. The error is the one that stdout gave.
+    pub fn finish(self) -> io::Result<()> {
+        self.output.shared.queue.close();
+        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the output thread panicked")))
+    }
+}
+
+struct Writer {
+    output: Output,
+    streams: Vec<Stream>,
+    records_since_global_state: u64,
+    lines: LineBuffer,
+}
+
+struct Stream {
+    name: StreamName,
+    record_lines: RecordLines,
+    records: u64,
+    records_since_state: u64,
+    empty_records: u64,
+    running: bool,
+}
+
+impl Stream {
+    fn new(name: StreamName, max_record_bytes: usize) -> Stream {
+        Stream {
+            record_lines: RecordLines::new(&name, max_record_bytes),
+            name,
+            records: 0,
+            records_since_state: 0,
+            empty_records: 0,
+            running: false,
+        }
+    }
+}
+
+impl Writer {
+    fn run(mut self) -> io::Result<()> {
+        let result = self.write_events();
+        if result.is_err() {
+            self.output.interrupt(CLOSED);
+        }
+        let queue = &self.output.shared.queue;
+        queue.close();
+        // Whoever waits for an answer learns from the dropped question that none comes.
+        while queue.try_pop().is_some() {}
+        result
+    }
+
+    fn write_events(&mut self) -> io::Result<()> {
+        let shared = self.output.shared.clone();
+        loop {
+            let event = match shared.queue.try_pop() {
+                Some(event) => event,
+                None => {
+                    // Nothing waits: what is there leaves now, so that a slow source is seen to be alive.
+                    self.lines.flush()?;
+                    match shared.queue.pop(false) {
+                        Some(event) => event,
+                        None => return Ok(()),
+                    }
+                }
+            };
+            if shared.abandoned.load(Ordering::Acquire) {
+                return self.lines.flush();
+            }
+            self.handle(event)?;
+            self.lines.write_if_full()?;
+        }
+    }
+
+    fn handle(&mut self, event: Event) -> io::Result<()> {
+        let refused = self.output.shared.interruption.load(Ordering::Acquire) == REFUSED;
+        match event {
+            Event::Lines(lines) => self.lines.lines().extend_from_slice(&lines),
+            Event::Streams(names) => {
+                let max_record_bytes = self.output.shared.options.max_record_bytes;
+                self.streams = names.into_iter().map(|name| Stream::new(name, max_record_bytes)).collect();
+            }
+            Event::Opened(stream) => self.status(stream, StreamStatus::Started, None),
+            Event::Running { stream, reasons } => {
+                self.streams[stream].running = true;
+                self.status(stream, StreamStatus::Running, Some(&reasons));
+            }
+            Event::Ended { stream, complete } => {
+                let dropped = self.streams[stream].empty_records;
+                if dropped > 1 {
+                    let text = format!("Stream {}: {dropped} empty records were dropped.", self.streams[stream].name);
+                    self.log(LogLevel::Warn, &text);
+                }
+                let status = if complete && !refused { StreamStatus::Complete } else { StreamStatus::Incomplete };
+                self.status(stream, status, None);
+            }
+            Event::Written(answer) => {
+                self.lines.flush()?;
+                let _ = answer.send(());
+            }
+            // After a refusal nothing that was on its way may leave: it came after what is missing.
+            Event::Records { .. } | Event::StreamState { .. } | Event::GlobalState { .. } if refused => {}
+            Event::Records { stream, records, annotations, emitted_at } => {
+                self.records(stream, &records, &annotations, emitted_at);
+            }
+            Event::StreamState { stream, state } => {
+                let Stream { name, records_since_state, .. } = &mut self.streams[stream];
+                let line = message::stream_state(name, &state, mem::take(records_since_state));
+                self.lines.lines().extend_from_slice(&line);
+            }
+            Event::GlobalState { shared, streams } => {
+                let records = mem::take(&mut self.records_since_global_state);
+                let line = message::global_state(shared.as_deref(), &streams, records);
+                self.lines.lines().extend_from_slice(&line);
+            }
+        }
+        Ok(())
+    }
+
+    fn records(&mut self, index: StreamIndex, records: &[u8], annotations: &[Annotation], emitted_at: i64) {
+        if !self.streams[index].running {
+            self.streams[index].running = true;
+            self.status(index, StreamStatus::Running, None);
+        }
+        let stream = &mut self.streams[index];
+        let checked = stream.record_lines.append(records, emitted_at, annotations, self.lines.lines());
+        if checked.empty > 0 && stream.empty_records == 0 {
+            let text = format!(
+                "Stream {}: a record without any field ({{}}) was dropped, as the Airbyte platform would. It is not counted.",
+                stream.name
+            );
+            let line = message::log(LogLevel::Warn, &self.output.mask(&text));
+            self.lines.lines().extend_from_slice(&line);
+        }
+        stream.records += checked.accepted + checked.empty;
+        stream.empty_records += checked.empty;
+        stream.records_since_state += checked.accepted;
+        self.records_since_global_state += checked.accepted;
+        if let Some(reason) = checked.refusal {
+            let failure = Failure::system_error(format!(
+                "Record {} of stream {} {reason}. It and everything after it was refused. \
+                 This is a defect of the connector: report it to its publisher.",
+                stream.records + 1,
+                stream.name
+            ))
+            .for_stream(&stream.name);
+            // Not through the queue, which may be full and has nobody else to empty it.
+            *self.output.shared.refusal.lock().unwrap_or_else(PoisonError::into_inner) = failure.message.clone();
+            self.output.interrupt(REFUSED);
+            self.output.shared.trace_errors.fetch_add(1, Ordering::AcqRel);
+            self.lines.lines().extend_from_slice(&message::trace_error(&failure));
+        }
+    }
+
+    fn status(&mut self, stream: StreamIndex, status: StreamStatus, reasons: Option<&RawValue>) {
+        let line = message::stream_status(&self.streams[stream].name, status, reasons);
+        self.lines.lines().extend_from_slice(&line);
+    }
+
+    fn log(&mut self, level: LogLevel, text: &str) {
+        if level <= self.output.shared.options.max_log_level {
+            let line = message::log(level, &self.output.mask(text));
+            self.lines.lines().extend_from_slice(&line);
+        }
+    }
+}

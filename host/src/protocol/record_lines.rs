@@ -1,0 +1,190 @@
+//! A source's records on their way out: each line of a batch is checked and put into its RECORD envelope.
+//! Knows nothing of streams' lives or of where the lines go.
+
+use memchr::memchr;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use super::stream_name::StreamName;
+
+/// What is said of one record beside its data.
+#[derive(Debug, Default)]
+pub struct Annotation {
+    /// Which record of the batch, from 0.
+    pub index: usize,
+    /// When it was read, in milliseconds since 1970.
+    pub emitted_at: Option<i64>,
+    /// Airbyte's `meta`: a JSON object on one line.
+    pub meta: Option<Box<RawValue>>,
+    /// Airbyte's `file_reference`: a JSON object on one line.
+    pub file_reference: Option<Box<RawValue>>,
+}
+
+/// Makes the RECORD lines of one stream.
+pub struct RecordLines {
+    /// `{"type":"RECORD","record":{…,"data":`
+    prefix: Vec<u8>,
+    max_record_bytes: usize,
+}
+
+/// What became of a batch.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Records that were put out.
+    pub accepted: u64,
+    /// Records that were `{}`: the platform drops them, so they are dropped here and not counted.
+    pub empty: u64,
+    /// What is wrong with the record after these, if one is. Never its content.
+    pub refusal: Option<String>,
+}
+
+impl RecordLines {
+    /// For the records of `stream`, each of `max_record_bytes` at most.
+    pub fn new(stream: &StreamName, max_record_bytes: usize) -> RecordLines {
+        let text = |value: &str| serde_json::Value::from(value).to_string();
+        let namespace = match &stream.namespace {
+            Some(namespace) => format!("\"namespace\":{},", text(namespace)),
+            None => String::new(),
+        };
+        let prefix =
+            format!("{{\"type\":\"RECORD\",\"record\":{{{namespace}\"stream\":{},\"data\":", text(&stream.name));
+        RecordLines { prefix: prefix.into_bytes(), max_record_bytes }
+    }
+
+    /// Appends the RECORD line of each record of a batch to `lines`, up to the first that is refused.
+    pub fn append(&self, batch: &[u8], emitted_at: i64, annotations: &[Annotation], lines: &mut Vec<u8>) -> Checked {
+        let mut checked = Checked::default();
+        let plain_suffix = format!(",\"emitted_at\":{emitted_at}}}}}\n").into_bytes();
+        let mut annotations = annotations.iter().peekable();
+        // One pass over the batch is far cheaper than one a line.
+        let valid_utf8 = std::str::from_utf8(batch).is_ok();
+        let has_carriage_return = memchr(b'\r', batch).is_some();
+
+        let mut index = 0;
+        let mut rest = batch;
+        while !rest.is_empty() {
+            let end = memchr(b'\n', rest).unwrap_or(rest.len());
+            let record = rest[..end].trim_ascii();
+            rest = rest.get(end + 1..).unwrap_or_default();
+            if record.is_empty() {
+                continue;
+            }
+            if let Err(refusal) = self.check(record, valid_utf8) {
+                checked.refusal = Some(refusal);
+                return checked;
+            }
+            let annotation = annotations.next_if(|annotation| annotation.index == index);
+            index += 1;
+            if record[1..record.len() - 1].trim_ascii().is_empty() {
+                checked.empty += 1;
+                continue;
+            }
+            checked.accepted += 1;
+            lines.extend_from_slice(&self.prefix);
+            if has_carriage_return {
+                // Only white space in JSON that is valid, but some readers take it for a line's end.
+                lines.extend(record.iter().filter(|byte| **byte != b'\r'));
+            } else {
+                lines.extend_from_slice(record);
+            }
+            match annotation {
+                None => lines.extend_from_slice(&plain_suffix),
+                Some(annotation) => append_suffix(lines, annotation, emitted_at),
+            }
+        }
+        if let Some(annotation) = annotations.next() {
+            checked.refusal =
+                Some(format!("has an annotation for record {} of its batch, which is not there", annotation.index));
+        }
+        checked
+    }
+
+    fn check(&self, record: &[u8], valid_utf8: bool) -> Result<(), String> {
+        if record.len() > self.max_record_bytes {
+            return Err(format!(
+                "is {} bytes long, and the limit is {} (raise it with --max-record-bytes)",
+                record.len(),
+                self.max_record_bytes
+            ));
+        }
+        if !valid_utf8 && let Err(error) = std::str::from_utf8(record) {
+            return Err(format!("is not UTF-8: byte {} of it is wrong", error.valid_up_to()));
+        }
+        if record[0] != b'{' {
+            return Err("is not a JSON object".to_owned());
+        }
+        serde_json::from_slice::<IgnoredAny>(record).map_err(|error| {
+            if error.is_eof() {
+                format!("is not one whole JSON object: it ends early, at byte {}", record.len())
+            } else {
+                format!("is not one JSON object: it goes wrong at byte {}", error.column())
+            }
+        })?;
+        Ok(())
+    }
+}
+
+fn append_suffix(lines: &mut Vec<u8>, annotation: &Annotation, emitted_at: i64) {
+    let emitted_at = annotation.emitted_at.unwrap_or(emitted_at);
+    lines.extend_from_slice(format!(",\"emitted_at\":{emitted_at}").as_bytes());
+    for (name, value) in [("meta", &annotation.meta), ("file_reference", &annotation.file_reference)] {
+        if let Some(value) = value {
+            lines.extend_from_slice(format!(",\"{name}\":{value}").as_bytes());
+        }
+    }
+    lines.extend_from_slice(b"}}\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn append(batch: &[u8], annotations: &[Annotation]) -> (Checked, String) {
+        let stream = StreamName { name: "us\"ers".into(), namespace: None };
+        let mut lines = Vec::new();
+        let checked = RecordLines::new(&stream, 40).append(batch, 7, annotations, &mut lines);
+        (checked, String::from_utf8(lines).unwrap())
+    }
+
+    const PREFIX: &str = "{\"type\":\"RECORD\",\"record\":{\"stream\":\"us\\\"ers\",\"data\":";
+
+    #[test]
+    fn each_line_gets_an_envelope_and_empty_ones_do_not_count() {
+        let (checked, lines) = append(b"{\"a\":1}\n\n  { } \r\n{\"b\":\r2}", &[]);
+        assert_eq!(checked, Checked { accepted: 2, empty: 1, refusal: None });
+        assert_eq!(
+            lines,
+            format!("{PREFIX}{{\"a\":1}},\"emitted_at\":7}}}}\n{PREFIX}{{\"b\":2}},\"emitted_at\":7}}}}\n")
+        );
+    }
+
+    #[test]
+    fn what_came_before_a_refused_record_stays_and_nothing_after_it() {
+        for bad in [
+            &b"[1]"[..],
+            b"{\"a\":1",
+            b"{\"a\":1}{\"b\":2}",
+            b"{\"a\":\xff}",
+            b"{\"a\":\"\xff\"}",
+            b"{'a':1}",
+            b"nonsense",
+            b"{\"a\":\"01234567890123456789012345678901234567890\"}",
+        ] {
+            let batch = [b"{\"a\":1}\n", bad, b"\n{\"b\":2}\n"].concat();
+            let (checked, lines) = append(&batch, &[]);
+            assert_eq!((checked.accepted, lines.lines().count()), (1, 1), "{}", bad.escape_ascii());
+            assert!(checked.refusal.is_some(), "{}", bad.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn annotations_belong_to_their_record() {
+        let meta = RawValue::from_string("{\"changes\":[]}".into()).unwrap();
+        let annotation = Annotation { index: 1, emitted_at: Some(5), meta: Some(meta), file_reference: None };
+        let (checked, lines) = append(b"{\"a\":1}\n{\"a\":2}\n", &[annotation]);
+        assert_eq!(checked.refusal, None);
+        assert!(lines.ends_with("{\"a\":2},\"emitted_at\":5,\"meta\":{\"changes\":[]}}}\n"), "{lines}");
+        let (checked, _) = append(b"{\"a\":1}\n", &[Annotation { index: 1, ..Annotation::default() }]);
+        assert!(checked.refusal.is_some());
+    }
+}

@@ -1,0 +1,90 @@
+//! The secrets of a config, and their masking in what people read. Knows nothing of messages.
+
+use serde_json::Value;
+
+/// What stands in the place of a secret, as in Airbyte's own connectors.
+const MASK: &str = "****";
+
+/// The values that must not be seen in a log.
+#[derive(Debug, Default)]
+pub struct Secrets {
+    /// The JSON Schema of the config: it says what is secret.
+    specification: Value,
+    /// Longest first, so that a secret that is part of another does not leave the rest of it to be read.
+    values: Vec<String>,
+}
+
+impl Secrets {
+    /// None yet; `specification` (a JSON Schema) says what is secret, with `airbyte_secret`.
+    pub fn named_by(specification: Value) -> Secrets {
+        Secrets { specification, values: Vec::new() }
+    }
+
+    /// Adds the secrets of `config`.
+    pub fn add(&mut self, config: &Value) {
+        collect(&self.specification, config, &mut self.values);
+        self.values.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        self.values.dedup();
+    }
+
+    /// The text with every secret masked.
+    pub fn mask(&self, text: &str) -> String {
+        self.values.iter().fold(text.to_owned(), |text, secret| text.replace(secret, MASK))
+    }
+}
+
+fn collect(schema: &Value, value: &Value, secrets: &mut Vec<String>) {
+    if schema.get("airbyte_secret") == Some(&Value::Bool(true)) {
+        collect_leaves(value, secrets);
+    }
+    for alternatives in ["oneOf", "anyOf", "allOf"] {
+        for alternative in schema.get(alternatives).and_then(Value::as_array).into_iter().flatten() {
+            collect(alternative, value, secrets);
+        }
+    }
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if let Some(schema) = schema.get("properties").and_then(|properties| properties.get(name)) {
+                    collect(schema, value, secrets);
+                }
+            }
+        }
+        Value::Array(elements) => {
+            if let Some(schema) = schema.get("items") {
+                elements.iter().for_each(|element| collect(schema, element, secrets));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn collect_leaves(value: &Value, secrets: &mut Vec<String>) {
+    match value {
+        Value::String(text) if !text.is_empty() => secrets.push(text.clone()),
+        Value::Number(number) => secrets.push(number.to_string()),
+        Value::Array(elements) => elements.iter().for_each(|element| collect_leaves(element, secrets)),
+        Value::Object(fields) => fields.values().for_each(|value| collect_leaves(value, secrets)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn secrets_are_found_wherever_a_specification_hides_them() {
+        let specification = json!({"properties": {
+            "password": {"airbyte_secret": true},
+            "credentials": {"oneOf": [{"properties": {"token": {"airbyte_secret": true}}}]},
+            "keys": {"items": {"airbyte_secret": true}},
+            "host": {}
+        }});
+        let config = json!({"password": "abc", "credentials": {"token": "abcdef"}, "keys": [12345], "host": "db"});
+        let mut secrets = Secrets::named_by(specification);
+        secrets.add(&config);
+        assert_eq!(secrets.mask("abcdef at db with abc and 12345"), "**** at db with **** and ****");
+    }
+}

@@ -1,0 +1,122 @@
+//! The directories that a guest sees: `/airbyte`, which it may write to, and mounts, which it may read.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use tempfile::TempDir;
+use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
+
+/// Where a guest finds the one directory that it may write to.
+pub const AIRBYTE_DIRECTORY: &str = "/airbyte";
+
+/// A directory of the host that a guest may read: `HOST:GUEST`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// The directory on this machine.
+    pub host: PathBuf,
+    /// Its absolute path in the guest.
+    pub guest: String,
+}
+
+impl FromStr for Mount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Mount, String> {
+        let (host, guest) = text
+            .rsplit_once(":/")
+            .filter(|(host, _)| !host.is_empty())
+            .ok_or("a mount is written HOST:GUEST, and GUEST is an absolute path, as in ./data:/data")?;
+        let guest = format!("/{}", guest.trim_end_matches('/'));
+        if guest == "/" || guest == AIRBYTE_DIRECTORY || guest.starts_with("/airbyte/") {
+            return Err(format!(
+                "{guest} can not be mounted on: choose a directory that is neither / nor below /airbyte"
+            ));
+        }
+        if guest.split('/').any(|part| part == ".." || part == ".") {
+            return Err(format!("{guest} must be a path without . and .."));
+        }
+        Ok(Mount { host: host.into(), guest })
+    }
+}
+
+/// The directories of one run.
+pub struct Filesystem {
+    airbyte: PathBuf,
+    mounts: Vec<Mount>,
+    /// Removed when this is dropped.
+    _temporary: Option<TempDir>,
+}
+
+impl Filesystem {
+    /// With this directory as the guest's `/airbyte`, or else a private one that lives as long as this does.
+    pub fn new(airbyte: Option<&Path>, mounts: &[Mount]) -> Result<Filesystem, String> {
+        for (place, mount) in mounts.iter().enumerate() {
+            require_directory(&mount.host, "--mount")?;
+            if mounts[..place].iter().any(|other| other.guest == mount.guest) {
+                return Err(format!("--mount names {} twice: give each directory a place of its own.", mount.guest));
+            }
+        }
+        let temporary = match airbyte {
+            Some(_) => None,
+            None => Some(tempfile::Builder::new().prefix("airlock-").tempdir().map_err(|error| {
+                format!(
+                    "A temporary directory for the connector's /airbyte can not be made below {}: {error}. \
+                     Name a directory with --airbyte-dir.",
+                    std::env::temp_dir().display()
+                )
+            })?),
+        };
+        let airbyte = match (airbyte, &temporary) {
+            (Some(directory), _) => {
+                require_directory(directory, "--airbyte-dir (or AIRLOCK_AIRBYTE_DIR)")?;
+                directory.to_owned()
+            }
+            (None, Some(temporary)) => temporary.path().to_owned(),
+            (None, None) => unreachable!("one of them is there by the lines above"),
+        };
+        Ok(Filesystem { airbyte, mounts: mounts.to_vec(), _temporary: temporary })
+    }
+
+    /// The directory on this machine that is the guest's `/airbyte`.
+    pub fn airbyte(&self) -> &Path {
+        &self.airbyte
+    }
+
+    pub(super) fn grant(&self, builder: &mut WasiCtxBuilder) -> Result<(), String> {
+        let writable = (self.airbyte.as_path(), AIRBYTE_DIRECTORY, FsPerms::ReadWrite);
+        let readable = self.mounts.iter().map(|mount| (mount.host.as_path(), mount.guest.as_str(), FsPerms::ReadOnly));
+        for (host, guest, permissions) in std::iter::once(writable).chain(readable) {
+            builder.preopened_dir(host, guest, permissions).map_err(|error| {
+                format!("The directory {}, the connector's {guest}, can not be opened: {error:#}.", host.display())
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn require_directory(path: &Path, option: &str) -> Result<(), String> {
+    let problem = match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => return Ok(()),
+        Ok(_) => "is not a directory".to_owned(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            format!("does not exist. Make it first: mkdir -p {}", path.display())
+        }
+        Err(error) => format!("can not be used: {error}"),
+    };
+    Err(format!("{}, which {option} names, {problem}.", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_are_parsed_and_nothing_goes_over_airbyte() {
+        let mount: Mount = "C:odd:dir:/data/".parse().unwrap();
+        assert_eq!((mount.host.to_str(), mount.guest.as_str()), (Some("C:odd:dir"), "/data"));
+        for bad in ["", "/data", ":/data", "a:b", "a:/", "a:/airbyte", "a:/airbyte/x", "a:/airbyte/", "a:/b/../airbyte"]
+        {
+            assert!(bad.parse::<Mount>().is_err(), "{bad}");
+        }
+    }
+}
