@@ -90,7 +90,7 @@ fn read_products(writer: &mut StreamWriter, config: &Config) -> Result<()> {
 fn read_users(writer: &mut StreamWriter, config: &Config, done: u64) -> Result<()> {
     writer.estimate(config.count, config.count.saturating_mul(450))?;
     let mut users = Users::new(config.seed);
-    for_each_user(writer, config, done, |writer, id, now| writer.write(&users.user(id, now)))
+    for_each_user(writer, config, done, |writer, id, now| writer.write_json(users.user(id, now).as_bytes()))
 }
 
 fn read_purchases(writer: &mut StreamWriter, config: &Config, done: u64) -> Result<()> {

@@ -33,6 +33,11 @@ impl Timestamp {
         u32::try_from((other.0 - self.0) / SECONDS_A_DAY).unwrap_or(0)
     }
 
+    /// Appends it.
+    pub fn push_to(self, text: &mut String) {
+        text.push_str(std::str::from_utf8(&self.text()).unwrap_or_default());
+    }
+
     fn text(self) -> [u8; 25] {
         let (year, month, day) = civil_date(self.0.div_euclid(SECONDS_A_DAY));
         let second_of_day = self.0.rem_euclid(SECONDS_A_DAY);

@@ -190,3 +190,33 @@ pub const COUNTRY_CODES: &[&str] = &[
     "ST", "SV", "SY", "SZ", "TD", "TG", "TH", "TJ", "TL", "TM", "TN", "TO", "TR", "TT", "TV", "TZ", "UA", "UG",
     "US", "UY", "UZ", "VA", "VC", "VE", "VN", "VU", "WS", "YE", "ZA", "ZM", "ZW",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_word_needs_escaping_and_none_comes_twice() {
+        for words in [
+            FIRST_NAMES,
+            TITLES,
+            EMAIL_WORDS,
+            EMAIL_DOMAINS,
+            GENDERS,
+            LANGUAGES,
+            ACADEMIC_DEGREES,
+            NATIONALITIES,
+            OCCUPATIONS,
+            BLOOD_TYPES,
+            STREETS,
+            CITIES,
+            STATES,
+            COUNTRY_CODES,
+        ] {
+            for (index, word) in words.iter().enumerate() {
+                assert_eq!(serde_json::json!(word).to_string(), format!("\"{word}\""));
+                assert!(!words[..index].contains(word), "{word}");
+            }
+        }
+    }
+}
