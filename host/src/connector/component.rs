@@ -1,6 +1,7 @@
 //! From a file to a component that can be run.
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -32,24 +33,10 @@ impl Connector {
             return Err(problem(format!("{text}. --connector (or AIRLOCK_CONNECTOR) names a .wasm or .cwasm file")));
         }
         let engine = engine::engine()?;
-        let precompiled =
-            Engine::detect_precompiled_file(path).map_err(|error| problem(format!("can not be read: {error:#}")))?;
-        let component = match precompiled {
-            Some(Precompiled::Component) => {
-                trust(path, airbyte_directory).map_err(problem)?;
-                // SAFETY: wasmtime runs what is in the file as native code. `trust` has refused the files that a guest, or
-                // anybody on this machine, could have written; beyond that the user chose the file, as with any program.
-                unsafe { Component::deserialize_file(&engine, path) }.map_err(|error| {
-                    problem(format!(
-                        "was compiled by another airlock or for another machine. Compile it anew with `airlock compile`, or \
-                         use the .wasm file ({error:#})"
-                    ))
-                })?
-            }
-            Some(Precompiled::Module) => {
-                return Err(problem("is a compiled core module, and a connector is a component".to_owned()));
-            }
-            None => from_wasm(path, &engine, log)?,
+        let component = if is_native_code(path).map_err(|error| problem(format!("can not be read: {error}")))? {
+            from_native_code(path, airbyte_directory, &engine).map_err(problem)?
+        } else {
+            from_wasm(path, &engine, log)?
         };
         let role = contract::role_of(&component, &engine).map_err(problem)?;
         let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
@@ -60,6 +47,28 @@ impl Connector {
     pub fn role(&self) -> Role {
         self.role
     }
+}
+
+/// Whether the file is ELF, as compiled components are.
+fn is_native_code(path: &Path) -> std::io::Result<bool> {
+    let mut beginning = Vec::new();
+    fs::File::open(path)?.take(4).read_to_end(&mut beginning)?;
+    Ok(beginning == b"\x7fELF")
+}
+
+fn from_native_code(path: &Path, airbyte_directory: &Path, engine: &Engine) -> Result<Component, String> {
+    trust(path, airbyte_directory)?;
+    if !matches!(Engine::detect_precompiled_file(path), Ok(Some(Precompiled::Component))) {
+        return Err("is native code, but not of a component that `airlock compile` compiled".to_owned());
+    }
+    // SAFETY: wasmtime runs what is in the file as native code. `trust` has refused the files that a guest, or anybody on this
+    // machine, could have written; beyond that the user chose the file, as with any program.
+    unsafe { Component::deserialize_file(engine, path) }.map_err(|error| {
+        format!(
+            "was compiled by another airlock or for another machine. Compile it anew with `airlock compile`, or use the .wasm \
+             file ({error:#})"
+        )
+    })
 }
 
 /// Refuses files that somebody who is not trusted could have written.

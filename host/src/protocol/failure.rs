@@ -57,12 +57,6 @@ impl Failure {
         Failure::new(FailureKind::SystemError, message)
     }
 
-    /// The same failure with what developers want to know.
-    pub fn with_internal_message(mut self, text: impl Into<String>) -> Failure {
-        self.internal_message = Some(text.into());
-        self
-    }
-
     /// The same failure with the stream it is about.
     pub fn for_stream(mut self, stream: &StreamName) -> Failure {
         self.stream = Some(stream.clone());
