@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::{build, command, dist, heading};
+use crate::{build, command, heading};
 
 /// Without `always_updated: false` source-faker would send everything anew, whatever the state.
 const SOURCE_CONFIG: &str = r#"{"count": 1000, "seed": 1, "always_updated": false}"#;
@@ -31,8 +31,6 @@ type Counts = BTreeMap<String, u64>;
 pub fn run() -> Result<()> {
     heading("Build");
     build::run(&build::Selection { host: true, guests: true, locked: false })?;
-    println!("{} and {}", dist::airlock().display(), dist::connector("*").display());
-
     env::set_current_dir(command::workspace_root()).context("cannot enter the checkout")?;
     if Path::new(DIRECTORY).exists() {
         fs::remove_dir_all(DIRECTORY).with_context(|| format!("cannot empty {DIRECTORY}"))?;
@@ -42,6 +40,7 @@ pub fn run() -> Result<()> {
     save("destination.json", DESTINATION_CONFIG)?;
 
     heading("What the source has");
+    println!("The commands are meant for the root of the checkout, {}", command::workspace_root().display());
     let catalog = discover()?;
     save("catalog.json", &format!("{catalog:#}"))?;
     let streams = stream_names(&catalog);
@@ -49,7 +48,7 @@ pub fn run() -> Result<()> {
     println!("{DIRECTORY}/catalog.json asks for all of them, incremental and append.");
 
     heading("The first sync");
-    let first = sync(None)?;
+    let first = sync(None, "first.jsonl")?;
     let written = first.check(&streams, &Counts::new(), &count_written(&streams)?)?;
     for (stream, count) in &written {
         ensure!(*count > 0, "the first sync moved no record of the stream {stream}");
@@ -64,13 +63,13 @@ pub fn run() -> Result<()> {
 
     heading("The state it leaves");
     save("state.jsonl", &first.states.concat())?;
-    println!("The STATE messages that the destination acknowledged are in {DIRECTORY}/state.jsonl:");
+    println!("$ grep '\"type\":\"STATE\"' {DIRECTORY}/first.jsonl > {DIRECTORY}/state.jsonl");
     for line in &first.states {
         println!("  {}", shorten(line.trim_end(), 300));
     }
 
     heading("The second sync, from that state");
-    let second = sync(Some("state.jsonl"))?;
+    let second = sync(Some("state.jsonl"), "second.jsonl")?;
     let moved = second.check(&streams, &written, &count_written(&streams)?)?;
     for (stream, count) in &moved {
         println!("{stream}: {count} new records");
@@ -82,7 +81,7 @@ pub fn run() -> Result<()> {
     println!("The state was understood: nothing was moved twice.");
 
     heading("Done");
-    println!("Everything is in {DIRECTORY}; the files of the destination are in {DIRECTORY}/airbyte/local/demo.");
+    println!("Everything is in {DIRECTORY}; the destination's files are in {DIRECTORY}/airbyte/local/demo.");
     Ok(())
 }
 
@@ -146,7 +145,8 @@ struct Sync {
 }
 
 /// `airlock read … | airlock write …`
-fn sync(state: Option<&str>) -> Result<Sync> {
+fn sync(state: Option<&str>, output: &str) -> Result<Sync> {
+    let output = path(output);
     let (source, destination) = (path("source.json"), path("destination.json"));
     let (catalog, airbyte) = (path("catalog.json"), path("airbyte"));
     let mut arguments = vec!["--config", &source, "--catalog", &catalog];
@@ -157,7 +157,7 @@ fn sync(state: Option<&str>) -> Result<Sync> {
     let mut read = airlock(SOURCE, "read", &arguments);
     let arguments = ["--config", &destination, "--catalog", &catalog, "--airbyte-dir", &airbyte];
     let mut write = airlock(DESTINATION, "write", &arguments);
-    println!("$ {} \\\n    | {}", command::display(&read), command::display(&write));
+    println!("$ {} \\\n    | {} \\\n    > {output}", command::display(&read), command::display(&write));
 
     let start = || format!("cannot start {AIRLOCK}");
     let mut reading = read.stdout(Stdio::piped()).spawn().with_context(start)?;
@@ -168,6 +168,7 @@ fn sync(state: Option<&str>) -> Result<Sync> {
     let read_status = reading.wait().context("cannot wait for the source")?;
     let written = written.with_context(start)?;
 
+    fs::write(&output, &written.stdout).with_context(|| format!("cannot write {output}"))?;
     let messages = messages(&String::from_utf8_lossy(&written.stdout))?;
     if !read_status.success() || !written.status.success() {
         tell(&messages);
