@@ -1,0 +1,182 @@
+//! The command line: which commands and options there are, where they may stand, and what wrong usage looks like.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::harness::{Airlock, Workspace, airlock_binary, connector};
+
+#[test]
+fn options_go_before_or_after_the_command_and_take_an_equals_sign() {
+    let workspace = Workspace::new();
+    let config = workspace.json("config.json", &json!({"count": 3}));
+    let config = config.to_str().unwrap();
+    let faker = connector("source-faker");
+    let faker = faker.to_str().unwrap();
+    let expected = Airlock::new(["--connector", faker, "check", "--config", config]).run().exits(0).messages;
+    for arguments in [
+        vec!["check".to_owned(), format!("--config={config}"), format!("--connector={faker}")],
+        vec!["--config".into(), config.into(), "--connector".into(), faker.into(), "check".into()],
+        vec![format!("--config={config}"), "check".into(), "--connector".into(), faker.into(), "--debug".into()],
+    ] {
+        let finished = Airlock::new(&arguments).env("LOG_LEVEL", "error").run().exits(0);
+        assert_eq!(finished.of_type("CONNECTION_STATUS"), expected.iter().collect::<Vec<_>>(), "{arguments:?}");
+    }
+    let by_variable = Airlock::new(["check", "--config", config]).env("AIRLOCK_CONNECTOR", faker).run().exits(0);
+    assert_eq!(by_variable.messages, expected);
+}
+
+#[test]
+fn wrong_usage_is_told_on_stderr_with_exit_code_2_and_nothing_on_stdout() {
+    let workspace = Workspace::new();
+    let config = workspace.json("config.json", &json!({}));
+    let config = config.to_str().unwrap();
+    let faker = connector("source-faker");
+    let faker = faker.to_str().unwrap();
+    let local_json = connector("destination-local-json");
+    let local_json = local_json.to_str().unwrap();
+    let cases: &[(&[&str], &str)] = &[
+        (&[], "Usage"),
+        (&["bogus"], "bogus"),
+        (&["--connector", faker, "check"], "--config"),
+        (&["--connector", faker, "discover"], "--config"),
+        (&["--connector", faker, "read", "--config", config], "--catalog"),
+        (&["--connector", faker, "spec", "--config", config], "spec takes no --config"),
+        (&["--connector", faker, "check", "--config", config, "--state", config], "check takes no --state"),
+        (&["--connector", faker, "read", "--config"], "--config"),
+        (&["--connector", faker, "spec", "--nonsense"], "--nonsense"),
+        (&["--connector", faker, "spec", "surplus"], "surplus"),
+        (&["spec"], "AIRLOCK_CONNECTOR"),
+        (&["--connector", faker, "--mount", "nonsense", "spec"], "HOST:GUEST"),
+        (&["--connector", faker, "--mount", "/tmp:/airbyte/x", "spec"], "/airbyte"),
+        (&["--connector", faker, "--max-record-bytes", "many", "spec"], "--max-record-bytes"),
+        (&["--connector", local_json, "write", "--config", config, "--catalog", config], "--airbyte-dir"),
+        (&["--connector", local_json, "discover", "--config", config], "is a destination"),
+        (
+            &["--connector", faker, "write", "--config", config, "--catalog", config, "--airbyte-dir", "/tmp"],
+            "is a source",
+        ),
+    ];
+    for (arguments, expected) in cases {
+        let finished = Airlock::new(*arguments).run().exits(2);
+        assert!(finished.stdout.is_empty(), "{arguments:?}");
+        assert!(finished.stderr.contains(expected), "{arguments:?}: {}", finished.stderr);
+    }
+}
+
+#[test]
+fn help_is_for_people() {
+    for arguments in [&["--help"][..], &["help"], &["read", "--help"], &["--version"]] {
+        let finished = Airlock::new(arguments).run_tool().exits(0);
+        assert!(!finished.stdout.is_empty() && finished.stderr.is_empty(), "{arguments:?}");
+    }
+    let help = String::from_utf8(Airlock::new(["--help"]).run_tool().stdout).unwrap();
+    for word in ["Examples:", "Exit codes:", "compile", "AIRLOCK_CONNECTOR", "AIRLOCK_AIRBYTE_DIR"] {
+        assert!(help.contains(word), "{word}: {help}");
+    }
+}
+
+#[test]
+fn directories_that_are_not_there_are_told() {
+    let workspace = Workspace::new();
+    let config = workspace.json("config.json", &json!({}));
+    let file = workspace.file("file", "");
+    for (option, value, expected) in [
+        ("--airbyte-dir", workspace.path().join("missing").into_os_string(), "mkdir -p"),
+        ("--airbyte-dir", file.clone().into_os_string(), "is not a directory"),
+        ("--mount", format!("{}:/data", workspace.path().join("missing").display()).into(), "does not exist"),
+    ] {
+        let check = Airlock::of(&connector("source-faker")).arg("check").option("--config", &config);
+        let finished = check.option(option, value).run().exits(1);
+        let (kind, message) = finished.error();
+        assert_eq!(kind, "config_error");
+        assert!(message.contains(expected) && message.contains(option), "{message}");
+    }
+}
+
+#[test]
+fn the_log_level_is_what_the_platform_or_the_user_says() {
+    let spec = || Airlock::of(&connector("source-faker")).arg("spec");
+    let unknown = spec().env("LOG_LEVEL", "loud").run().exits(0);
+    assert!(unknown.logs("WARN")[0].contains("loud"));
+    assert_eq!(spec().env("LOG_LEVEL", "ERROR").run().exits(0).messages.len(), 1);
+}
+
+#[test]
+fn a_component_is_compiled_once_for_a_user() {
+    let workspace = Workspace::new();
+    let run = || {
+        let spec = Airlock::of(&connector("source-faker")).arg("spec").arg("--debug");
+        let finished = spec.env("XDG_CACHE_HOME", workspace.path()).run().exits(0);
+        finished.logs("DEBUG").iter().filter(|text| text.starts_with("Compiling")).count()
+    };
+    assert_eq!((run(), run()), (1, 0));
+    let cache = workspace.path().join("airlock/components");
+    assert_eq!(fs::metadata(&cache).unwrap().permissions().mode() & 0o777, 0o700);
+    let files: Vec<_> = fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 1);
+    // What is damaged is compiled anew, and so is what others could have written.
+    fs::write(&files[0], "damaged").unwrap();
+    assert_eq!((run(), run()), (1, 0));
+    fs::set_permissions(&cache, fs::Permissions::from_mode(0o777)).unwrap();
+    assert_eq!((run(), run()), (1, 1));
+}
+
+#[test]
+fn a_cache_that_can_not_be_used_costs_time_and_nothing_else() {
+    let workspace = Workspace::new();
+    let file = workspace.file("file", "");
+    let spec = || Airlock::of(&connector("source-faker")).arg("spec");
+    let finished = spec().env("XDG_CACHE_HOME", file).run().exits(0);
+    assert!(finished.logs("WARN")[0].contains("not kept"), "{:?}", finished.messages);
+    assert_eq!(finished.of_type("SPEC").len(), 1);
+    let mut command = spec().into_command();
+    command.env_remove("XDG_CACHE_HOME").env_remove("HOME");
+    assert!(command.output().unwrap().status.success());
+}
+
+#[test]
+fn compile_makes_a_file_that_runs_and_is_refused_where_it_could_be_forged() {
+    let workspace = Workspace::new();
+    let compiled = workspace.path().join("faker.cwasm");
+    let compile = Airlock::new(["compile"]).arg(connector("source-faker")).option("--output", &compiled);
+    let said = String::from_utf8(compile.run_tool().exits(0).stdout).unwrap();
+    assert!(said.contains("source") && said.contains("faker.cwasm"), "{said}");
+
+    let spec = |path: &Path| Airlock::of(path).arg("spec").run();
+    let expected = Airlock::of(&connector("source-faker")).arg("spec").run().exits(0).messages;
+    assert_eq!(spec(&compiled).exits(0).messages, expected);
+
+    let refused = Airlock::of(&compiled).arg("spec").option("--airbyte-dir", workspace.path()).run().exits(1);
+    assert!(refused.error().1.contains("where connectors may write"), "{:?}", refused.error());
+    fs::set_permissions(&compiled, fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(spec(&compiled).exits(1).error().1.contains("chmod o-w"));
+
+    // Native code of another program, and code of another engine.
+    assert!(spec(&airlock_binary()).exits(1).error().1.contains("airlock compile"));
+    let code = fs::read(&compiled).unwrap();
+    let version = code.windows(8).position(|bytes| bytes == b"airlock ").unwrap() + 8;
+    let mut other = code.clone();
+    other[version] = b'9';
+    let other = workspace.file("other.cwasm", other);
+    assert!(spec(&other).exits(1).error().1.contains("another airlock"), "{:?}", spec(&other).messages);
+}
+
+#[test]
+fn compile_tells_people_what_is_wrong() {
+    let workspace = Workspace::new();
+    let text = workspace.file("text.wasm", "not wasm");
+    let missing = workspace.path().join("missing.wasm");
+    for (input, expected) in [(&text, "no WebAssembly component"), (&missing, "can not be read")] {
+        let finished = Airlock::new(["compile"]).arg(input).run_tool().exits(1);
+        assert!(finished.stdout.is_empty());
+        assert!(finished.stderr.starts_with("error: ") && finished.stderr.contains(expected), "{}", finished.stderr);
+    }
+    let nowhere = workspace.path().join("missing/out.cwasm");
+    let finished = Airlock::new(["compile"]).arg(connector("source-faker")).option("-o", nowhere).run_tool().exits(1);
+    assert!(finished.stderr.contains("hint: "), "{}", finished.stderr);
+    let leftovers: Vec<_> = fs::read_dir(workspace.path()).unwrap().collect();
+    assert_eq!(leftovers.len(), 1, "nothing but the text file: {leftovers:?}");
+}
