@@ -1,0 +1,29 @@
+//! The contract in `wit/` as Rust, one module a world. Everything here is generated.
+
+#![allow(missing_docs, clippy::all, rustdoc::all)]
+
+/// The world of a connector that reads.
+pub mod source {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "source",
+        pub_export_macro: true,
+        export_macro_name: "export_source_world",
+        default_bindings_module: "test_guests::bindings::source",
+    });
+}
+
+/// The world of a connector that writes.
+pub mod destination {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "destination",
+        pub_export_macro: true,
+        export_macro_name: "export_destination_world",
+        default_bindings_module: "test_guests::bindings::destination",
+        with: {
+            "airlock:connector/types@0.1.0": crate::bindings::source::airlock::connector::types,
+            "airlock:connector/host@0.1.0": crate::bindings::source::airlock::connector::host,
+        },
+    });
+}
