@@ -14,15 +14,18 @@ use crate::{command, dist};
 /// What to build.
 pub struct Selection {
     pub host: bool,
-    pub guests: bool,
+    /// The guests of guest-examples/.
+    pub connectors: bool,
+    /// The faulty guests that the tests run.
+    pub test_guests: bool,
     /// Whether Cargo.lock has to be right already.
     pub locked: bool,
 }
 
 /// Builds what is selected. Guests come first: they take seconds, and the host takes minutes.
 pub fn run(selection: &Selection) -> Result<()> {
-    if selection.guests {
-        guests(selection.locked)?;
+    if selection.connectors || selection.test_guests {
+        guests(selection)?;
     }
     if selection.host {
         host(selection.locked)?;
@@ -41,7 +44,7 @@ fn host(locked: bool) -> Result<()> {
     dist::put(executable, &dist::airlock())
 }
 
-fn guests(locked: bool) -> Result<()> {
+fn guests(selection: &Selection) -> Result<()> {
     let root = command::workspace_root();
     let toolchain = GuestToolchain::ensure()?;
     println!("Guests are compiled by {}", toolchain.describe());
@@ -53,26 +56,30 @@ fn guests(locked: bool) -> Result<()> {
         command
     };
 
-    // One by one: in one build, a feature that one guest wants would find its way into all.
-    for name in packages_below(&root.join("guest-examples"))? {
-        let artifacts = build(guest_build(&name), locked)?;
-        let folder = root.join("guest-examples").join(&name);
-        let component = artifacts
-            .iter()
-            .find(|artifact| artifact.manifest == folder.join("Cargo.toml"))
-            .and_then(Artifact::component)
-            .with_context(|| format!("{name} built no component; its Cargo.toml needs crate-type = [\"cdylib\"]"))?;
-        dist::put(component, &dist::connector(&name))?;
-        let metadata = folder.join("metadata.yaml");
-        if metadata.is_file() {
-            dist::put(&metadata, &dist::metadata(&name))?;
+    if selection.connectors {
+        // One by one: in one build, a feature that one guest wants would find its way into all.
+        for name in packages_below(&root.join("guest-examples"))? {
+            let artifacts = build(guest_build(&name), selection.locked)?;
+            let folder = root.join("guest-examples").join(&name);
+            let component = artifacts
+                .iter()
+                .find(|artifact| artifact.manifest == folder.join("Cargo.toml"))
+                .and_then(Artifact::component)
+                .with_context(|| {
+                    format!("{name} built no component; its Cargo.toml needs crate-type = [\"cdylib\"]")
+                })?;
+            dist::put(component, &dist::connector(&name))?;
+            let metadata = folder.join("metadata.yaml");
+            if metadata.is_file() {
+                dist::put(&metadata, &dist::metadata(&name))?;
+            }
         }
     }
 
-    if root.join("tests/guests").is_dir() {
+    if selection.test_guests && root.join("tests/guests").is_dir() {
         let mut command = guest_build("test-guests");
         command.arg("--examples");
-        for artifact in build(command, locked)? {
+        for artifact in build(command, selection.locked)? {
             if let (true, Some(component)) = (artifact.is_example, artifact.component()) {
                 dist::put(component, &dist::test_guest(&artifact.name))?;
             }

@@ -30,7 +30,7 @@ type Counts = BTreeMap<String, u64>;
 /// Builds and runs the demonstration.
 pub fn run() -> Result<()> {
     heading("Build");
-    build::run(&build::Selection { host: true, guests: true, locked: false })?;
+    build::run(&build::Selection { host: true, connectors: true, test_guests: false, locked: false })?;
     env::set_current_dir(command::workspace_root()).context("cannot enter the checkout")?;
     if Path::new(DIRECTORY).exists() {
         fs::remove_dir_all(DIRECTORY).with_context(|| format!("cannot empty {DIRECTORY}"))?;

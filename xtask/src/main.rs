@@ -70,7 +70,12 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Demo => demo::run(),
         Task::Test => test::run(),
-        Task::Build(only) => build::run(&build::Selection { host: !only.guests, guests: !only.host, locked: false }),
+        Task::Build(only) => build::run(&build::Selection {
+            host: !only.guests,
+            connectors: !only.host,
+            test_guests: !only.host,
+            locked: false,
+        }),
         Task::Toolchain(arguments) => guest_toolchain::print(arguments.env),
     };
     match result {

@@ -42,7 +42,9 @@ pub fn run() -> Result<()> {
         let start = Instant::now();
         let is_build = matches!(check.work, Work::Build);
         let result = match check.work {
-            Work::Build => build::run(&build::Selection { host: true, guests: true, locked: true }),
+            Work::Build => {
+                build::run(&build::Selection { host: true, connectors: true, test_guests: true, locked: true })
+            }
             Work::Command(mut command) => {
                 println!("$ {}", command::display_with_environment(&command));
                 command::run(&mut command)
