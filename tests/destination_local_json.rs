@@ -100,7 +100,8 @@ fn check_tries_the_directory_and_refuses_to_leave_it() {
 #[test]
 fn a_record_is_written_as_airbyte_does_and_its_data_byte_for_byte() {
     let destination = Destination::new();
-    let data = r#"{"n":1,"text":"\u00e4 \ud83d\ude00 ä","number":12345678901234567890.10,"null":null,"nested":{"a":[1, 2]}}"#;
+    let data =
+        r#"{"n":1,"text":"\u00e4 \ud83d\ude00 ä","number":12345678901234567890.10,"null":null,"nested":{"a":[1, 2]}}"#;
     let line = format!(
         r#"{{"type":"RECORD","record":{{"stream":"My Stream-1","data":{data},"emitted_at":1700000000123,"meta":null}}}}"#
     );

@@ -1,7 +1,11 @@
 //! Airlock through the door its users use: the built binary, real components, real files and pipes.
 
 mod commands;
+mod contract;
 mod destination_local_json;
+mod faulty;
 mod files;
 mod harness;
 mod source_faker;
+mod table;
+mod write_input;

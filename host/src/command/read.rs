@@ -31,10 +31,13 @@ pub fn read(run: &Run, config: &Path, catalog: &Path, state: Option<&Path>) -> R
 fn conclude(run: &Run, catalog: &ConfiguredCatalog, outcome: ReadOutcome) -> u8 {
     let output = &run.output;
     let ReadOutcome { result, open, unopened } = outcome;
-    let succeeded = result.is_ok();
+    let interruption = output.interruption();
+    // What was interrupted is not complete, whatever the guest makes of it: data may have been turned away.
+    let succeeded = result.is_ok() && interruption.is_none();
     let mut failed = !succeeded;
-    match (result, output.interruption()) {
-        (Ok(()), _) | (Err(_), Some(Interruption::Closed)) => {}
+    match (result, interruption) {
+        (_, Some(Interruption::Closed)) | (Ok(()), None | Some(Interruption::Refused(_))) => {}
+        (Ok(()), Some(Interruption::Cancelled)) => output.log(LogLevel::Warn, "The sync was cancelled by a signal."),
         // The failure is most often the guest's word for the interruption, which has been told.
         (Err(failure), Some(Interruption::Refused(_))) => {
             output.log(LogLevel::Debug, &format!("The connector then failed: {}", failure.message));
@@ -50,7 +53,7 @@ fn conclude(run: &Run, catalog: &ConfiguredCatalog, outcome: ReadOutcome) -> u8 
     for stream in open {
         output.stream_ended(stream, succeeded);
     }
-    if succeeded && !unopened.is_empty() && output.interruption().is_none() {
+    if succeeded && !unopened.is_empty() {
         let names: Vec<String> = unopened.iter().map(|stream| catalog.streams()[*stream].to_string()).collect();
         output.trace_error(&Failure::system_error(format!(
             "The connector did not read these configured streams at all: {}. This is a defect of the connector: report it to its \

@@ -151,7 +151,8 @@ impl Guest {
         let name = self.stream_name(stream)?;
         self.read_session()?.streams[stream] = Progress::Ended;
         match outcome {
-            Outcome::Complete => self.output.stream_ended(stream, true),
+            // After an interruption data may have been turned away, whatever the guest makes of it.
+            Outcome::Complete => self.output.stream_ended(stream, self.output.interruption().is_none()),
             Outcome::Failed(failure) => {
                 self.output.trace_error(&Failure::from(failure).for_stream(&name));
                 self.output.stream_ended(stream, false);

@@ -22,15 +22,30 @@ pub fn array_on_one_line(text: &str) -> Result<Box<RawValue>, String> {
 }
 
 fn value_on_one_line(text: &str, opening: u8, kind: &str) -> Result<Box<RawValue>, String> {
-    // A line break can stand only between tokens in JSON, so dropping it leaves the document as it is. It is dropped
-    // after the check, lest a broken string become a whole one.
     let whole: &RawValue = serde_json::from_str(text).map_err(|error| format!("is not valid JSON: {error}"))?;
     let whole = whole.get().trim();
     if whole.as_bytes().first() != Some(&opening) {
         return Err(format!("is valid JSON but not {} {kind}", if kind == "array" { "an" } else { "a JSON" }));
     }
-    let line = if whole.contains(['\n', '\r']) { whole.replace(['\n', '\r'], "") } else { whole.to_owned() };
+    let line = if whole.contains(['\n', '\r']) { without_white_space(whole) } else { whole.to_owned() };
     RawValue::from_string(line).map_err(|error| format!("is not valid JSON: {error}"))
+}
+
+/// The same document without the white space between its tokens. It must be valid: only then do quotes delimit strings.
+fn without_white_space(document: &str) -> String {
+    let mut in_string = false;
+    let mut escaped = false;
+    document
+        .chars()
+        .filter(|character| {
+            let white_space = !in_string && character.is_ascii_whitespace();
+            if *character == '"' && !escaped {
+                in_string = !in_string;
+            }
+            escaped = in_string && *character == '\\' && !escaped;
+            !white_space
+        })
+        .collect()
 }
 
 /// Reads a file that the user named with `option`, as UTF-8. A byte order mark at its beginning is passed over.
@@ -54,6 +69,14 @@ pub fn read_file(option: &str, path: &Path) -> Result<String, Failure> {
 /// A JSON object's fields in their order, each value as the text it came as.
 #[derive(Debug)]
 pub struct RawObject<'a>(pub Vec<(String, &'a RawValue)>);
+
+impl<'a> RawObject<'a> {
+    /// A field, if it is there and not null. Of a field that is there more than once, the last that is not null.
+    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
+        let mut fields = self.0.iter().rev();
+        fields.find(|(other, value)| other == name && value.get() != "null").map(|(_, value)| *value)
+    }
+}
 
 impl<'de> Deserialize<'de> for RawObject<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -82,9 +105,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_keeps_its_text_but_for_line_breaks() {
-        let document = object_on_one_line("{\n  \"n\": 12345678901234567890.10,\r\n \"s\": \"a\\nb\" }\n").unwrap();
-        assert_eq!(document.get(), "{  \"n\": 12345678901234567890.10, \"s\": \"a\\nb\" }");
+    fn a_document_keeps_its_text_but_for_white_space_where_it_has_lines() {
+        let document =
+            object_on_one_line("{\n  \"n\": 12345678901234567890.10,\r\n \"s\": \" \\\" \\\\\" }\n").unwrap();
+        assert_eq!(document.get(), r#"{"n":12345678901234567890.10,"s":" \" \\"}"#);
+        assert_eq!(object_on_one_line("{ \"n\": 1 }").unwrap().get(), "{ \"n\": 1 }");
     }
 
     #[test]

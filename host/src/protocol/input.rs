@@ -134,7 +134,7 @@ impl Input {
             records_since_global_state: 0,
             statuses_seen: false,
             line_number: 0,
-            max_line_bytes: max_record_bytes.saturating_add(ENVELOPE_BYTES),
+            max_record_bytes,
         };
         // Nobody joins it: it may wait for stdin for ever, and the process ends without it.
         std::thread::Builder::new().name("input".into()).spawn(move || reader.run(&stdin))?;
@@ -219,7 +219,7 @@ struct Reader {
     records_since_global_state: u32,
     statuses_seen: bool,
     line_number: u64,
-    max_line_bytes: usize,
+    max_record_bytes: usize,
 }
 
 #[derive(Default)]
@@ -274,12 +274,10 @@ impl Reader {
             }
             searched = buffer.len() - start;
             buffer.drain(..start);
-            if buffer.len() > self.max_line_bytes {
+            // Before its end has come: a line without one must not fill the memory.
+            if buffer.len() > self.max_record_bytes.saturating_add(ENVELOPE_BYTES) {
                 self.line_number += 1;
-                return Err(self.failed(&format!(
-                    "is longer than {} bytes (raise the limit with --max-record-bytes)",
-                    self.max_line_bytes
-                )));
+                return Err(self.too_long());
             }
         }
         if !buffer.is_empty() {
@@ -315,6 +313,13 @@ impl Reader {
              look at what the source printed there.",
             self.line_number
         )))
+    }
+
+    fn too_long(&self) -> Stop {
+        self.failed(&format!(
+            "holds more than the {} bytes that a record may have (raise the limit with --max-record-bytes)",
+            self.max_record_bytes
+        ))
     }
 
     fn line(&mut self, line: &[u8]) -> Result<(), Stop> {
@@ -353,6 +358,9 @@ impl Reader {
     }
 
     fn record(&mut self, record: &Record) -> Result<(), Stop> {
+        if record.data.get().len() > self.max_record_bytes {
+            return Err(self.too_long());
+        }
         let index = self.stream_of(record)?;
         let stream = &mut self.streams[index];
         if stream.complete {

@@ -193,17 +193,18 @@ fn parse_state(line: &str, state: &RawValue) -> Result<State, String> {
 
 fn echo(message: &RawObject, state: &RawObject) -> Echo {
     let key = |name: &str| serde_json::Value::from(name).to_string();
-    // PyAirbyte writes `global` under the name it has in Python. What leaves is spelled as the protocol has it.
-    let misspelled = state.0.iter().any(|(name, value)| name == "global_" && value.get() != "null");
     let mut before = String::from("{\"type\":\"STATE\",\"state\":{");
+    let mut add = |name: &str, value: &RawValue| before.push_str(&format!("{}:{value},", key(name)));
+    // PyAirbyte writes `global` under the name it has in Python, twice. What leaves is spelled as the protocol has it.
+    let global = state.get("global").or(state.get("global_"));
     for (name, value) in &state.0 {
-        let name = match name.as_str() {
-            "destinationStats" => continue,
-            "global" if misspelled => continue,
-            "global_" if misspelled => "global",
-            name => name,
-        };
-        before.push_str(&format!("{}:{},", key(name), value.get()));
+        let is_global = name == "global" || name == "global_";
+        if name != "destinationStats" && !(is_global && global.is_some()) {
+            add(name, value);
+        }
+    }
+    if let Some(global) = global {
+        add("global", global);
     }
     let mut after = String::from("}");
     for (name, value) in &message.0 {
@@ -267,8 +268,8 @@ mod tests {
         let echoed = String::from_utf8(state.echo.line(2, 1)).unwrap();
         assert_eq!(
             echoed,
-            "{\"type\":\"STATE\",\"state\":{\"type\":\"GLOBAL\",\"global\":{\"shared_state\":{\"n\":1.10}},\
-             \"sourceStats\":{\"recordCount\":2.0},\"data\":{\"old\":1},\"destinationStats\":{\"recordCount\":2.0,\
+            "{\"type\":\"STATE\",\"state\":{\"type\":\"GLOBAL\",\
+             \"sourceStats\":{\"recordCount\":2.0},\"data\":{\"old\":1},\"global\":{\"shared_state\":{\"n\":1.10}},\"destinationStats\":{\"recordCount\":2.0,\
              \"rejectedRecordCount\":1.0}},\"extra\":[1.0]}\n"
         );
     }

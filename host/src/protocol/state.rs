@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::document;
+use super::document::{self, RawObject};
 use super::failure::Failure;
 use super::stream_name::StreamName;
 
@@ -24,16 +24,6 @@ pub enum SavedState {
         /// What is particular to each.
         streams: Vec<(StreamName, Box<RawValue>)>,
     },
-}
-
-/// AirbyteStateMessage. Every field may be null; `global_` is how PyAirbyte spells `global`.
-#[derive(Deserialize)]
-struct StateMessage {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    stream: Option<StreamState>,
-    #[serde(alias = "global_")]
-    global: Option<GlobalState>,
 }
 
 #[derive(Deserialize)]
@@ -111,9 +101,13 @@ impl SavedState {
             }
             _ => text,
         };
-        let message: StateMessage =
-            serde_json::from_str(message).map_err(|error| format!("it is no state message: {error}"))?;
-        match (message.kind.as_deref(), message.stream, message.global) {
+        let malformed = |error: serde_json::Error| format!("it is no state message: {error}");
+        let message: RawObject = serde_json::from_str(message).map_err(malformed)?;
+        // PyAirbyte spells `global` with an underscore, and gives that field twice. Every field may be null.
+        let kind: Option<String> = parse(message.get("type")).map_err(malformed)?;
+        let stream: Option<StreamState> = parse(message.get("stream")).map_err(malformed)?;
+        let global: Option<GlobalState> = parse(message.get("global").or(message.get("global_"))).map_err(malformed)?;
+        match (kind.as_deref(), stream, global) {
             (Some("STREAM"), Some(stream), _) => self.add_stream(stream),
             (Some("GLOBAL"), _, Some(global)) => self.set_global(global),
             (Some("STREAM"), None, _) => Err("a STREAM state without `stream`".to_owned()),
@@ -161,6 +155,10 @@ impl SavedState {
 }
 
 const MIXED: &str = "it mixes STREAM and GLOBAL states: a source has either one or the other";
+
+fn parse<'a, T: Deserialize<'a>>(field: Option<&'a RawValue>) -> serde_json::Result<Option<T>> {
+    field.map(|value| serde_json::from_str(value.get())).transpose()
+}
 
 fn checked(state: StreamState) -> Result<Option<(StreamName, Box<RawValue>)>, String> {
     // A null state is how some clients say that there is none.
@@ -211,7 +209,7 @@ mod tests {
 
     #[test]
     fn nulls_and_the_underscored_global_are_read() {
-        let text = r#"[{"type":"GLOBAL","data":null,"stream":null,"global_":{"shared_state":{"s":1},
+        let text = r#"[{"type":"GLOBAL","data":null,"stream":null,"global":null,"global_":null,"global_":{"shared_state":{"s":1},
             "stream_states":[{"stream_descriptor":{"name":"a","namespace":null},"stream_state":null},
             {"stream_descriptor":{"name":"b"},"stream_state":{"n":3}}]}}]"#;
         assert_eq!(states(text), ["shared={\"s\":1}", "b={\"n\":3}"]);

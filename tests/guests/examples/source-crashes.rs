@@ -43,7 +43,7 @@ fn crash_in(function: &str) {
         "exit" => process::exit(0),
         "exit-failing" => process::exit(3),
         "overflow" => println!("{}", recurse(1)),
-        "memory" => drop(vec![1_u8; isize::MAX as usize]),
+        "memory" => drop(std::hint::black_box(vec![1_u8; isize::MAX as usize])),
         // The instruction `unreachable`, without a word.
         _ => process::abort(),
     }

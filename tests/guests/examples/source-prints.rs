@@ -18,7 +18,7 @@ impl Source for Prints {
     }
 
     fn spec() -> Result<String, Failure> {
-        print!("spec without a line break");
+        print_bytes(b"spec without a line break");
         Ok(json!({"connectionSpecification": {"properties": Self::properties()}}).to_string())
     }
 
@@ -30,7 +30,7 @@ impl Source for Prints {
     fn read(config: &Value, streams: &[StreamName], _: SavedState) -> Result<(), Failure> {
         println!("before any stream");
         let writer = StreamWriter::open(&streams[0])?;
-        print!("in pieces, ");
+        print_bytes(b"in pieces, ");
         writer.write(&records(1..=1))?;
         println!("whole at last");
         println!("{FORGED_RECORD}\n{FORGED_STATE}");
