@@ -20,7 +20,7 @@ pub fn check(run: &Run, config: &Path) -> Result<u8, Stop> {
     match instance.check(&config.text) {
         Ok(CheckResult::Succeeded) => run.output.connection_status(None),
         Ok(CheckResult::Failed(problem)) => run.output.connection_status(Some(&problem)),
-        Err(failure) if failure.kind == FailureKind::ConfigError => {
+        Err(failure) if failure.kind == FailureKind::Config => {
             run.output.trace_error(&failure);
             run.output.connection_status(Some(&failure.message));
         }

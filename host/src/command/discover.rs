@@ -18,7 +18,7 @@ pub fn discover(run: &Run, config: &Path) -> Result<u8, Stop> {
     let specification = Specification::from_guest(&source.spec()?)?;
     specification.require_valid(&config, &run.output)?;
     let catalog = source.discover(&config.text)?;
-    run.output.line(message::catalog(&*checked(&catalog)?));
+    run.output.line(message::catalog(&checked(&catalog)?));
     Ok(exit_code::SUCCESS)
 }
 

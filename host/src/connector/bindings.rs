@@ -53,9 +53,9 @@ impl From<&StreamName> for types::StreamName {
 impl From<types::Failure> for Failure {
     fn from(failure: types::Failure) -> Self {
         let kind = match failure.kind {
-            types::FailureKind::ConfigError => FailureKind::ConfigError,
-            types::FailureKind::TransientError => FailureKind::TransientError,
-            types::FailureKind::SystemError => FailureKind::SystemError,
+            types::FailureKind::ConfigError => FailureKind::Config,
+            types::FailureKind::TransientError => FailureKind::Transient,
+            types::FailureKind::SystemError => FailureKind::System,
         };
         // Details that are no JSON object are not worth losing the failure itself over.
         let details = failure.details.and_then(|details| serde_json::from_str(&details).ok()).unwrap_or_default();

@@ -14,7 +14,9 @@ pub fn failure(connector: &str, function: &str, error: &wasmtime::Error, last_er
     } else {
         "broke the contract with its host".to_owned()
     };
-    let said = last_errors.lines().next_back().map(|line| format!(" It last said: {line}")).unwrap_or_default();
+    // Rust's very last line is a note on how to see more.
+    let last_line = last_errors.lines().rev().find(|line| !line.is_empty() && !line.starts_with("note: "));
+    let said = last_line.map(|line| format!(" It last said: {line}")).unwrap_or_default();
     let mut failure = Failure::system_error(format!(
         "The connector {connector} {what} in {function}. This is a defect of the connector: report it to its publisher with \
          the log.{said}"

@@ -7,14 +7,16 @@ use super::stream_name::StreamName;
 
 /// Whose fault a failure is: Airbyte's `failure_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
 pub enum FailureKind {
     /// The user must change what they gave.
-    ConfigError,
+    #[serde(rename = "config_error")]
+    Config,
     /// Something that may pass.
-    TransientError,
+    #[serde(rename = "transient_error")]
+    Transient,
     /// A defect of the connector, of the host or of their surroundings.
-    SystemError,
+    #[serde(rename = "system_error")]
+    System,
 }
 
 /// Why a command, or one stream of it, failed.
@@ -49,12 +51,12 @@ impl Failure {
 
     /// Something the user gave is wrong.
     pub fn config_error(message: impl Into<String>) -> Failure {
-        Failure::new(FailureKind::ConfigError, message)
+        Failure::new(FailureKind::Config, message)
     }
 
     /// Something that the user can not mend by changing what they gave.
     pub fn system_error(message: impl Into<String>) -> Failure {
-        Failure::new(FailureKind::SystemError, message)
+        Failure::new(FailureKind::System, message)
     }
 
     /// The same failure with the stream it is about.

@@ -124,6 +124,7 @@ impl Output {
             output: output.clone(),
             streams: Vec::new(),
             records_since_global_state: 0,
+            refused: false,
             lines: LineBuffer::new(),
         };
         let thread = std::thread::Builder::new().name("output".into()).spawn(move || writer.run())?;
@@ -334,6 +335,9 @@ struct Writer {
     output: Output,
     streams: Vec<Stream>,
     records_since_global_state: u64,
+    /// A record was refused: nothing that was on its way may leave, for it came after what is missing. What a guest said before
+    /// a refusal of another kind, which it is told at once, is not held back by it.
+    refused: bool,
     lines: LineBuffer,
 }
 
@@ -395,7 +399,6 @@ impl Writer {
     }
 
     fn handle(&mut self, event: Event) -> io::Result<()> {
-        let refused = self.output.shared.interruption.load(Ordering::Acquire) == REFUSED;
         match event {
             Event::Lines(lines) => self.lines.lines().extend_from_slice(&lines),
             Event::Streams(names) => {
@@ -413,15 +416,14 @@ impl Writer {
                     let text = format!("Stream {}: {dropped} empty records were dropped.", self.streams[stream].name);
                     self.log(LogLevel::Warn, &text);
                 }
-                let status = if complete && !refused { StreamStatus::Complete } else { StreamStatus::Incomplete };
+                let status = if complete && !self.refused { StreamStatus::Complete } else { StreamStatus::Incomplete };
                 self.status(stream, status, None);
             }
             Event::Written(answer) => {
                 self.lines.flush()?;
                 let _ = answer.send(());
             }
-            // After a refusal nothing that was on its way may leave: it came after what is missing.
-            Event::Records { .. } | Event::StreamState { .. } | Event::GlobalState { .. } if refused => {}
+            Event::Records { .. } | Event::StreamState { .. } | Event::GlobalState { .. } if self.refused => {}
             Event::Records { stream, records, annotations, emitted_at } => {
                 self.records(stream, &records, &annotations, emitted_at);
             }
@@ -466,6 +468,7 @@ impl Writer {
                 stream.name
             ))
             .for_stream(&stream.name);
+            self.refused = true;
             // Not through the queue, which may be full and has nobody else to empty it.
             *self.output.shared.refusal.lock().unwrap_or_else(PoisonError::into_inner) = failure.message.clone();
             self.output.interrupt(REFUSED);

@@ -29,11 +29,14 @@ pub enum Channel {
     Stderr,
 }
 
+/// Takes a line that a guest printed.
+type LineReceiver = dyn Fn(Channel, &str) + Send + Sync;
+
 /// Takes what a guest prints and gives it on by lines.
 pub struct Printed {
     lines: [Mutex<Vec<u8>>; 2],
     last_errors: Mutex<VecDeque<u8>>,
-    receiver: Box<dyn Fn(Channel, &str) + Send + Sync>,
+    receiver: Box<LineReceiver>,
 }
 
 impl Printed {

@@ -1,8 +1,5 @@
 //! From an author's trait to the contract's exports: parses what comes in, writes what goes out.
 
-// The contract's own failure is large, and crosses once a command.
-#![allow(clippy::result_large_err)]
-
 use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;

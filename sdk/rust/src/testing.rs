@@ -23,9 +23,6 @@
 //! assert_eq!(run.records("users"), [json!({"id": 1})]);
 //! ```
 
-// The contract's own failure is large, and crosses once a command.
-#![allow(clippy::result_large_err)]
-
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
