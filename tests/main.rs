@@ -3,6 +3,7 @@
 mod commands;
 mod contract;
 mod destination_local_json;
+mod documents;
 mod faulty;
 mod files;
 mod harness;

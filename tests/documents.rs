@@ -1,0 +1,52 @@
+//! The commands in the documents do what the documents say.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::harness::{airlock_binary, dist, protocol};
+
+/// The shell code of a document's block that holds `mark`.
+fn block(document: &str, mark: &str) -> String {
+    let text = fs::read_to_string(root().join(document)).unwrap();
+    let mut blocks = text.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
+    blocks
+        .find(|block| block.contains(mark))
+        .unwrap_or_else(|| panic!("{document} has no block with {mark}"))
+        .to_owned()
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+fn run(script: &str) -> Vec<u8> {
+    let output = Command::new("bash")
+        .args(["-O", "expand_aliases", "-eu", "-c", script])
+        .current_dir(root())
+        .env("XDG_CACHE_HOME", dist().join("test-cache"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+#[test]
+fn the_commands_of_the_readme_run() {
+    let script = block("README.md", "alias airlock");
+    assert_eq!(dist().join("airlock").canonicalize().unwrap(), airlock_binary());
+    let messages = protocol::messages(&run(&script));
+    let count = |kind: &str| messages.iter().filter(|message| message["type"] == kind).count();
+    assert_eq!(count("SPEC"), 1);
+    assert!(count("RECORD") > 1000 && count("STATE") > 3, "{} records", count("RECORD"));
+}
+
+#[test]
+fn the_script_for_pyairbyte_is_an_executable_connector() {
+    let script = block("README.md", "exec /path/to/airlock")
+        .replace("/path/to/airlock", airlock_binary().to_str().unwrap())
+        .replace("/path/to/source-faker.wasm", dist().join("connectors/source-faker.wasm").to_str().unwrap());
+    let script = script.lines().map(str::trim).collect::<Vec<_>>().join("\n");
+    let output = Command::new("sh").args(["-c", &script, "sh", "spec"]).output().unwrap();
+    assert_eq!(protocol::messages(&output.stdout)[0]["type"], "SPEC");
+}
