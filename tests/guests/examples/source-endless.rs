@@ -3,7 +3,7 @@
 
 use test_guests::output::{Outcome, StreamWriter};
 use test_guests::types::{Failure, SavedState, StreamName};
-use test_guests::{Source, Value, export_source, json, records, say, told};
+use test_guests::{Source, Value, export_source, json, lines, records, say, told};
 
 struct Endless;
 
@@ -14,10 +14,13 @@ impl Source for Endless {
 
     fn read(config: &Value, streams: &[StreamName], _: SavedState) -> Result<(), Failure> {
         let writer = StreamWriter::open(&streams[0])?;
-        let mut numbers = 1..;
+        // Long records: what is on its way when the end comes is few of them.
+        let filling = "x".repeat(2000);
+        let mut next = 1;
         let interruption = loop {
-            let batch = records(numbers.by_ref().take(1000));
-            let written = writer.write(&batch).and_then(|()| writer.checkpoint(r#"{"more":"to come"}"#));
+            let batch = [next, next + 1].map(|number| json!({"n": number, "filling": filling}));
+            next += 2;
+            let written = writer.write(&lines(&batch)).and_then(|()| writer.checkpoint(r#"{"more":"to come"}"#));
             if let Err(interruption) = written {
                 break interruption;
             }
