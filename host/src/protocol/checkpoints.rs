@@ -74,8 +74,9 @@ impl Ledger {
             };
             match waiting.committed {
                 Some(rejected) if free => {
-                    let accepted = waiting.records.saturating_sub(rejected);
-                    echoes.push(waiting.echo.line(accepted, rejected));
+                    // The two make up the records that there were, whatever a destination says.
+                    let rejected = rejected.min(waiting.records);
+                    echoes.push(waiting.echo.line(waiting.records - rejected, rejected));
                     self.waiting.remove(place);
                     continue;
                 }
