@@ -6,58 +6,56 @@ use super::{Guest, numbers, saved};
 
 const CONTENT: &str = "PRIVATE";
 
-/// Broken batches, which record of the stream is at fault (three came before), what the error says of it, and which records
-/// of the batch still leave.
-fn refused() -> Vec<(&'static str, Vec<u8>, u64, &'static str, Vec<u64>)> {
-    let good = |number: u64| format!("{{\"n\":{number}}}\n");
-    let around = |broken: &[u8]| [good(4).as_bytes(), good(5).as_bytes(), broken, b"\n", good(7).as_bytes()].concat();
-    vec![
-        ("text", around(b"PRIVATE is no JSON"), 6, "is not a JSON object", vec![4, 5]),
-        ("an array", around(br#"[{"n":6,"a":"PRIVATE"}]"#), 6, "is not a JSON object", vec![4, 5]),
-        ("a string", around(br#""PRIVATE""#), 6, "is not a JSON object", vec![4, 5]),
-        ("null", around(b"null"), 6, "is not a JSON object", vec![4, 5]),
-        ("cut in two lines", around(b"{\"n\":6,\"a\":\n\"PRIVATE\"}"), 6, "ends early, at byte 11", vec![4, 5]),
-        ("a line break in a string", around(b"{\"n\":6,\"a\":\"PRI\nVATE\"}"), 6, "ends early", vec![4, 5]),
-        ("cut off", around(br#"{"n":6,"a":"PRIVATE"#), 6, "ends early", vec![4, 5]),
-        ("two in one line", around(br#"{"n":6,"a":"PRIVATE"}{"n":6}"#), 6, "goes wrong at byte", vec![4, 5]),
-        ("more after it", around(br#"{"n":6,"a":"PRIVATE"},"#), 6, "goes wrong at byte", vec![4, 5]),
-        ("a control character", around(b"{\"n\":6,\"a\":\"PRIVATE\x01\"}"), 6, "goes wrong at byte", vec![4, 5]),
-        ("JSON of JavaScript", around(br#"{n:6,a:"PRIVATE"}"#), 6, "goes wrong at byte 2", vec![4, 5]),
-        ("not a number", around(br#"{"n":NaN,"a":"PRIVATE"}"#), 6, "goes wrong at byte", vec![4, 5]),
-        ("not UTF-8", around(b"{\"n\":6,\"a\":\"PRIVATE\xff\"}"), 6, "is not UTF-8: byte 19", vec![4, 5]),
-        ("not text", around(&[0, 159, 146, 150]), 6, "is not UTF-8", vec![4, 5]),
-        (
-            "a byte order mark",
-            around(b"\xef\xbb\xbf{\"n\":6,\"a\":\"PRIVATE\"}"),
-            6,
-            "is not a JSON object",
-            vec![4, 5],
-        ),
-        ("the first of the batch", b"PRIVATE\n".to_vec(), 4, "is not a JSON object", vec![]),
-        ("after an empty record", b"{}\n{\"n\":4}\nPRIVATE".to_vec(), 6, "is not a JSON object", vec![4]),
-    ]
-}
+/// What stands where a record should, and what the error says of it.
+const BROKEN: [(&str, &[u8], &str); 15] = [
+    ("text", b"PRIVATE is no JSON", "is not a JSON object"),
+    ("an array", br#"[{"n":6,"a":"PRIVATE"}]"#, "is not a JSON object"),
+    ("a string", br#""PRIVATE""#, "is not a JSON object"),
+    ("null", b"null", "is not a JSON object"),
+    ("cut in two lines", b"{\"n\":6,\"a\":\n\"PRIVATE\"}", "ends early, at byte 11"),
+    ("a line break in a string", b"{\"n\":6,\"a\":\"PRI\nVATE\"}", "ends early"),
+    ("cut off", br#"{"n":6,"a":"PRIVATE"#, "ends early"),
+    ("two in one line", br#"{"n":6,"a":"PRIVATE"}{"n":6}"#, "goes wrong at byte"),
+    ("more after it", br#"{"n":6,"a":"PRIVATE"},"#, "goes wrong at byte"),
+    ("a control character", b"{\"n\":6,\"a\":\"PRIVATE\x01\"}", "goes wrong at byte"),
+    ("JSON of JavaScript", br#"{n:6,a:"PRIVATE"}"#, "goes wrong at byte 2"),
+    ("not a number", br#"{"n":NaN,"a":"PRIVATE"}"#, "goes wrong at byte"),
+    ("not UTF-8", b"{\"n\":6,\"a\":\"PRIVATE\xff\"}", "is not UTF-8: byte 19"),
+    ("not text", &[0, 159, 146, 150], "is not UTF-8"),
+    ("a byte order mark", b"\xef\xbb\xbf{\"n\":6,\"a\":\"PRIVATE\"}", "is not a JSON object"),
+];
 
 #[test]
 fn what_is_no_record_is_refused_and_nothing_after_it_leaves() {
-    for (case, batch, ordinal, problem, of_batch) in refused() {
-        let finished =
-            Guest::new("source-verbatim").with_file("records", batch).read(&json!({}), &["one"]).run().exits(1);
-        let (kind, message) = finished.error();
-        assert_eq!(kind, "system_error", "{case}");
-        assert!(message.starts_with(&format!("Record {ordinal} of stream one ")), "{case}: {message}");
-        assert!(message.contains(problem), "{case}: {message}");
-        assert_eq!(finished.errors()[0]["stream_descriptor"], json!({"name": "one"}), "{case}");
-        assert!(!String::from_utf8_lossy(&finished.stdout).contains(CONTENT), "{case}: content in the output");
-        assert!(!finished.stderr.contains(CONTENT), "{case}: content on stderr");
-
-        let expected: Vec<u64> = (1..=3).chain(of_batch).collect();
-        assert_eq!(numbers(&finished.records("one")), expected, "{case}");
-        assert_eq!(saved(&finished.states()), [3], "{case}");
-        assert_eq!(finished.statuses("one"), ["STARTED", "RUNNING", "INCOMPLETE"], "{case}");
-        let outline = finished.outline();
-        assert_eq!(outline[outline.len() - 2..], ["ERROR", "INCOMPLETE"], "{case}");
+    for (case, broken, problem) in BROKEN {
+        // In the middle of a batch, after the three records that came before it.
+        let batch = [b"{\"n\":4}\n{\"n\":5}\n", broken, b"\n{\"n\":7}\n"].concat();
+        refused(case, &batch, 6, problem, &[1, 2, 3, 4, 5]);
     }
+}
+
+#[test]
+fn the_ordinal_counts_all_that_the_source_wrote() {
+    refused("the first of a batch", b"PRIVATE\n", 4, "is not a JSON object", &[1, 2, 3]);
+    refused("after an empty record", b"{}\n{\"n\":4}\nPRIVATE", 6, "is not a JSON object", &[1, 2, 3, 4]);
+}
+
+/// Reads with this second batch, whose record `ordinal` of the stream is refused; only the records of `expected` leave.
+#[track_caller]
+fn refused(case: &str, batch: &[u8], ordinal: u64, problem: &str, expected: &[u64]) {
+    let finished = Guest::new("source-verbatim").with_file("records", batch).read(&json!({}), &["one"]).run().exits(1);
+    let (kind, message) = finished.error();
+    assert_eq!(kind, "system_error", "{case}");
+    assert!(message.starts_with(&format!("Record {ordinal} of stream one ")), "{case}: {message}");
+    assert!(message.contains(problem), "{case}: {message}");
+    assert_eq!(finished.errors()[0]["stream_descriptor"], json!({"name": "one"}), "{case}");
+    assert!(!String::from_utf8_lossy(&finished.stdout).contains(CONTENT), "{case}: content in the output");
+    assert!(!finished.stderr.contains(CONTENT), "{case}: content on stderr");
+    assert_eq!(numbers(&finished.records("one")), expected, "{case}");
+    assert_eq!(saved(&finished.states()), [3], "{case}");
+    assert_eq!(finished.statuses("one"), ["STARTED", "RUNNING", "INCOMPLETE"], "{case}");
+    let outline = finished.outline();
+    assert_eq!(outline[outline.len() - 2..], ["ERROR", "INCOMPLETE"], "{case}");
 }
 
 #[test]
