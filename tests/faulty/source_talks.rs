@@ -61,6 +61,16 @@ fn secrets_are_masked_in_logs_those_of_a_new_config_as_well() {
 }
 
 #[test]
+fn a_secret_of_many_lines_is_masked_in_json_and_where_it_is_printed() {
+    let config = json!({"password": "-----BEGIN KEY-----\nc2VjcmV0 \"quoted\"\n-----END KEY-----\n"});
+    let finished = Guest::new("source-talks").read(&config, &["one"]).run().exits(0);
+    let said = finished.logs("INFO");
+    assert!(said.contains(&r#"the config is {"password":"****"}"#), "{said:?}");
+    let finished = Guest::new("source-prints").read(&config, &["one"]).run().exits(0);
+    assert_eq!(finished.logs("WARN")[2..5], ["the password is ****", "****", "****"]);
+}
+
+#[test]
 fn the_other_messages_are_airbytes() {
     let finished = Guest::new("source-talks").read(&json!({}), &["one"]).run().exits(0);
     let traces = |kind: &str| {

@@ -5,6 +5,9 @@ use serde_json::Value;
 /// What stands in the place of a secret, as in Airbyte's own connectors.
 const MASK: &str = "****";
 
+/// A line of a secret of many lines (a private key) is masked by itself if it has as many characters: a bracket alone is none.
+const LINE_LENGTH: usize = 8;
+
 /// The values that must not be seen in a log.
 #[derive(Debug, Default)]
 pub struct Secrets {
@@ -61,11 +64,23 @@ fn collect(schema: &Value, value: &Value, secrets: &mut Vec<String>) {
 
 fn collect_leaves(value: &Value, secrets: &mut Vec<String>) {
     match value {
-        Value::String(text) if !text.is_empty() => secrets.push(text.clone()),
+        Value::String(text) if !text.is_empty() => add_text(text, secrets),
         Value::Number(number) => secrets.push(number.to_string()),
         Value::Array(elements) => elements.iter().for_each(|element| collect_leaves(element, secrets)),
         Value::Object(fields) => fields.values().for_each(|value| collect_leaves(value, secrets)),
         _ => {}
+    }
+}
+
+/// Adds a secret in the forms in which it may be said: as it is, as it stands in JSON, and by lines, as it is printed.
+fn add_text(text: &str, secrets: &mut Vec<String>) {
+    let json = Value::from(text).to_string();
+    for form in [text, &json[1..json.len() - 1]] {
+        secrets.push(form.to_owned());
+    }
+    if text.contains('\n') {
+        let lines = text.lines().map(str::trim).filter(|line| line.chars().count() >= LINE_LENGTH);
+        secrets.extend(lines.map(ToOwned::to_owned));
     }
 }
 
@@ -86,5 +101,15 @@ mod tests {
         let mut secrets = Secrets::named_by(specification);
         secrets.add(&config);
         assert_eq!(secrets.mask("abcdef at db with abc and 12345"), "**** at db with **** and ****");
+    }
+
+    #[test]
+    fn a_secret_is_masked_as_json_and_by_lines() {
+        let mut secrets = Secrets::named_by(json!({"properties": {"key": {"airbyte_secret": true}}}));
+        let config = json!({"key": "-----BEGIN KEY-----\nabc\"defgh\n}\n"});
+        secrets.add(&config);
+        assert_eq!(secrets.mask(&config.to_string()), r#"{"key":"****"}"#);
+        assert_eq!(secrets.mask("line: abc\"defgh"), "line: ****");
+        assert_eq!(secrets.mask("{}"), "{}");
     }
 }
