@@ -1,5 +1,6 @@
 //! The arguments, their help, and the rules between them.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::exit;
 
@@ -33,12 +34,12 @@ struct Arguments {
 
     /// The connector: a .wasm component, or a .cwasm that `airlock compile` made
     #[arg(long, global = true, env = "AIRLOCK_CONNECTOR", value_name = "PATH", help_heading = "Connector")]
-    connector: Option<PathBuf>,
+    connector: Option<OsString>,
 
     /// The directory that is the connector's /airbyte, the only one it may write to. A temporary one if none is named;
     /// `write` wants one
     #[arg(long, global = true, env = "AIRLOCK_AIRBYTE_DIR", value_name = "DIR", help_heading = "Connector")]
-    airbyte_dir: Option<PathBuf>,
+    airbyte_dir: Option<OsString>,
 
     /// A directory that the connector may read: HOST:GUEST, as in ./data:/data. May be given more than once
     #[arg(long, global = true, value_name = "HOST:GUEST", help_heading = "Connector")]
@@ -110,7 +111,7 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
         Command::Read => ("read", true, true, true),
         Command::Write => ("write", true, true, false),
         #[cfg(feature = "compiler")]
-        Command::Compile { input, output } => return Ok(Request::Tool(ToolRequest::Compile { input, output })),
+        Command::Compile { .. } => ("compile", false, false, false),
     };
     let takes =
         [("--config", &config, wants_config), ("--catalog", &catalog, wants_catalog), ("--state", &state, takes_state)];
@@ -136,10 +137,10 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
             AirbyteCommand::Write { config: required("--config", config)?, catalog: required("--catalog", catalog)? }
         }
         #[cfg(feature = "compiler")]
-        Command::Compile { .. } => unreachable!("returned above"),
+        Command::Compile { input, output } => return Ok(Request::Tool(ToolRequest::Compile { input, output })),
     };
     // An empty variable is one that somebody meant to unset.
-    let named = |path: Option<PathBuf>| path.filter(|path| !path.as_os_str().is_empty());
+    let named = |path: Option<OsString>| path.filter(|path| !path.is_empty()).map(PathBuf::from);
     let connector = named(connector).ok_or_else(|| {
         (
             "no connector is named".to_owned(),

@@ -1,15 +1,18 @@
 //! `discover`: which streams a source has.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use super::specification::Specification;
 use super::{Run, Stop};
 use crate::exit_code;
+use crate::protocol::catalog::SyncMode;
 use crate::protocol::config::Config;
 use crate::protocol::failure::Failure;
+use crate::protocol::stream_name::StreamName;
 use crate::protocol::{document, message};
 
 pub fn discover(run: &Run, config: &Path) -> Result<u8, Stop> {
@@ -22,21 +25,19 @@ pub fn discover(run: &Run, config: &Path) -> Result<u8, Stop> {
     Ok(exit_code::SUCCESS)
 }
 
-/// A catalog has streams, and each of them a name and a schema: what the platform drops a message for lacking.
-fn checked(text: &str) -> Result<Box<serde_json::value::RawValue>, Failure> {
+/// A catalog must be one that the platform reads: what it can not read it drops without a word.
+fn checked(text: &str) -> Result<Box<RawValue>, Failure> {
     #[derive(Deserialize)]
     struct Catalog {
-        #[serde(rename = "streams")]
-        _streams: Vec<Stream>,
+        streams: Vec<Stream>,
     }
     #[derive(Deserialize)]
     struct Stream {
-        #[serde(rename = "name")]
-        _name: String,
+        #[serde(flatten)]
+        name: StreamName,
         #[serde(rename = "json_schema")]
         _json_schema: serde_json::Map<String, serde_json::Value>,
-        #[serde(rename = "supported_sync_modes")]
-        _supported_sync_modes: Vec<IgnoredAny>,
+        supported_sync_modes: Vec<SyncMode>,
     }
     let problem = |problem: String| {
         Failure::system_error(format!(
@@ -44,7 +45,16 @@ fn checked(text: &str) -> Result<Box<serde_json::value::RawValue>, Failure> {
         ))
     };
     let document = document::object_on_one_line(text).map_err(problem)?;
-    serde_json::from_str::<Catalog>(document.get())
-        .map_err(|error| problem(format!("is no AirbyteCatalog: {error}")))?;
+    let catalog: Catalog =
+        serde_json::from_str(document.get()).map_err(|error| problem(format!("is no AirbyteCatalog: {error}")))?;
+    let mut names = HashSet::new();
+    for Stream { name, supported_sync_modes, .. } in catalog.streams {
+        if supported_sync_modes.is_empty() {
+            return Err(problem(format!("gives no sync mode for stream {name}")));
+        }
+        if !names.insert(name.clone()) {
+            return Err(problem(format!("has stream {name} twice")));
+        }
+    }
     Ok(document)
 }

@@ -92,7 +92,13 @@ pub fn run(invocation: Invocation) -> ExitCode {
         );
         output.log(LogLevel::Warn, &text);
     }
-    let termination = Termination::default();
+    let termination = match Termination::watch(&output) {
+        Ok(termination) => termination,
+        Err(error) => {
+            people::error(&format!("signals can not be watched for: {error}"), None);
+            return exit_code::FAILURE.into();
+        }
+    };
     let run = Run {
         connector,
         airbyte_directory,
@@ -159,6 +165,7 @@ impl Run {
     fn start_if(&self, fits: impl FnOnce(Role) -> Result<(), Stop>) -> Result<(Instance, Filesystem), Stop> {
         let filesystem =
             Filesystem::new(self.airbyte_directory.as_deref(), &self.mounts).map_err(Failure::config_error)?;
+        self.termination.remove_at_end(filesystem.temporary());
         let log = |level: LogLevel, text: &str| self.output.log(level, text);
         let connector = Connector::load(&self.connector, filesystem.airbyte(), &log)?;
         fits(connector.role())?;

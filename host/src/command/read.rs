@@ -22,7 +22,7 @@ pub fn read(run: &Run, config: &Path, catalog: &Path, state: Option<&Path>) -> R
     let catalog = Arc::new(ConfiguredCatalog::from_file(catalog)?);
     let state = SavedState::from_file(state)?;
     run.output.set_streams(catalog.streams().to_vec());
-    run.termination.watch(&run.output, None)?;
+    run.termination.data_moves(None);
     let outcome = source.read(&config.text, &catalog, state);
     Ok(conclude(run, &catalog, outcome))
 }

@@ -1,5 +1,6 @@
 //! The connector's specification, and the validation of a config against it: what all commands begin with.
 
+use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -8,6 +9,21 @@ use crate::protocol::document;
 use crate::protocol::failure::Failure;
 use crate::protocol::log_level::LogLevel;
 use crate::protocol::output::Output;
+
+/// The fields of a ConnectorSpecification whose type the protocol defines.
+#[derive(Deserialize)]
+struct Fields {
+    #[serde(rename = "documentationUrl")]
+    _documentation_url: Option<String>,
+    #[serde(rename = "changelogUrl")]
+    _changelog_url: Option<String>,
+    #[serde(rename = "supportsIncremental")]
+    _supports_incremental: Option<bool>,
+    #[serde(rename = "supported_destination_sync_modes")]
+    _supported_destination_sync_modes: Option<Vec<String>>,
+    #[serde(rename = "protocol_version")]
+    _protocol_version: Option<String>,
+}
 
 /// Airbyte's ConnectorSpecification.
 pub struct Specification {
@@ -26,6 +42,9 @@ impl Specification {
             ))
         };
         let document = document::object_on_one_line(text).map_err(|text| problem(&text))?;
+        // What the platform can not read it drops without a word.
+        serde_json::from_str::<Fields>(document.get())
+            .map_err(|error| problem(&format!("is none of Airbyte's: {error}")))?;
         let mut whole: Value = serde_json::from_str(document.get()).map_err(|error| problem(&error.to_string()))?;
         let schema = match whole.get_mut("connectionSpecification") {
             Some(schema @ Value::Object(_)) => schema.take(),

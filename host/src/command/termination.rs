@@ -1,8 +1,11 @@
 //! SIGTERM and SIGINT: the guest is told that the sync is cancelled, has a while to clean up, and whole lines leave. Then the
 //! process ends by the signal, as clients expect: PyAirbyte takes death by SIGTERM for success and exit code 143 for a crash.
 
-use std::sync::Arc;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -10,67 +13,126 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
-use crate::protocol::failure::Failure;
+use crate::exit_code;
 use crate::protocol::input::InputInterrupter;
+use crate::protocol::log_level::LogLevel;
 use crate::protocol::output::Output;
 
-/// How long a guest may take to clean up: half of what Docker and PyAirbyte wait before they kill.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long a guest may take to clean up after a signal: half of what Docker and PyAirbyte wait before they kill.
+const GRACE_AFTER_SIGNAL: Duration = Duration::from_secs(5);
 
-/// Which signal asked the process to end.
-#[derive(Clone, Default)]
+/// How long it may take where nobody waits: its data was refused, or nobody reads them any more.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How long the last lines may take when the process is ended.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// Decides how the process ends where it does not end by itself.
+#[derive(Clone)]
 pub struct Termination {
-    signal: Arc<AtomicI32>,
+    output: Output,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// The signal that asked the process to end; 0 before.
+    signal: AtomicI32,
+    phase: Mutex<Phase>,
+    /// What must not stay behind.
+    temporary: Mutex<Option<PathBuf>>,
+}
+
+/// What a signal ends.
+#[derive(Default)]
+enum Phase {
+    /// Nothing that must be cleaned up: the process ends at once.
+    #[default]
+    Preparing,
+    /// A guest moves data: it is told, and has a while.
+    MovingData(Option<InputInterrupter>),
 }
 
 impl Termination {
-    /// Starts to watch. Before, a signal ends the process at once: there is nothing yet to clean up.
-    pub fn watch(&self, output: &Output, input: Option<InputInterrupter>) -> Result<(), Failure> {
-        let problem =
-            |error: std::io::Error| Failure::system_error(format!("Signals can not be watched for: {error}."));
-        let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(problem)?;
-        let output = output.clone();
-        let received = self.signal.clone();
+    /// Starts to watch for signals, and for guests that go on when they have been told to stop. As PID 1 a process has to
+    /// watch, for there no signal ends it by itself.
+    pub fn watch(output: &Output) -> io::Result<Termination> {
+        let termination = Termination { output: output.clone(), shared: Arc::default() };
+        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        let watcher = termination.clone();
         let watch = move || {
-            let mut signals = signals.forever();
-            let Some(signal) = signals.next() else { return };
-            received.store(signal, Ordering::Release);
-            output.cancel();
-            if let Some(input) = &input {
-                input.interrupt();
-            }
-            let last_resort = {
-                let output = output.clone();
-                move || {
-                    thread::sleep(GRACE);
-                    output.abandon();
-                    end_by(signal);
-                }
-            };
-            let started = thread::Builder::new().name("grace".into()).spawn(last_resort).is_ok();
-            // A second signal, or no thread that waits: now.
-            if !started || signals.next().is_some() {
-                output.abandon();
-                end_by(signal);
+            for signal in signals.forever() {
+                watcher.received(signal);
             }
         };
-        thread::Builder::new().name("signals".into()).spawn(watch).map_err(problem)?;
-        Ok(())
+        thread::Builder::new().name("signals".into()).spawn(watch)?;
+        let watcher = termination.clone();
+        output.on_interruption(move || watcher.end_after(GRACE));
+        Ok(termination)
+    }
+
+    /// From now on a guest moves data, and a signal leaves it time to clean up. Its wait for input ends then.
+    pub fn data_moves(&self, input: Option<InputInterrupter>) {
+        *self.shared.phase.lock().unwrap_or_else(PoisonError::into_inner) = Phase::MovingData(input);
+    }
+
+    /// A directory that must not stay behind when the process does not end by itself.
+    pub fn remove_at_end(&self, directory: Option<&Path>) {
+        *self.shared.temporary.lock().unwrap_or_else(PoisonError::into_inner) = directory.map(Path::to_owned);
+    }
+
+    fn received(&self, signal: i32) {
+        let earlier = self.shared.signal.swap(signal, Ordering::AcqRel);
+        match &*self.shared.phase.lock().unwrap_or_else(PoisonError::into_inner) {
+            Phase::MovingData(input) if earlier == 0 => {
+                self.end_after(GRACE_AFTER_SIGNAL);
+                self.output.cancel();
+                if let Some(input) = input {
+                    input.interrupt();
+                }
+            }
+            // Nothing to clean up, or a second signal: somebody is in a hurry.
+            _ => self.end(),
+        }
+    }
+
+    /// Ends the process after a while, if it is still there.
+    fn end_after(&self, grace: Duration) {
+        let termination = self.clone();
+        let end = move || {
+            thread::sleep(grace);
+            let text = format!(
+                "The connector went on for {} seconds after it was told to stop. It was ended.",
+                grace.as_secs()
+            );
+            termination.output.log(LogLevel::Error, &text);
+            termination.end();
+        };
+        if thread::Builder::new().name("grace".into()).spawn(end).is_err() {
+            self.end();
+        }
+    }
+
+    /// Ends the process: whole lines leave, nothing stays behind.
+    fn end(&self) {
+        self.output.end_within(LAST_LINES);
+        if let Some(directory) = &*self.shared.temporary.lock().unwrap_or_else(PoisonError::into_inner) {
+            let _ = fs::remove_dir_all(directory);
+        }
+        self.end_by_signal_if_any();
+        low_level::exit(exit_code::FAILURE.into());
     }
 
     /// Ends the process by the signal that asked for it, if one did.
     pub fn end_by_signal_if_any(&self) {
-        match self.signal.load(Ordering::Acquire) {
-            0 => {}
-            signal => end_by(signal),
+        let signal = self.shared.signal.load(Ordering::Acquire);
+        if signal == 0 {
+            return;
         }
+        // As PID 1 a process does not die of a signal: then the exit code says it.
+        if rustix::process::getpid().is_init() {
+            low_level::exit(128 + signal);
+        }
+        let _ = low_level::emulate_default_handler(signal);
     }
-}
-
-fn end_by(signal: i32) {
-    // As PID 1 a process does not die of a signal it does not handle: then the exit code says it.
-    if rustix::process::getpid().is_init() {
-        low_level::exit(128 + signal);
-    }
-    let _ = low_level::emulate_default_handler(signal);
 }

@@ -21,7 +21,7 @@ pub fn write(run: &Run, config: &Path, catalog: &Path) -> Result<u8, Stop> {
     let catalog = Arc::new(ConfiguredCatalog::from_file(catalog)?);
     let input = Input::start(std::io::stdin(), catalog.clone(), run.max_record_bytes, run.output.clone())
         .map_err(|error| Failure::system_error(format!("No thread can be started for the input: {error}.")))?;
-    run.termination.watch(&run.output, Some(input.interrupter()))?;
+    run.termination.data_moves(Some(input.interrupter()));
     let (result, input) = destination.write(&config.text, &catalog, input);
     conclude(run, result, input.as_ref());
     run.output.wait_until_written();

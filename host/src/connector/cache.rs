@@ -13,6 +13,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::compile::not_compiled;
+use super::component::open_to_all;
 use crate::protocol::failure::Failure;
 use crate::protocol::log_level::LogLevel;
 
@@ -20,10 +21,11 @@ use crate::protocol::log_level::LogLevel;
 pub fn load_or_compile(
     bytes: &[u8],
     path: &Path,
+    airbyte_directory: &Path,
     engine: &Engine,
     log: &dyn Fn(LogLevel, &str),
 ) -> Result<Component, Failure> {
-    let cached = match directory() {
+    let cached = match directory(airbyte_directory) {
         Ok(directory) => Some(directory.join(key(bytes, engine))),
         Err(problem) => {
             log(LogLevel::Warn, &format!("The compiled connector is not kept for the next start: {problem}."));
@@ -31,8 +33,8 @@ pub fn load_or_compile(
         }
     };
     if let Some(cached) = cached.as_deref().filter(|cached| cached.exists()) {
-        // SAFETY: only this user can write below the directory (`directory` looked), and what is there was put there whole,
-        // under a name that holds the hash of the component and of the compiler.
+        // SAFETY: neither guests nor strangers can write to the directory or put another in its place (`directory` looked), and
+        // what is there was put there whole, under a name that holds the hash of the component and of the compiler.
         match unsafe { Component::deserialize_file(engine, cached) } {
             Ok(component) => return Ok(component),
             Err(error) => log(LogLevel::Debug, &format!("{} is of no use: {error:#}", cached.display())),
@@ -56,22 +58,36 @@ pub fn load_or_compile(
 }
 
 /// The user's own directory for this, made if it is not there.
-fn directory() -> Result<PathBuf, String> {
+fn directory(airbyte_directory: &Path) -> Result<PathBuf, String> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute("XDG_CACHE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
         .ok_or("neither XDG_CACHE_HOME nor HOME names a directory")?;
     let directory = base.join("airlock").join("components");
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&directory)
-        .map_err(|error| format!("{} can not be made: {error}", directory.display()))?;
-    let metadata = fs::metadata(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
-    if metadata.uid() != rustix::process::geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
-        return Err(format!("{} can be written to by others than you", directory.display()));
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(&directory).and_then(|()| directory.canonicalize());
+    let directory = made.map_err(|error| format!("{} can not be made: {error}", directory.display()))?;
+    if let Ok(guests) = airbyte_directory.canonicalize()
+        && (directory.starts_with(&guests) || guests.starts_with(&directory))
+    {
+        return Err(format!("{} is where the connector may write", directory.display()));
     }
+    trust(&directory)?;
     Ok(directory)
+}
+
+/// Refuses a directory in which, or in the place of which, others could put code of theirs.
+fn trust(directory: &Path) -> Result<(), String> {
+    let (user, root) = (rustix::process::geteuid().as_raw(), 0);
+    for place in directory.ancestors() {
+        let owner = fs::metadata(place).map_err(|error| format!("{}: {error}", place.display()))?.uid();
+        if owner != user && owner != root {
+            return Err(format!("{} belongs to another user", place.display()));
+        }
+        if let Some(problem) = open_to_all(place)? {
+            return Err(problem);
+        }
+    }
+    Ok(())
 }
 
 /// Names the code of a component as this engine compiles it.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use wasmtime::component::Component;
 use wasmtime::{Engine, Precompiled};
@@ -36,7 +36,7 @@ impl Connector {
         let component = if is_native_code(path).map_err(|error| problem(format!("can not be read: {error}")))? {
             from_native_code(path, airbyte_directory, &engine).map_err(problem)?
         } else {
-            from_wasm(path, &engine, log)?
+            from_wasm(path, airbyte_directory, &engine, log)?
         };
         let role = contract::role_of(&component, &engine).map_err(problem)?;
         let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
@@ -71,34 +71,45 @@ fn from_native_code(path: &Path, airbyte_directory: &Path, engine: &Engine) -> R
     })
 }
 
-/// Refuses files that somebody who is not trusted could have written.
+/// Refuses files that a guest, or anybody on this machine, could have written or put in the place of what was there.
 fn trust(path: &Path, airbyte_directory: &Path) -> Result<(), String> {
-    let real = |path: &Path| -> Result<PathBuf, String> {
-        path.canonicalize().map_err(|error| format!("can not be found: {error}"))
-    };
-    if real(path)?.starts_with(real(airbyte_directory)?) {
+    let real = path.canonicalize().map_err(|error| format!("can not be found: {error}"))?;
+    let guests = airbyte_directory.canonicalize().map_err(|error| format!("can not be found: {error}"))?;
+    if real.starts_with(guests) {
         return Err(format!(
             "is native code in {}, where connectors may write. Keep it elsewhere, or use the .wasm file",
             airbyte_directory.display()
         ));
     }
-    let mode = fs::metadata(path).map_err(|error| format!("can not be read: {error}"))?.mode();
-    if mode & 0o002 != 0 {
-        return Err(
-            "is native code that everybody on this machine may change. Take that right away: chmod o-w".to_owned()
-        );
+    for place in real.ancestors() {
+        if let Some(problem) = open_to_all(place)? {
+            return Err(format!("is native code, and {problem}. Take that right away: chmod o-w {}", place.display()));
+        }
     }
     Ok(())
 }
 
+/// What is wrong with a file or a directory that everybody may change. In a sticky directory (/tmp) everybody may make files
+/// and only owners remove them.
+pub(super) fn open_to_all(path: &Path) -> Result<Option<String>, String> {
+    let metadata = fs::metadata(path).map_err(|error| format!("{} can not be looked at: {error}", path.display()))?;
+    let (writable, sticky) = (metadata.mode() & 0o002 != 0, metadata.is_dir() && metadata.mode() & 0o1000 != 0);
+    Ok((writable && !sticky).then(|| format!("{} can be changed by everybody on this machine", path.display())))
+}
+
 #[cfg(feature = "compiler")]
-fn from_wasm(path: &Path, engine: &Engine, log: &dyn Fn(LogLevel, &str)) -> Result<Component, Failure> {
+fn from_wasm(
+    path: &Path,
+    airbyte_directory: &Path,
+    engine: &Engine,
+    log: &dyn Fn(LogLevel, &str),
+) -> Result<Component, Failure> {
     let bytes = super::compile::read_component(path)?;
-    super::cache::load_or_compile(&bytes, path, engine, log)
+    super::cache::load_or_compile(&bytes, path, airbyte_directory, engine, log)
 }
 
 #[cfg(not(feature = "compiler"))]
-fn from_wasm(path: &Path, _: &Engine, _: &dyn Fn(LogLevel, &str)) -> Result<Component, Failure> {
+fn from_wasm(path: &Path, _: &Path, _: &Engine, _: &dyn Fn(LogLevel, &str)) -> Result<Component, Failure> {
     Err(Failure::config_error(format!(
         "The connector {} can not be loaded: it is not compiled, and this airlock was built without its compiler. Compile it \
          with the full one: airlock compile {0}.",

@@ -11,6 +11,9 @@ pub fn failure(connector: &str, function: &str, error: &wasmtime::Error, last_er
         format!("ended its process with exit code {} instead of returning", exit.0)
     } else if let Some(trap) = error.downcast_ref::<Trap>() {
         format!("crashed ({trap})")
+    } else if error.root_cause().to_string().contains("fuel allocated for hostcalls") {
+        // wasmtime keeps the type of this error to itself.
+        "passed more in one call than a record and its batch may have (--max-record-bytes raises that)".to_owned()
     } else {
         "broke the contract with its host".to_owned()
     };

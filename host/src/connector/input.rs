@@ -75,7 +75,7 @@ impl Host for Guest {
 
 impl HostCheckpoint for Guest {
     fn scope(&mut self, checkpoint: Resource<Checkpoint>) -> wasmtime::Result<CheckpointScope> {
-        Ok(match &self.table.get(&checkpoint)?.stream {
+        Ok(match &self.table.get(&checkpoint)?.id.stream {
             Some(stream) => CheckpointScope::Stream(stream.into()),
             None => CheckpointScope::Global,
         })
@@ -91,7 +91,7 @@ impl HostCheckpoint for Guest {
 
     fn commit(&mut self, checkpoint: Resource<Checkpoint>, rejected: u32) -> Answer<()> {
         let checkpoint = self.table.delete(checkpoint)?;
-        Ok(self.input().and_then(|input| Ok(input.commit(checkpoint.id, rejected)?)))
+        Ok(self.input().and_then(|input| Ok(input.commit(&checkpoint.id, rejected)?)))
     }
 
     fn drop(&mut self, checkpoint: Resource<Checkpoint>) -> wasmtime::Result<()> {

@@ -19,6 +19,9 @@ use crate::protocol::state::SavedState;
 use crate::protocol::stream_name::StreamName;
 use crate::sandbox::{Channel, Filesystem, Printed, wasi_context};
 
+/// How much longer than the longest record a batch may be.
+const BATCH_BYTES: usize = 64 * 1024 * 1024;
+
 /// A running connector.
 pub enum Instance {
     /// It reads.
@@ -75,6 +78,8 @@ impl Connector {
             session: Session::Idle,
         };
         let mut store = Store::new(&self.engine, guest);
+        // wasmtime's word for how many bytes one call may carry: a record, and the rest of its batch.
+        store.set_hostcall_fuel(output.max_record_bytes().saturating_add(BATCH_BYTES));
         let mut linker: Linker<Guest> = Linker::new(&self.engine);
         let started = wasmtime_wasi::p2::add_to_linker_sync(&mut linker).and_then(|()| match self.role() {
             Role::Source => {

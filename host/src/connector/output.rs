@@ -1,7 +1,7 @@
 //! The contract's `output` interface: what a source writes, checked and given on.
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use wasmtime::component::Resource;
 
 use super::bindings::source::airlock::connector::output::{Host, HostStreamWriter, Outcome};
@@ -9,6 +9,7 @@ use super::bindings::types::{self, Annotation, GlobalState, Interruption};
 use super::guest::{Guest, Progress, ReadSession, Session, StateForm};
 use crate::protocol::document;
 use crate::protocol::failure::Failure;
+use crate::protocol::message::Estimate;
 use crate::protocol::output::{Annotation as RecordAnnotation, StreamIndex};
 use crate::protocol::stream_name::StreamName;
 
@@ -128,21 +129,30 @@ impl Guest {
 
     fn tell_estimate(&mut self, stream: StreamIndex, estimate: &str) -> Result<(), Interruption> {
         let name = self.stream_name(stream)?;
-        match serde_json::from_str::<Map<String, Value>>(estimate) {
-            Ok(estimate) => Ok(self.output.estimate(&name, estimate)?),
-            Err(error) => {
-                Err(self.refuse(Some(&name), format!("The estimate of stream {name} is no JSON object: {error}.")))
-            }
+        match serde_json::from_str::<Estimate>(estimate) {
+            Ok(estimate) => Ok(self.output.estimate(&name, &estimate)?),
+            Err(_) => Err(self.refuse(
+                Some(&name),
+                format!("The estimate of stream {name} is no JSON object with numbers of rows and bytes."),
+            )),
         }
     }
 
     fn tell_running(&mut self, stream: StreamIndex, reasons: &str) -> Result<(), Interruption> {
-        match document::array_on_one_line(reasons) {
-            Ok(reasons) => Ok(self.output.stream_running(stream, reasons)?),
-            Err(problem) => {
+        #[derive(Deserialize)]
+        struct Reason {
+            #[serde(rename = "type")]
+            _kind: String,
+        }
+        let checked = document::array_on_one_line(reasons).ok();
+        match checked.filter(|reasons| serde_json::from_str::<Vec<Reason>>(reasons.get()).is_ok()) {
+            Some(reasons) => Ok(self.output.stream_running(stream, reasons)?),
+            None => {
                 let name = self.stream_name(stream)?;
-                Err(self
-                    .refuse(Some(&name), format!("The reasons for the status of stream {name}: the text {problem}.")))
+                Err(self.refuse(
+                    Some(&name),
+                    format!("The reasons for the status of stream {name} are no JSON array of Airbyte's reasons."),
+                ))
             }
         }
     }

@@ -3,8 +3,8 @@
 use super::bindings::source::airlock::connector::host::{Host, LogLevel as GuestLogLevel};
 use super::bindings::types;
 use super::guest::Guest;
+use crate::protocol::document;
 use crate::protocol::log_level::LogLevel;
-use crate::protocol::{document, message};
 
 impl From<GuestLogLevel> for LogLevel {
     fn from(level: GuestLogLevel) -> Self {
@@ -54,7 +54,7 @@ impl Host for Guest {
     }
 
     fn analytics(&mut self, kind: String, value: Option<String>) -> wasmtime::Result<()> {
-        self.output.line(message::analytics(&kind, value.as_deref()));
+        self.output.analytics(&kind, value.as_deref());
         Ok(())
     }
 }

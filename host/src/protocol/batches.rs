@@ -1,7 +1,7 @@
 //! Records on their way to a destination, gathered by stream: a source that alternates between streams must not mean
 //! batches of one record. Order is kept within a stream. Knows nothing of where records come from or go to.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use memchr::memchr;
@@ -19,7 +19,7 @@ const TOTAL_BYTES: usize = 4 * 1024 * 1024;
 pub const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// Records of one stream, in their order.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub struct RecordBatch {
     /// The stream.
     pub stream: StreamIndex,
@@ -31,16 +31,13 @@ pub struct RecordBatch {
     pub annotations: Vec<Annotation>,
 }
 
-impl PartialEq for Annotation {
-    fn eq(&self, other: &Self) -> bool {
-        let text =
-            |value: &Option<Box<serde_json::value::RawValue>>| value.as_ref().map(|value| value.get().to_owned());
-        (self.index, self.emitted_at, text(&self.meta), text(&self.file_reference))
-            == (other.index, other.emitted_at, text(&other.meta), text(&other.file_reference))
-    }
-}
-
 impl RecordBatch {
+    /// About how many bytes this holds on to.
+    pub fn weight(&self) -> usize {
+        let annotations = self.annotations.iter().map(Annotation::weight).sum::<usize>();
+        self.records.len() + size_of_val(self.emitted_at.as_slice()) + annotations
+    }
+
     /// Cuts the batch after about `max_bytes`, but at least one record, and gives what comes after.
     pub fn split_off(&mut self, max_bytes: usize) -> Option<RecordBatch> {
         let mut bytes = 0;
@@ -73,12 +70,21 @@ impl RecordBatch {
 /// The batches that are being gathered.
 #[derive(Default)]
 pub struct Batches {
-    open: HashMap<StreamIndex, RecordBatch>,
-    /// The streams of `open`, the one whose first record came first in front.
-    order: Vec<StreamIndex>,
-    bytes: usize,
+    /// By when their first record came: the first in front.
+    open: BTreeMap<u64, OpenBatch>,
+    /// Where a stream's batch is in `open`.
+    places: HashMap<StreamIndex, u64>,
+    next_place: u64,
+    weight: usize,
     /// When the first record of all that are held came.
     since: Option<Instant>,
+}
+
+#[derive(Default)]
+struct OpenBatch {
+    batch: RecordBatch,
+    /// Kept as it grows: to count it anew for each record would take long.
+    weight: usize,
 }
 
 impl Batches {
@@ -93,21 +99,26 @@ impl Batches {
         if self.since.is_none() {
             self.since = Some(Instant::now());
         }
-        let batch = self.open.entry(stream).or_insert_with(|| {
-            self.order.push(stream);
-            RecordBatch { stream, ..RecordBatch::default() }
+        let place = *self.places.entry(stream).or_insert_with(|| {
+            self.next_place += 1;
+            self.next_place
         });
+        let OpenBatch { batch, weight } = self.open.entry(place).or_default();
+        let mut added = record.len() + 1 + size_of::<i64>();
+        batch.stream = stream;
         if let Some(mut annotation) = annotation {
+            added += annotation.weight();
             annotation.index = batch.emitted_at.len();
             batch.annotations.push(annotation);
         }
         batch.records.extend_from_slice(record.as_bytes());
         batch.records.push(b'\n');
         batch.emitted_at.push(emitted_at);
-        self.bytes += record.len() + 1;
-        if batch.records.len() >= BATCH_BYTES {
+        *weight += added;
+        self.weight += added;
+        if *weight >= BATCH_BYTES {
             self.take(stream).into_iter().collect()
-        } else if self.bytes >= TOTAL_BYTES {
+        } else if self.weight >= TOTAL_BYTES {
             self.take_all()
         } else {
             Vec::new()
@@ -116,10 +127,9 @@ impl Batches {
 
     /// The batch of one stream, if it has one.
     pub fn take(&mut self, stream: StreamIndex) -> Option<RecordBatch> {
-        let batch = self.open.remove(&stream)?;
-        self.order.retain(|other| *other != stream);
-        self.bytes -= batch.records.len();
-        if self.order.is_empty() {
+        let OpenBatch { batch, weight } = self.open.remove(&self.places.remove(&stream)?)?;
+        self.weight -= weight;
+        if self.open.is_empty() {
             self.since = None;
         }
         Some(batch)
@@ -127,10 +137,8 @@ impl Batches {
 
     /// Every batch, in the order of their first records.
     pub fn take_all(&mut self) -> Vec<RecordBatch> {
-        let order = std::mem::take(&mut self.order);
-        self.bytes = 0;
-        self.since = None;
-        order.iter().filter_map(|stream| self.open.remove(stream)).collect()
+        let taken = std::mem::take(self);
+        taken.open.into_values().map(|open| open.batch).collect()
     }
 
     /// How long until a record will have been held for `MAX_AGE`; none while there is no record.

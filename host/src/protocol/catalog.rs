@@ -25,24 +25,20 @@ struct Catalog {
 
 #[derive(Deserialize)]
 struct ConfiguredStream {
-    stream: Stream,
+    stream: StreamName,
     sync_mode: SyncMode,
     /// Words that are not known here are the destination's to judge: Airbyte adds some.
     #[serde(rename = "destination_sync_mode")]
     _destination_sync_mode: String,
 }
 
-#[derive(Deserialize)]
-struct Stream {
-    name: String,
-    #[serde(default)]
-    namespace: Option<String>,
-}
-
+/// Airbyte's ways of reading a stream.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum SyncMode {
+pub enum SyncMode {
+    /// All of it.
     FullRefresh,
+    /// What is new since a state.
     Incremental,
 }
 
@@ -74,7 +70,7 @@ impl ConfiguredCatalog {
         for configured in catalog.streams {
             // Both are all the host needs to know: that the word is one of Airbyte's.
             let (SyncMode::FullRefresh | SyncMode::Incremental) = configured.sync_mode;
-            let name = StreamName { name: configured.stream.name, namespace: configured.stream.namespace };
+            let name = configured.stream;
             if index.insert(name.clone(), streams.len()).is_some() {
                 return Err(format!("stream {name} is in it twice"));
             }

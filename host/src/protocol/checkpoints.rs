@@ -1,14 +1,20 @@
 //! The STATE messages of a destination's input, and the order in which they are echoed: one after the other for each
 //! stream, and a GLOBAL one after all before it and before all after it. Knows nothing of who commits them.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::input_message::Echo;
 use super::stream_name::StreamName;
 
 /// Names a STATE message of the input.
-pub type CheckpointId = u64;
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckpointId {
+    /// The stream it covers; none covers everything.
+    pub stream: Option<StreamName>,
+    /// Its place among all of the input.
+    number: u64,
+}
 
 /// The STATE messages that have come and have not been echoed.
 #[derive(Default)]
@@ -18,19 +24,28 @@ pub struct Checkpoints {
 
 #[derive(Default)]
 struct Ledger {
-    next: CheckpointId,
-    /// In the order in which they came.
-    waiting: VecDeque<Waiting>,
+    next: u64,
+    uncommitted: usize,
+    /// Of each stream, in the order in which they came.
+    streams: HashMap<StreamName, VecDeque<Waiting>>,
+    /// The GLOBAL ones, in their order.
+    globals: VecDeque<Global>,
+    /// How many of `streams` came after the last of `globals`.
+    after_globals: usize,
 }
 
 struct Waiting {
-    id: CheckpointId,
-    /// None covers everything.
-    stream: Option<StreamName>,
+    number: u64,
     records: u32,
     echo: Echo,
     /// With how many rejected records, once it is.
     committed: Option<u32>,
+}
+
+struct Global {
+    waiting: Waiting,
+    /// How many of `streams` came after the GLOBAL one before and before this one.
+    before: usize,
 }
 
 impl Checkpoints {
@@ -41,53 +56,93 @@ impl Checkpoints {
     /// Takes note of a STATE message that covers `records` records of `stream`, or of everything.
     pub fn add(&self, stream: Option<StreamName>, records: u32, echo: Echo) -> CheckpointId {
         let mut ledger = self.lock();
-        let id = ledger.next;
+        let number = ledger.next;
         ledger.next += 1;
-        ledger.waiting.push_back(Waiting { id, stream, records, echo, committed: None });
-        id
+        ledger.uncommitted += 1;
+        let waiting = Waiting { number, records, echo, committed: None };
+        match &stream {
+            Some(name) => {
+                ledger.after_globals += 1;
+                ledger.streams.entry(name.clone()).or_default().push_back(waiting);
+            }
+            None => {
+                let before = std::mem::take(&mut ledger.after_globals);
+                ledger.globals.push_back(Global { waiting, before });
+            }
+        }
+        CheckpointId { stream, number }
     }
 
     /// The destination promises that what this one covers is safe. Gives the lines that may be echoed now.
-    pub fn commit(&self, id: CheckpointId, rejected: u32) -> Vec<Vec<u8>> {
+    pub fn commit(&self, id: &CheckpointId, rejected: u32) -> Vec<Vec<u8>> {
         let mut ledger = self.lock();
-        if let Ok(place) = ledger.waiting.binary_search_by_key(&id, |waiting| waiting.id) {
-            ledger.waiting[place].committed = Some(rejected);
+        ledger.set_committed(id, rejected);
+        let mut echoes = Vec::new();
+        if let Some(stream) = &id.stream {
+            ledger.echo_stream(stream, &mut echoes);
         }
-        ledger.take_echoes()
+        ledger.echo_globals(&mut echoes);
+        echoes
     }
 
     /// How many have come and were not committed.
     pub fn uncommitted(&self) -> usize {
-        self.lock().waiting.iter().filter(|waiting| waiting.committed.is_none()).count()
+        self.lock().uncommitted
     }
 }
 
 impl Ledger {
-    fn take_echoes(&mut self) -> Vec<Vec<u8>> {
-        let mut echoes = Vec::new();
-        let mut held_back = HashSet::new();
-        let mut place = 0;
-        while let Some(waiting) = self.waiting.get(place) {
-            let free = match &waiting.stream {
-                None => place == 0,
-                Some(stream) => !held_back.contains(stream),
-            };
-            match waiting.committed {
-                Some(rejected) if free => {
-                    // The two make up the records that there were, whatever a destination says.
-                    let rejected = rejected.min(waiting.records);
-                    echoes.push(waiting.echo.line(waiting.records - rejected, rejected));
-                    self.waiting.remove(place);
-                    continue;
-                }
-                _ => match &waiting.stream {
-                    None => break,
-                    Some(stream) => held_back.insert(stream.clone()),
-                },
-            };
-            place += 1;
+    fn set_committed(&mut self, id: &CheckpointId, rejected: u32) {
+        let waiting = match &id.stream {
+            Some(stream) => self.streams.get_mut(stream).and_then(|queue| {
+                let place = queue.binary_search_by_key(&id.number, |waiting| waiting.number).ok()?;
+                queue.get_mut(place)
+            }),
+            None => {
+                let place = self.globals.binary_search_by_key(&id.number, |global| global.waiting.number).ok();
+                place.and_then(|place| self.globals.get_mut(place)).map(|global| &mut global.waiting)
+            }
+        };
+        if let Some(waiting) = waiting
+            && waiting.committed.replace(rejected).is_none()
+        {
+            self.uncommitted -= 1;
         }
-        echoes
+    }
+
+    /// Echoes what is committed of a stream, up to the first GLOBAL one that waits.
+    fn echo_stream(&mut self, stream: &StreamName, echoes: &mut Vec<Vec<u8>>) {
+        let Some(queue) = self.streams.get_mut(stream) else { return };
+        let barrier = self.globals.front().map_or(u64::MAX, |global| global.waiting.number);
+        while let Some(line) = queue.front().filter(|waiting| waiting.number < barrier).and_then(Waiting::line) {
+            echoes.push(line);
+            queue.pop_front();
+            let segment = self.globals.front_mut().map_or(&mut self.after_globals, |global| &mut global.before);
+            *segment -= 1;
+        }
+    }
+
+    /// Echoes the GLOBAL ones that nothing before holds back, and what each of them held back.
+    fn echo_globals(&mut self, echoes: &mut Vec<Vec<u8>>) {
+        while let Some(line) =
+            self.globals.front().filter(|global| global.before == 0).and_then(|global| global.waiting.line())
+        {
+            echoes.push(line);
+            self.globals.pop_front();
+            let streams: Vec<StreamName> = self.streams.keys().cloned().collect();
+            for stream in &streams {
+                self.echo_stream(stream, echoes);
+            }
+        }
+    }
+}
+
+impl Waiting {
+    /// Its echo, if it is committed.
+    fn line(&self) -> Option<Vec<u8>> {
+        // The two counts make up the records that there were, whatever a destination says.
+        let rejected = self.committed?.min(self.records);
+        Some(self.echo.line(self.records - rejected, rejected))
     }
 }
 
@@ -117,10 +172,10 @@ mod tests {
     fn order_holds_for_each_stream_and_not_between_streams() {
         let checkpoints = Checkpoints::default();
         let [a1, b2, a3] = [("a", 1), ("b", 2), ("a", 3)].map(|(name, mark)| add(&checkpoints, Some(name), mark));
-        assert!(marks(checkpoints.commit(a3, 0)).is_empty());
-        assert_eq!(marks(checkpoints.commit(b2, 0)), [2]);
+        assert!(marks(checkpoints.commit(&a3, 0)).is_empty());
+        assert_eq!(marks(checkpoints.commit(&b2, 0)), [2]);
         assert_eq!(checkpoints.uncommitted(), 1);
-        assert_eq!(marks(checkpoints.commit(a1, 0)), [1, 3]);
+        assert_eq!(marks(checkpoints.commit(&a1, 0)), [1, 3]);
         assert_eq!(checkpoints.uncommitted(), 0);
     }
 
@@ -129,8 +184,8 @@ mod tests {
         let checkpoints = Checkpoints::default();
         let [a1, all2, b3] =
             [(Some("a"), 1), (None, 2), (Some("b"), 3)].map(|(name, mark)| add(&checkpoints, name, mark));
-        assert!(marks(checkpoints.commit(b3, 0)).is_empty());
-        assert!(marks(checkpoints.commit(all2, 0)).is_empty());
-        assert_eq!(marks(checkpoints.commit(a1, 0)), [1, 2, 3]);
+        assert!(marks(checkpoints.commit(&b3, 0)).is_empty());
+        assert!(marks(checkpoints.commit(&all2, 0)).is_empty());
+        assert_eq!(marks(checkpoints.commit(&a1, 0)), [1, 2, 3]);
     }
 }

@@ -57,10 +57,8 @@ pub enum Item {
 /// A STATE of the input.
 #[derive(Debug)]
 pub struct Checkpoint {
-    /// How it is committed.
+    /// What it covers, and how it is committed.
     pub id: CheckpointId,
-    /// The stream it covers; none covers all.
-    pub stream: Option<StreamName>,
     /// The AirbyteStateMessage.
     pub state: String,
     /// How many records it covers.
@@ -81,8 +79,9 @@ enum Event {
 impl Weighed for Event {
     fn weight(&self) -> usize {
         let content = match self {
-            Event::Item(Item::Records(batch)) => batch.records.len() + 8 * batch.emitted_at.len(),
-            Event::Item(Item::Checkpoint(checkpoint)) => checkpoint.state.len(),
+            Event::Item(Item::Records(batch)) => batch.weight(),
+            // Once for the destination, once for its echo.
+            Event::Item(Item::Checkpoint(checkpoint)) => 2 * checkpoint.state.len(),
             Event::Item(Item::Other(text)) => text.len(),
             _ => 0,
         };
@@ -166,7 +165,7 @@ impl Input {
                     self.output.refuse(&failure);
                     return Err(Interruption::Refused(failure.message));
                 }
-                None => return Err(self.output.interruption().unwrap_or(Interruption::Cancelled)),
+                None => return Err(self.interrupted()),
             },
         };
         let mut batch = batch;
@@ -174,8 +173,20 @@ impl Input {
         Ok(Some(Item::Records(batch)))
     }
 
+    /// Why the wait for input ended without any.
+    fn interrupted(&self) -> Interruption {
+        self.output.interruption().unwrap_or_else(|| {
+            let failure = Failure::system_error(
+                "airlock itself failed while it read the input. This is a defect of airlock: report it with what it printed \
+                 on stderr.",
+            );
+            self.output.refuse(&failure);
+            Interruption::Refused(failure.message)
+        })
+    }
+
     /// The destination promises that what this checkpoint covers is safe: it is echoed as soon as order allows.
-    pub fn commit(&self, id: CheckpointId, rejected: u32) -> Result<(), Interruption> {
+    pub fn commit(&self, id: &CheckpointId, rejected: u32) -> Result<(), Interruption> {
         for line in self.checkpoints.commit(id, rejected) {
             self.output.line(line);
         }
@@ -203,6 +214,22 @@ impl Input {
     /// The streams that the source did not finish. Known at the end.
     pub fn incomplete(&self) -> &[StreamName] {
         &self.incomplete
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        // The reader need not wait for room any more.
+        self.queue.close();
+    }
+}
+
+/// Ends the queue with the reader, even where that panics: nobody waits for a thread that is no more.
+struct Ending(Arc<Queue<Event>>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 
@@ -238,6 +265,7 @@ enum Stop {
 
 impl Reader {
     fn run(mut self, stdin: &impl AsFd) {
+        let _ending = Ending(self.queue.clone());
         let last = match self.read_lines(stdin) {
             Ok(()) => Event::End { incomplete: self.incomplete() },
             Err(Stop::Failed(failure)) => Event::Failed(failure),
@@ -328,6 +356,14 @@ impl Reader {
             Some(rest) if self.line_number == 1 => rest,
             _ => line,
         };
+        // White space in JSON that is valid, but what passes on as it came must not look like two lines to anybody.
+        let without_carriage_returns: Vec<u8>;
+        let line = if memchr(b'\r', line).is_some() {
+            without_carriage_returns = line.iter().copied().filter(|byte| *byte != b'\r').collect();
+            &without_carriage_returns
+        } else {
+            line
+        };
         match input_message::parse(line).map_err(|problem| self.failed(&problem))? {
             InputMessage::Record(record) => self.record(&record),
             InputMessage::State(state) => self.state(state),
@@ -410,8 +446,10 @@ impl Reader {
                 }
                 std::mem::take(&mut self.streams[index].records_since_state)
             }
-            // A state of a stream that is not moved covers no records.
-            (Some(_), None) => 0,
+            (Some(stream), None) => {
+                let problem = format!("is a STATE of stream {stream}, which is not in the configured catalog");
+                return Err(self.failed(&problem));
+            }
             (None, _) => {
                 for batch in self.batches.take_all() {
                     self.send(Item::Records(batch))?;
@@ -419,8 +457,8 @@ impl Reader {
                 std::mem::take(&mut self.records_since_global_state)
             }
         };
-        let id = self.checkpoints.add(stream.clone(), records, echo);
-        self.send(Item::Checkpoint(Checkpoint { id, stream, state, records }))
+        let id = self.checkpoints.add(stream, records, echo);
+        self.send(Item::Checkpoint(Checkpoint { id, state, records }))
     }
 
     fn stream_status(&mut self, line: &[u8], stream: &StreamName, complete: bool) -> Result<(), Stop> {

@@ -158,8 +158,9 @@ fn unless_unknown<'a>(line: &str, error: &serde_json::Error) -> Result<InputMess
         if !matches!(kind, "\"RECORD\"" | "\"STATE\"" | "\"TRACE\"") {
             return Ok(InputMessage::Unknown);
         }
-        // serde's words name fields and types, never values of the record's data, which are not looked into.
-        return Err(format!("is no {} message as Airbyte defines it: {error}", kind.trim_matches('"')));
+        // serde's own words may repeat a value.
+        let kind = kind.trim_matches('"');
+        return Err(format!("is no {kind} message as Airbyte defines it: see column {}", error.column()));
     }
     if error.is_eof() {
         return Err("begins like a message but is cut off".to_owned());
@@ -169,25 +170,25 @@ fn unless_unknown<'a>(line: &str, error: &serde_json::Error) -> Result<InputMess
 
 fn parse_state(line: &str, state: &RawValue) -> Result<State, String> {
     #[derive(Deserialize)]
-    struct Scope {
-        #[serde(rename = "type")]
-        kind: Option<String>,
-        stream: Option<Stream>,
-    }
-    #[derive(Deserialize)]
     struct Stream {
         stream_descriptor: StreamName,
     }
-    let problem = |error: serde_json::Error| format!("is no STATE message as Airbyte defines it: {error}");
-    let scope: Scope = serde_json::from_str(state.get()).map_err(problem)?;
-    let stream = match (scope.kind.as_deref(), scope.stream) {
-        (Some("STREAM"), Some(stream)) => Some(stream.stream_descriptor),
-        (Some("STREAM"), None) => return Err("is a STREAM state without its `stream`".to_owned()),
-        // GLOBAL, and the old LEGACY form, which speaks of the source as a whole.
-        _ => None,
-    };
+    let problem = |_| "is no STATE message as Airbyte defines it".to_owned();
     let message: RawObject = serde_json::from_str(line).map_err(problem)?;
     let fields: RawObject = serde_json::from_str(state.get()).map_err(problem)?;
+    let missing = |kind: &str, field: &str| Err(format!("is a {kind} state without its `{field}`"));
+    let stream = match (fields.get("type").map(RawValue::get), fields.get("stream")) {
+        (Some("\"STREAM\""), Some(stream)) => {
+            Some(serde_json::from_str::<Stream>(stream.get()).map_err(problem)?.stream_descriptor)
+        }
+        (Some("\"STREAM\""), None) => return missing("STREAM", "stream"),
+        (Some("\"GLOBAL\""), _) if fields.get("global").or(fields.get("global_")).is_some() => None,
+        (Some("\"GLOBAL\""), _) => return missing("GLOBAL", "global"),
+        // The old form speaks of the source as a whole.
+        (Some("\"LEGACY\"") | None, _) if fields.get("data").is_some() => None,
+        (Some("\"LEGACY\"") | None, _) => return missing("LEGACY", "data"),
+        (Some(_), _) => return Err("is a STATE of a type that is none of STREAM, GLOBAL and LEGACY".to_owned()),
+    };
     Ok(State { stream, state: state.get().to_owned(), echo: echo(&message, &fields) })
 }
 
@@ -229,7 +230,7 @@ fn parse_trace<'a>(trace: &RawValue) -> Result<InputMessage<'a>, String> {
         status: String,
     }
     let trace: Trace = serde_json::from_str(trace.get())
-        .map_err(|error| format!("is no TRACE message as Airbyte defines it: {error}"))?;
+        .map_err(|error| format!("is no TRACE message as Airbyte defines it: see its column {}", error.column()))?;
     Ok(match (trace.kind.as_deref(), trace.stream_status) {
         (Some("STREAM_STATUS"), Some(status)) => {
             InputMessage::StreamStatus { stream: status.stream_descriptor, complete: status.status == "COMPLETE" }
@@ -292,6 +293,13 @@ mod tests {
             r#"{"type":"RECORD","record":null}"#,
             r#"{"type":"RECORD"}"#,
             r#"{"type":"STATE","state":{"type":"STREAM","stream":null}}"#,
+            r#"{"type":"STATE","state":{"type":"STREAM","stream":"hush"}}"#,
+            r#"{"type":"STATE","state":{"type":"GLOBAL","global":null}}"#,
+            r#"{"type":"STATE","state":{"type":"hush"}}"#,
+            r#"{"type":"STATE","state":{}}"#,
+            r#"{"type":"RECORD","record":"hush"}"#,
+            r#"{"type":"RECORD","record":{"stream":"a","data":{},"emitted_at":"hush"}}"#,
+            r#"{"type":"TRACE","trace":{"type":"STREAM_STATUS","stream_status":"hush"}}"#,
             r#"{"type":"RECORD","record":{"stream":"a","data":{"x":"hush"},"emitted_at":1}} hush"#,
             "{\"type\": hush",
             "{",

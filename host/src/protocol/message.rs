@@ -3,9 +3,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::failure::Failure;
 use super::log_level::LogLevel;
@@ -65,6 +65,9 @@ pub fn config_changed(config: &RawValue) -> Vec<u8> {
     line("CONTROL", "control", &control)
 }
 
+/// The fields of a TRACE ERROR's `error` that the protocol defines.
+const ERROR_FIELDS: [&str; 5] = ["message", "internal_message", "stack_trace", "failure_type", "stream_descriptor"];
+
 /// TRACE ERROR.
 pub fn trace_error(failure: &Failure) -> Vec<u8> {
     let mut error = Map::new();
@@ -81,7 +84,9 @@ pub fn trace_error(failure: &Failure) -> Vec<u8> {
     }
     for (name, value) in &failure.details {
         // What the protocol defines is the host's to say.
-        error.entry(name.as_str()).or_insert_with(|| value.clone());
+        if !ERROR_FIELDS.contains(&name.as_str()) {
+            error.insert(name.clone(), value.clone());
+        }
     }
     trace("ERROR", "error", &error)
 }
@@ -112,14 +117,28 @@ pub fn stream_status(stream: &StreamName, status: StreamStatus, reasons: Option<
     trace("STREAM_STATUS", "stream_status", &Status { stream_descriptor: stream, status, reasons })
 }
 
-/// TRACE ESTIMATE for a stream: `estimate` holds the numbers.
-pub fn estimate(stream: &StreamName, mut estimate: Map<String, Value>) -> Vec<u8> {
-    estimate.insert("name".into(), stream.name.as_str().into());
-    if let Some(namespace) = &stream.namespace {
-        estimate.insert("namespace".into(), namespace.as_str().into());
+/// How much a stream will have.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Estimate {
+    /// Its records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    row_estimate: Option<u64>,
+    /// Its bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    byte_estimate: Option<u64>,
+}
+
+/// TRACE ESTIMATE of a stream.
+pub fn estimate(stream: &StreamName, estimate: &Estimate) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct OfStream<'a> {
+        #[serde(flatten)]
+        stream: &'a StreamName,
+        r#type: &'static str,
+        #[serde(flatten)]
+        estimate: &'a Estimate,
     }
-    estimate.insert("type".into(), "STREAM".into());
-    trace("ESTIMATE", "estimate", &estimate)
+    trace("ESTIMATE", "estimate", &OfStream { stream, r#type: "STREAM", estimate })
 }
 
 /// TRACE ANALYTICS.
@@ -203,6 +222,8 @@ fn append_json(text: &mut Vec<u8>, content: &(impl Serialize + ?Sized)) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn text(line: Vec<u8>) -> String {
@@ -224,6 +245,7 @@ mod tests {
     fn details_never_replace_what_the_protocol_defines() {
         let mut failure = Failure::config_error("no");
         failure.details.insert("message".into(), "yes".into());
+        failure.details.insert("stack_trace".into(), 5.into());
         failure.details.insert("code".into(), 7.into());
         let value: Value = serde_json::from_slice(&trace_error(&failure)).unwrap();
         assert_eq!(value["trace"]["error"], json!({"message": "no", "failure_type": "config_error", "code": 7}));

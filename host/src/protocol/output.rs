@@ -1,24 +1,26 @@
 //! The way out: everything the process says goes through one bounded queue to one thread, which checks records, keeps the
 //! order of the protocol and writes whole lines to stdout. Knows nothing of WebAssembly or of why something is said.
 
+use std::borrow::Cow;
 use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::Interruption;
 use super::failure::Failure;
 use super::log_level::LogLevel;
-use super::message::{self, StreamStatus};
+use super::message::{self, Estimate, StreamStatus};
 use super::queue::{Queue, Refused, Weighed};
 use super::record_lines::RecordLines;
 use super::secrets::Secrets;
-use super::stdout::LineBuffer;
+use super::stdout::{LineBuffer, Stdout};
 use super::stream_name::StreamName;
 
 pub use super::record_lines::Annotation;
@@ -49,11 +51,15 @@ struct Shared {
     options: OutputOptions,
     /// One of the constants below: read on every call of a guest, so no lock.
     interruption: AtomicU8,
-    refusal: Mutex<String>,
+    refusal: Mutex<Option<String>>,
     trace_errors: AtomicU64,
     secrets: RwLock<Secrets>,
     /// Set when the writer must give up at the next whole line.
     abandoned: AtomicBool,
+    /// Whether the writer has ended, and who waits for that.
+    ended: (Mutex<bool>, Condvar),
+    /// Called once, at the first interruption.
+    on_interruption: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 const RUNNING: u8 = 0;
@@ -65,6 +71,8 @@ const CLOSED: u8 = 3;
 enum Event {
     /// Whole lines, ready.
     Lines(Vec<u8>),
+    /// What the guest gave was refused; the lines say why. No record or state comes after it.
+    Refused(Vec<u8>),
     Streams(Vec<StreamName>),
     Opened(StreamIndex),
     Records {
@@ -96,10 +104,16 @@ enum Event {
 impl Weighed for Event {
     fn weight(&self) -> usize {
         let content = match self {
-            Event::Lines(lines) => lines.len(),
-            Event::Records { records, .. } => records.len(),
+            Event::Lines(lines) | Event::Refused(lines) => lines.len(),
+            Event::Records { records, annotations, .. } => {
+                records.len() + annotations.iter().map(Annotation::weight).sum::<usize>()
+            }
             Event::StreamState { state, .. } => state.get().len(),
-            Event::GlobalState { streams, .. } => streams.iter().map(|(_, state)| state.get().len()).sum(),
+            Event::GlobalState { shared, streams } => {
+                let shared = shared.as_ref().map_or(0, |shared| shared.get().len());
+                shared + streams.iter().map(|(name, state)| name.name.len() + state.get().len()).sum::<usize>()
+            }
+            Event::Running { reasons, .. } => reasons.get().len(),
             _ => 0,
         };
         mem::size_of::<Event>() + content
@@ -118,6 +132,8 @@ impl Output {
                 trace_errors: AtomicU64::new(0),
                 secrets: RwLock::default(),
                 abandoned: AtomicBool::new(false),
+                ended: Default::default(),
+                on_interruption: OnceLock::new(),
             }),
         };
         let writer = Writer {
@@ -125,7 +141,7 @@ impl Output {
             streams: Vec::new(),
             records_since_global_state: 0,
             refused: false,
-            lines: LineBuffer::new(),
+            lines: LineBuffer::new(Stdout),
         };
         let thread = std::thread::Builder::new().name("output".into()).spawn(move || writer.run())?;
         Ok((output.clone(), OutputThread { output, thread }))
@@ -137,7 +153,7 @@ impl Output {
             CANCELLED => Some(Interruption::Cancelled),
             REFUSED => {
                 let reason = self.shared.refusal.lock().unwrap_or_else(PoisonError::into_inner);
-                Some(Interruption::Refused(reason.clone()))
+                Some(Interruption::Refused(reason.clone().unwrap_or_default()))
             }
             CLOSED => Some(Interruption::Closed),
             _ => None,
@@ -150,17 +166,39 @@ impl Output {
         self.shared.queue.interrupt();
     }
 
-    /// From now on guests are told that their data is refused, and no record or state leaves any more: a sync in which one
-    /// record was refused must not go on as if it had been there. The TRACE ERROR that says why goes out with it.
+    /// From now on guests are told that their data is refused, and no record or state that they give leaves any more: a sync in
+    /// which something was refused must not go on as if it had been there. What came before leaves. The TRACE ERROR that says
+    /// why is told once, however often a guest goes on.
     pub fn refuse(&self, failure: &Failure) {
-        *self.shared.refusal.lock().unwrap_or_else(PoisonError::into_inner) = failure.message.clone();
+        if self.set_refused(failure) {
+            let line = self.trace_error_line(failure);
+            self.push(Event::Refused(line));
+        }
+    }
+
+    /// Whether this is the first refusal.
+    fn set_refused(&self, failure: &Failure) -> bool {
+        let mut refusal = self.shared.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = refusal.is_none();
+        refusal.get_or_insert_with(|| failure.message.clone());
+        drop(refusal);
         self.interrupt(REFUSED);
-        self.trace_error(failure);
+        first
     }
 
     fn interrupt(&self, reason: u8) {
         // The graver reason stays.
-        self.shared.interruption.fetch_max(reason, Ordering::AcqRel);
+        let before = self.shared.interruption.fetch_max(reason, Ordering::AcqRel);
+        if before == RUNNING
+            && let Some(on_interruption) = self.shared.on_interruption.get()
+        {
+            on_interruption();
+        }
+    }
+
+    /// Calls `call` once, at the first interruption from now on. One call is kept; later ones are not.
+    pub fn on_interruption(&self, call: impl Fn() + Send + Sync + 'static) {
+        let _ = self.shared.on_interruption.set(Box::new(call));
     }
 
     fn push(&self, event: Event) {
@@ -180,6 +218,11 @@ impl Output {
         }
     }
 
+    /// A longer record is refused.
+    pub fn max_record_bytes(&self) -> usize {
+        self.shared.options.max_record_bytes
+    }
+
     /// The least important level that is logged.
     pub fn max_log_level(&self) -> LogLevel {
         self.shared.options.max_log_level
@@ -188,12 +231,21 @@ impl Output {
     /// A LOG message, secrets masked, if its level is wanted.
     pub fn log(&self, level: LogLevel, text: &str) {
         if level <= self.shared.options.max_log_level {
-            self.push(Event::Lines(message::log(level, &self.mask(text))));
+            self.push(Event::Lines(self.log_line(level, text)));
         }
+    }
+
+    fn log_line(&self, level: LogLevel, text: &str) -> Vec<u8> {
+        message::log(level, &self.mask(text))
     }
 
     /// A TRACE ERROR message, secrets masked.
     pub fn trace_error(&self, failure: &Failure) {
+        let line = self.trace_error_line(failure);
+        self.push(Event::Lines(line));
+    }
+
+    fn trace_error_line(&self, failure: &Failure) -> Vec<u8> {
         self.shared.trace_errors.fetch_add(1, Ordering::AcqRel);
         let mut failure = failure.clone();
         failure.message = self.mask(&failure.message);
@@ -202,7 +254,12 @@ impl Output {
         for value in failure.details.values_mut() {
             mask_value(value, &|text| self.mask(text));
         }
-        self.push(Event::Lines(message::trace_error(&failure)));
+        message::trace_error(&failure)
+    }
+
+    /// A TRACE ANALYTICS message, secrets masked.
+    pub fn analytics(&self, kind: &str, value: Option<&str>) {
+        self.line(message::analytics(&self.mask(kind), value.map(|value| self.mask(value)).as_deref()));
     }
 
     /// How many TRACE ERROR messages there were: after one, the exit code is not 0.
@@ -241,7 +298,8 @@ impl Output {
     }
 
     fn mask(&self, text: &str) -> String {
-        self.shared.secrets.read().unwrap_or_else(PoisonError::into_inner).mask(text)
+        let text = shortened(text);
+        self.shared.secrets.read().unwrap_or_else(PoisonError::into_inner).mask(&text)
     }
 
     /// The streams of the configured catalog, in its order: `StreamIndex` speaks of them. Said before any of them is opened.
@@ -279,7 +337,7 @@ impl Output {
     }
 
     /// TRACE ESTIMATE of a stream.
-    pub fn estimate(&self, stream: &StreamName, estimate: Map<String, Value>) -> Result<(), Interruption> {
+    pub fn estimate(&self, stream: &StreamName, estimate: &Estimate) -> Result<(), Interruption> {
         self.push_data(Event::Lines(message::estimate(stream, estimate)))
     }
 
@@ -301,11 +359,33 @@ impl Output {
         let _ = answered.recv();
     }
 
-    /// Makes the writer stop at a whole line, now: for a process that is about to be killed.
-    pub fn abandon(&self) {
-        self.shared.abandoned.store(true, Ordering::Release);
+    /// Writes what is left, for `patience` at most; then gives up at the next whole line, waiting as long again. For a process
+    /// that is about to be ended. Only a reader that takes nothing at all can make a line be torn.
+    pub fn end_within(&self, patience: Duration) {
         self.shared.queue.close();
+        if !self.wait_until_ended(patience) {
+            self.shared.abandoned.store(true, Ordering::Release);
+            self.wait_until_ended(patience);
+        }
     }
+
+    fn wait_until_ended(&self, patience: Duration) -> bool {
+        let (ended, changed) = &self.shared.ended;
+        let ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = changed.wait_timeout_while(ended, patience, |ended| !*ended);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// No text that people read is longer: a guest decides its length, and a platform keeps it.
+const MAX_TEXT_BYTES: usize = 1024 * 1024;
+
+fn shortened(text: &str) -> Cow<'_, str> {
+    if text.len() <= MAX_TEXT_BYTES {
+        return text.into();
+    }
+    let end = text.floor_char_boundary(MAX_TEXT_BYTES);
+    format!("{} … ({} bytes more)", &text[..end], text.len() - end).into()
 }
 
 fn mask_value(value: &mut Value, mask: &dyn Fn(&str) -> String) {
@@ -335,10 +415,9 @@ struct Writer {
     output: Output,
     streams: Vec<Stream>,
     records_since_global_state: u64,
-    /// A record was refused: nothing that was on its way may leave, for it came after what is missing. What a guest said before
-    /// a refusal of another kind, which it is told at once, is not held back by it.
+    /// Something was refused: no record or state that is still on its way may leave, for it came after what is missing.
     refused: bool,
-    lines: LineBuffer,
+    lines: LineBuffer<Stdout>,
 }
 
 struct Stream {
@@ -348,6 +427,21 @@ struct Stream {
     records_since_state: u64,
     empty_records: u64,
     running: bool,
+}
+
+/// Ends the queue with the writer, even where that panics: nobody waits for a thread that is no more.
+struct Ending(Output);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let shared = &self.0.shared;
+        shared.queue.close();
+        // Whoever waits for an answer learns from the dropped question that none comes.
+        while shared.queue.try_pop().is_some() {}
+        let (ended, changed) = &shared.ended;
+        *ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        changed.notify_all();
+    }
 }
 
 impl Stream {
@@ -365,14 +459,11 @@ impl Stream {
 
 impl Writer {
     fn run(mut self) -> io::Result<()> {
+        let _ending = Ending(self.output.clone());
         let result = self.write_events();
         if result.is_err() {
             self.output.interrupt(CLOSED);
         }
-        let queue = &self.output.shared.queue;
-        queue.close();
-        // Whoever waits for an answer learns from the dropped question that none comes.
-        while queue.try_pop().is_some() {}
         result
     }
 
@@ -400,7 +491,11 @@ impl Writer {
 
     fn handle(&mut self, event: Event) -> io::Result<()> {
         match event {
-            Event::Lines(lines) => self.lines.lines().extend_from_slice(&lines),
+            Event::Lines(lines) => self.lines.push(&lines),
+            Event::Refused(lines) => {
+                self.refused = true;
+                self.lines.push(&lines);
+            }
             Event::Streams(names) => {
                 let max_record_bytes = self.output.shared.options.max_record_bytes;
                 self.streams = names.into_iter().map(|name| Stream::new(name, max_record_bytes)).collect();
@@ -425,67 +520,73 @@ impl Writer {
             }
             Event::Records { .. } | Event::StreamState { .. } | Event::GlobalState { .. } if self.refused => {}
             Event::Records { stream, records, annotations, emitted_at } => {
-                self.records(stream, &records, &annotations, emitted_at);
+                self.records(stream, &records, &annotations, emitted_at)?;
             }
             Event::StreamState { stream, state } => {
                 let Stream { name, records_since_state, .. } = &mut self.streams[stream];
                 let line = message::stream_state(name, &state, mem::take(records_since_state));
-                self.lines.lines().extend_from_slice(&line);
+                self.lines.push(&line);
             }
             Event::GlobalState { shared, streams } => {
                 let records = mem::take(&mut self.records_since_global_state);
                 let line = message::global_state(shared.as_deref(), &streams, records);
-                self.lines.lines().extend_from_slice(&line);
+                self.lines.push(&line);
             }
         }
         Ok(())
     }
 
-    fn records(&mut self, index: StreamIndex, records: &[u8], annotations: &[Annotation], emitted_at: i64) {
+    fn records(
+        &mut self,
+        index: StreamIndex,
+        records: &[u8],
+        annotations: &[Annotation],
+        emitted_at: i64,
+    ) -> io::Result<()> {
         if !self.streams[index].running {
             self.streams[index].running = true;
             self.status(index, StreamStatus::Running, None);
         }
         let stream = &mut self.streams[index];
-        let checked = stream.record_lines.append(records, emitted_at, annotations, self.lines.lines());
-        if checked.empty > 0 && stream.empty_records == 0 {
-            let text = format!(
-                "Stream {}: a record without any field ({{}}) was dropped, as the Airbyte platform would. It is not counted.",
-                stream.name
-            );
-            let line = message::log(LogLevel::Warn, &self.output.mask(&text));
-            self.lines.lines().extend_from_slice(&line);
-        }
+        let checked = stream.record_lines.write(records, emitted_at, annotations, &mut self.lines)?;
+        let first_empty = checked.empty > 0 && stream.empty_records == 0;
         stream.records += checked.accepted + checked.empty;
         stream.empty_records += checked.empty;
         stream.records_since_state += checked.accepted;
         self.records_since_global_state += checked.accepted;
-        if let Some(reason) = checked.refusal {
-            let failure = Failure::system_error(format!(
-                "Record {} of stream {} {reason}. It and everything after it was refused. \
-                 This is a defect of the connector: report it to its publisher.",
-                stream.records + 1,
-                stream.name
-            ))
-            .for_stream(&stream.name);
-            self.refused = true;
-            // Not through the queue, which may be full and has nobody else to empty it.
-            *self.output.shared.refusal.lock().unwrap_or_else(PoisonError::into_inner) = failure.message.clone();
-            self.output.interrupt(REFUSED);
-            self.output.shared.trace_errors.fetch_add(1, Ordering::AcqRel);
-            self.lines.lines().extend_from_slice(&message::trace_error(&failure));
+        if first_empty {
+            let text = format!(
+                "Stream {}: a record without any field ({{}}) was dropped, as the Airbyte platform would. It is not counted.",
+                self.streams[index].name
+            );
+            self.log(LogLevel::Warn, &text);
         }
+        if let Some(reason) = checked.refusal {
+            let Stream { name, records, .. } = &self.streams[index];
+            let failure = Failure::system_error(format!(
+                "Record {} of stream {name} {reason}. It and everything after it was refused. \
+                 This is a defect of the connector: report it to its publisher.",
+                records + 1,
+            ))
+            .for_stream(name);
+            // Not through the queue: what waits there came after it, and nobody else empties it.
+            self.refused = true;
+            self.output.set_refused(&failure);
+            let line = self.output.trace_error_line(&failure);
+            self.lines.push(&line);
+        }
+        Ok(())
     }
 
     fn status(&mut self, stream: StreamIndex, status: StreamStatus, reasons: Option<&RawValue>) {
         let line = message::stream_status(&self.streams[stream].name, status, reasons);
-        self.lines.lines().extend_from_slice(&line);
+        self.lines.push(&line);
     }
 
     fn log(&mut self, level: LogLevel, text: &str) {
         if level <= self.output.shared.options.max_log_level {
-            let line = message::log(level, &self.output.mask(text));
-            self.lines.lines().extend_from_slice(&line);
+            let line = self.output.log_line(level, text);
+            self.lines.push(&line);
         }
     }
 }

@@ -1,10 +1,13 @@
 //! A source's records on their way out: each line of a batch is checked and put into its RECORD envelope.
 //! Knows nothing of streams' lives or of where the lines go.
 
+use std::io::{self, Write};
+
 use memchr::memchr;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::stdout::LineBuffer;
 use super::stream_name::StreamName;
 
 /// What is said of one record beside its data.
@@ -18,6 +21,14 @@ pub struct Annotation {
     pub meta: Option<Box<RawValue>>,
     /// Airbyte's `file_reference`: a JSON object on one line.
     pub file_reference: Option<Box<RawValue>>,
+}
+
+impl Annotation {
+    /// About how many bytes this holds on to.
+    pub fn weight(&self) -> usize {
+        let length = |text: &Option<Box<RawValue>>| text.as_ref().map_or(0, |text| text.get().len());
+        size_of::<Annotation>() + length(&self.meta) + length(&self.file_reference)
+    }
 }
 
 /// Makes the RECORD lines of one stream.
@@ -51,8 +62,15 @@ impl RecordLines {
         RecordLines { prefix: prefix.into_bytes(), max_record_bytes }
     }
 
-    /// Appends the RECORD line of each record of a batch to `lines`, up to the first that is refused.
-    pub fn append(&self, batch: &[u8], emitted_at: i64, annotations: &[Annotation], lines: &mut Vec<u8>) -> Checked {
+    /// Writes the RECORD line of each record of a batch, up to the first that is refused. Lines leave as they are made, for all of
+    /// them together may be many times as long as the batch.
+    pub fn write<W: Write>(
+        &self,
+        batch: &[u8],
+        emitted_at: i64,
+        annotations: &[Annotation],
+        lines: &mut LineBuffer<W>,
+    ) -> io::Result<Checked> {
         let mut checked = Checked::default();
         let plain_suffix = format!(",\"emitted_at\":{emitted_at}}}}}\n").into_bytes();
         let mut annotations = annotations.iter().peekable();
@@ -71,7 +89,7 @@ impl RecordLines {
             }
             if let Err(refusal) = self.check(record, valid_utf8) {
                 checked.refusal = Some(refusal);
-                return checked;
+                return Ok(checked);
             }
             let annotation = annotations.next_if(|annotation| annotation.index == index);
             index += 1;
@@ -80,23 +98,25 @@ impl RecordLines {
                 continue;
             }
             checked.accepted += 1;
-            lines.extend_from_slice(&self.prefix);
+            let line = lines.line();
+            line.extend_from_slice(&self.prefix);
             if has_carriage_return {
                 // Only white space in JSON that is valid, but some readers take it for a line's end.
-                lines.extend(record.iter().filter(|byte| **byte != b'\r'));
+                line.extend(record.iter().filter(|byte| **byte != b'\r'));
             } else {
-                lines.extend_from_slice(record);
+                line.extend_from_slice(record);
             }
             match annotation {
-                None => lines.extend_from_slice(&plain_suffix),
-                Some(annotation) => append_suffix(lines, annotation, emitted_at),
+                None => line.extend_from_slice(&plain_suffix),
+                Some(annotation) => append_suffix(line, annotation, emitted_at),
             }
+            lines.write_if_full()?;
         }
         if let Some(annotation) = annotations.next() {
             checked.refusal =
                 Some(format!("has an annotation for record {} of its batch, which is not there", annotation.index));
         }
-        checked
+        Ok(checked)
     }
 
     fn check(&self, record: &[u8], valid_utf8: bool) -> Result<(), String> {
@@ -124,33 +144,35 @@ impl RecordLines {
     }
 }
 
-fn append_suffix(lines: &mut Vec<u8>, annotation: &Annotation, emitted_at: i64) {
+fn append_suffix(line: &mut Vec<u8>, annotation: &Annotation, emitted_at: i64) {
     let emitted_at = annotation.emitted_at.unwrap_or(emitted_at);
-    lines.extend_from_slice(format!(",\"emitted_at\":{emitted_at}").as_bytes());
+    line.extend_from_slice(format!(",\"emitted_at\":{emitted_at}").as_bytes());
     for (name, value) in [("meta", &annotation.meta), ("file_reference", &annotation.file_reference)] {
         if let Some(value) = value {
-            lines.extend_from_slice(format!(",\"{name}\":{value}").as_bytes());
+            line.extend_from_slice(format!(",\"{name}\":{value}").as_bytes());
         }
     }
-    lines.extend_from_slice(b"}}\n");
+    line.extend_from_slice(b"}}\n");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn append(batch: &[u8], annotations: &[Annotation]) -> (Checked, String) {
+    fn write(batch: &[u8], annotations: &[Annotation]) -> (Checked, String) {
         let stream = StreamName { name: "us\"ers".into(), namespace: None };
-        let mut lines = Vec::new();
-        let checked = RecordLines::new(&stream, 40).append(batch, 7, annotations, &mut lines);
-        (checked, String::from_utf8(lines).unwrap())
+        let mut written = Vec::new();
+        let mut lines = LineBuffer::new(&mut written);
+        let checked = RecordLines::new(&stream, 40).write(batch, 7, annotations, &mut lines).unwrap();
+        lines.flush().unwrap();
+        (checked, String::from_utf8(written).unwrap())
     }
 
     const PREFIX: &str = "{\"type\":\"RECORD\",\"record\":{\"stream\":\"us\\\"ers\",\"data\":";
 
     #[test]
     fn each_line_gets_an_envelope_and_empty_ones_do_not_count() {
-        let (checked, lines) = append(b"{\"a\":1}\n\n  { } \r\n{\"b\":\r2}", &[]);
+        let (checked, lines) = write(b"{\"a\":1}\n\n  { } \r\n{\"b\":\r2}", &[]);
         assert_eq!(checked, Checked { accepted: 2, empty: 1, refusal: None });
         assert_eq!(
             lines,
@@ -171,7 +193,7 @@ mod tests {
             b"{\"a\":\"01234567890123456789012345678901234567890\"}",
         ] {
             let batch = [b"{\"a\":1}\n", bad, b"\n{\"b\":2}\n"].concat();
-            let (checked, lines) = append(&batch, &[]);
+            let (checked, lines) = write(&batch, &[]);
             assert_eq!((checked.accepted, lines.lines().count()), (1, 1), "{}", bad.escape_ascii());
             assert!(checked.refusal.is_some(), "{}", bad.escape_ascii());
         }
@@ -181,10 +203,10 @@ mod tests {
     fn annotations_belong_to_their_record() {
         let meta = RawValue::from_string("{\"changes\":[]}".into()).unwrap();
         let annotation = Annotation { index: 1, emitted_at: Some(5), meta: Some(meta), file_reference: None };
-        let (checked, lines) = append(b"{\"a\":1}\n{\"a\":2}\n", &[annotation]);
+        let (checked, lines) = write(b"{\"a\":1}\n{\"a\":2}\n", &[annotation]);
         assert_eq!(checked.refusal, None);
         assert!(lines.ends_with("{\"a\":2},\"emitted_at\":5,\"meta\":{\"changes\":[]}}}\n"), "{lines}");
-        let (checked, _) = append(b"{\"a\":1}\n", &[Annotation { index: 1, ..Annotation::default() }]);
+        let (checked, _) = write(b"{\"a\":1}\n", &[Annotation { index: 1, ..Annotation::default() }]);
         assert!(checked.refusal.is_some());
     }
 }

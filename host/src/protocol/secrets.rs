@@ -1,5 +1,7 @@
 //! The secrets of a config, and their masking in what people read. Knows nothing of messages.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 /// What stands in the place of a secret, as in Airbyte's own connectors.
@@ -25,7 +27,8 @@ impl Secrets {
 
     /// Adds the secrets of `config`.
     pub fn add(&mut self, config: &Value) {
-        collect(&self.specification, config, &mut self.values);
+        let mut search = Search { root: &self.specification, seen: HashSet::new(), secrets: &mut self.values };
+        search.look(&self.specification, config);
         self.values.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         self.values.dedup();
     }
@@ -36,29 +39,63 @@ impl Secrets {
     }
 }
 
-fn collect(schema: &Value, value: &Value, secrets: &mut Vec<String>) {
-    if schema.get("airbyte_secret") == Some(&Value::Bool(true)) {
-        collect_leaves(value, secrets);
-    }
-    for alternatives in ["oneOf", "anyOf", "allOf"] {
-        for alternative in schema.get(alternatives).and_then(Value::as_array).into_iter().flatten() {
-            collect(alternative, value, secrets);
+/// A walk through a schema and the value it describes.
+struct Search<'a> {
+    root: &'a Value,
+    /// Which part of the schema has met which part of the value: references may go in circles.
+    seen: HashSet<(*const Value, *const Value)>,
+    secrets: &'a mut Vec<String>,
+}
+
+impl Search<'_> {
+    fn look(&mut self, schema: &Value, value: &Value) {
+        if !self.seen.insert((schema, value)) {
+            return;
+        }
+        if schema.get("airbyte_secret") == Some(&Value::Bool(true)) {
+            collect_leaves(value, self.secrets);
+        }
+        let root = self.root;
+        if let Some(pointer) = schema.get("$ref").and_then(Value::as_str).and_then(|text| text.strip_prefix('#'))
+            && let Some(schema) = root.pointer(pointer)
+        {
+            self.look(schema, value);
+        }
+        for alternatives in ["oneOf", "anyOf", "allOf"] {
+            for alternative in schema.get(alternatives).and_then(Value::as_array).into_iter().flatten() {
+                self.look(alternative, value);
+            }
+        }
+        for alternative in ["if", "then", "else"].iter().filter_map(|word| schema.get(word)) {
+            self.look(alternative, value);
+        }
+        match value {
+            Value::Object(fields) => fields.iter().for_each(|(name, value)| self.look_at_field(schema, name, value)),
+            Value::Array(elements) => self.look_at_elements(schema, elements),
+            _ => {}
         }
     }
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                if let Some(schema) = schema.get("properties").and_then(|properties| properties.get(name)) {
-                    collect(schema, value, secrets);
+
+    fn look_at_field(&mut self, schema: &Value, name: &str, value: &Value) {
+        let property = schema.get("properties").and_then(|properties| properties.get(name));
+        // A pattern is taken to fit every name: one masked word too many does less harm than one too few.
+        let patterns =
+            schema.get("patternProperties").and_then(Value::as_object).into_iter().flat_map(|all| all.values());
+        for schema in property.into_iter().chain(patterns).chain(schema.get("additionalProperties")) {
+            self.look(schema, value);
+        }
+    }
+
+    fn look_at_elements(&mut self, schema: &Value, elements: &[Value]) {
+        for word in ["items", "prefixItems"] {
+            match schema.get(word) {
+                Some(Value::Array(schemas)) => {
+                    schemas.iter().zip(elements).for_each(|(schema, element)| self.look(schema, element));
                 }
+                Some(schema) => elements.iter().for_each(|element| self.look(schema, element)),
+                None => {}
             }
         }
-        Value::Array(elements) => {
-            if let Some(schema) = schema.get("items") {
-                elements.iter().for_each(|element| collect(schema, element, secrets));
-            }
-        }
-        _ => {}
     }
 }
 
@@ -95,12 +132,19 @@ mod tests {
             "password": {"airbyte_secret": true},
             "credentials": {"oneOf": [{"properties": {"token": {"airbyte_secret": true}}}]},
             "keys": {"items": {"airbyte_secret": true}},
+            "tunnel": {"$ref": "#/$defs/tunnel"},
+            "headers": {"additionalProperties": {"airbyte_secret": true}},
             "host": {}
-        }});
-        let config = json!({"password": "abc", "credentials": {"token": "abcdef"}, "keys": [12345], "host": "db"});
+        }, "$defs": {"tunnel": {"properties": {
+            "key": {"airbyte_secret": true},
+            "next": {"anyOf": [{"$ref": "#/$defs/tunnel"}, {"$ref": "#/$defs/tunnel"}]}
+        }}}});
+        let config = json!({"password": "abc", "credentials": {"token": "abcdef"}, "keys": [12345], "host": "db",
+            "tunnel": {"next": {"next": {"key": "deep"}}}, "headers": {"auth": "bearer"}});
         let mut secrets = Secrets::named_by(specification);
         secrets.add(&config);
         assert_eq!(secrets.mask("abcdef at db with abc and 12345"), "**** at db with **** and ****");
+        assert_eq!(secrets.mask("deep bearer"), "**** ****");
     }
 
     #[test]

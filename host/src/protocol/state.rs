@@ -112,6 +112,8 @@ impl SavedState {
             (Some("GLOBAL"), _, Some(global)) => self.set_global(global),
             (Some("STREAM"), None, _) => Err("a STREAM state without `stream`".to_owned()),
             (Some("GLOBAL"), _, None) => Err("a GLOBAL state without `global`".to_owned()),
+            // How some say that there is none.
+            (None, None, None) if message.0.is_empty() => Ok(()),
             (Some("LEGACY") | None, ..) => {
                 Err("it is a state of the old LEGACY form, which is not supported. What is \
                 expected is a JSON array of state messages of the types STREAM or GLOBAL, or lines of STATE messages. \
@@ -190,7 +192,7 @@ mod tests {
 
     #[test]
     fn nothing_is_none() {
-        for text in ["", " \n", "[]", "[ ]\n"] {
+        for text in ["", " \n", "[]", "[ ]\n", "{}"] {
             assert!(states(text).is_empty());
         }
     }

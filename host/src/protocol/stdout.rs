@@ -1,6 +1,6 @@
 //! Whole lines to the process's stdout in large writes. Knows nothing of what the lines say.
 
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -12,19 +12,25 @@ const WRITE_SIZE: usize = 64 * 1024;
 /// How much memory a buffer keeps after a huge line has gone through it.
 const KEPT_CAPACITY: usize = 4 * WRITE_SIZE;
 
-/// Gathers lines and writes them. Only whole lines are ever given to the operating system.
-pub struct LineBuffer {
+/// Gathers lines and writes them. Only whole lines are ever given to the sink.
+pub struct LineBuffer<W> {
     lines: Vec<u8>,
+    sink: W,
 }
 
-impl LineBuffer {
+impl<W: Write> LineBuffer<W> {
     /// An empty buffer.
-    pub fn new() -> LineBuffer {
-        LineBuffer { lines: Vec::with_capacity(2 * WRITE_SIZE) }
+    pub fn new(sink: W) -> LineBuffer<W> {
+        LineBuffer { lines: Vec::with_capacity(2 * WRITE_SIZE), sink }
     }
 
-    /// Where lines are added: each with its line break.
-    pub fn lines(&mut self) -> &mut Vec<u8> {
+    /// Adds whole lines, each with its line break.
+    pub fn push(&mut self, lines: &[u8]) {
+        self.lines.extend_from_slice(lines);
+    }
+
+    /// Where a line is put together: what is added is whole again before anything is written.
+    pub fn line(&mut self) -> &mut Vec<u8> {
         &mut self.lines
     }
 
@@ -35,31 +41,32 @@ impl LineBuffer {
 
     /// Writes all there is. After an error the rest is lost: nobody is there to read it.
     pub fn flush(&mut self) -> io::Result<()> {
-        let result = write_all(&self.lines);
+        let result = self.sink.write_all(&self.lines);
         self.lines.clear();
         self.lines.shrink_to(KEPT_CAPACITY);
         result
     }
 }
 
-fn write_all(mut bytes: &[u8]) -> io::Result<()> {
-    let stdout = io::stdout();
-    // Straight to the descriptor: the standard library's Stdout looks through every byte for line breaks.
-    while !bytes.is_empty() {
-        match rustix::io::write(stdout.as_fd(), bytes) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => bytes = &bytes[written..],
-            Err(Errno::INTR) => {}
-            // Whoever opened the pipe may have made it non-blocking (Node.js does): wait until it takes more.
-            Err(Errno::AGAIN) => {
-                let mut descriptors = [PollFd::new(&stdout, PollFlags::OUT)];
-                match poll(&mut descriptors, None) {
+/// The process's stdout, without the standard library's buffer, which looks through every byte for line breaks.
+pub struct Stdout;
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let stdout = io::stdout();
+        loop {
+            match rustix::io::write(stdout.as_fd(), bytes) {
+                // Whoever opened the pipe may have made it non-blocking (Node.js does): wait until it takes more.
+                Err(Errno::AGAIN) => match poll(&mut [PollFd::new(&stdout, PollFlags::OUT)], None) {
                     Ok(_) | Err(Errno::INTR) => {}
                     Err(error) => return Err(error.into()),
-                }
+                },
+                written => return Ok(written?),
             }
-            Err(error) => return Err(error.into()),
         }
     }
-    Ok(())
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -1,5 +1,7 @@
 //! The directories that a guest sees: `/airbyte`, which it may write to, and mounts, which it may read.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -32,8 +34,8 @@ impl FromStr for Mount {
                 "{guest} can not be mounted on: choose a directory that is neither / nor below /airbyte"
             ));
         }
-        if guest.split('/').any(|part| part == ".." || part == ".") {
-            return Err(format!("{guest} must be a path without . and .."));
+        if guest[1..].split('/').any(|part| matches!(part, ".." | "." | "")) {
+            return Err(format!("{guest} must be a path without . and .. and doubled slashes"));
         }
         Ok(Mount { host: host.into(), guest })
     }
@@ -44,7 +46,7 @@ pub struct Filesystem {
     airbyte: PathBuf,
     mounts: Vec<Mount>,
     /// Removed when this is dropped.
-    _temporary: Option<TempDir>,
+    temporary: Option<TempDir>,
 }
 
 impl Filesystem {
@@ -58,13 +60,19 @@ impl Filesystem {
         }
         let temporary = match airbyte {
             Some(_) => None,
-            None => Some(tempfile::Builder::new().prefix("airlock-").tempdir().map_err(|error| {
-                format!(
-                    "A temporary directory for the connector's /airbyte can not be made below {}: {error}. \
+            None => Some(
+                tempfile::Builder::new()
+                    .prefix("airlock-")
+                    .permissions(Permissions::from_mode(0o700))
+                    .tempdir()
+                    .map_err(|error| {
+                        format!(
+                            "A temporary directory for the connector's /airbyte can not be made below {}: {error}. \
                      Name a directory with --airbyte-dir.",
-                    std::env::temp_dir().display()
-                )
-            })?),
+                            std::env::temp_dir().display()
+                        )
+                    })?,
+            ),
         };
         let airbyte = match (airbyte, &temporary) {
             (Some(directory), _) => {
@@ -74,12 +82,17 @@ impl Filesystem {
             (None, Some(temporary)) => temporary.path().to_owned(),
             (None, None) => unreachable!("one of them is there by the lines above"),
         };
-        Ok(Filesystem { airbyte, mounts: mounts.to_vec(), _temporary: temporary })
+        Ok(Filesystem { airbyte, mounts: mounts.to_vec(), temporary })
     }
 
     /// The directory on this machine that is the guest's `/airbyte`.
     pub fn airbyte(&self) -> &Path {
         &self.airbyte
+    }
+
+    /// The directory that goes with the process, if there is one.
+    pub fn temporary(&self) -> Option<&Path> {
+        self.temporary.as_ref().map(TempDir::path)
     }
 
     pub(super) fn grant(&self, builder: &mut WasiCtxBuilder) -> Result<(), String> {
@@ -114,8 +127,18 @@ mod tests {
     fn mounts_are_parsed_and_nothing_goes_over_airbyte() {
         let mount: Mount = "C:odd:dir:/data/".parse().unwrap();
         assert_eq!((mount.host.to_str(), mount.guest.as_str()), (Some("C:odd:dir"), "/data"));
-        for bad in ["", "/data", ":/data", "a:b", "a:/", "a:/airbyte", "a:/airbyte/x", "a:/airbyte/", "a:/b/../airbyte"]
-        {
+        for bad in [
+            "",
+            "/data",
+            ":/data",
+            "a:b",
+            "a:/",
+            "a:/airbyte",
+            "a:/airbyte/x",
+            "a:/airbyte/",
+            "a:/b/../airbyte",
+            "a://airbyte",
+        ] {
             assert!(bad.parse::<Mount>().is_err(), "{bad}");
         }
     }

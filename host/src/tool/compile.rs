@@ -26,7 +26,9 @@ pub fn compile(input: &Path, output: Option<PathBuf>) -> ExitCode {
         );
         return exit_code::FAILURE.into();
     }
-    println!(
+    // The file is there: a stdout that takes nothing is no reason to fail.
+    let _ = writeln!(
+        std::io::stdout(),
         "Compiled the {} {} for {PORTABLE_TARGET}: {} ({} KB).",
         role.name(),
         input.display(),
@@ -38,6 +40,11 @@ pub fn compile(input: &Path, output: Option<PathBuf>) -> ExitCode {
 
 /// In one step: nobody sees half a file, and a process that has the old one mapped keeps it whole.
 fn write(code: &[u8], output: &Path) -> std::io::Result<()> {
+    // A link is followed, and what is no file (/dev/null) is not replaced by one.
+    let output = &output.canonicalize().unwrap_or_else(|_| output.to_owned());
+    if output.exists() && !output.is_file() {
+        return Err(std::io::Error::other("it is there and is no file"));
+    }
     let directory = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
     file.write_all(code)?;
