@@ -49,6 +49,8 @@ fn wrong_usage_is_told_on_stderr_with_exit_code_2_and_nothing_on_stdout() {
         (&["--connector", faker, "spec", "--nonsense"], "--nonsense"),
         (&["--connector", faker, "spec", "surplus"], "surplus"),
         (&["spec"], "AIRLOCK_CONNECTOR"),
+        (&["--connector", "", "spec"], "AIRLOCK_CONNECTOR"),
+        (&["compile", faker, "--config", config], "compile takes no --config"),
         (&["--connector", faker, "--mount", "nonsense", "spec"], "HOST:GUEST"),
         (&["--connector", faker, "--mount", "/tmp:/airbyte/x", "spec"], "/airbyte"),
         (&["--connector", faker, "--max-record-bytes", "many", "spec"], "--max-record-bytes"),
@@ -179,4 +181,33 @@ fn compile_tells_people_what_is_wrong() {
     assert!(finished.stderr.contains("hint: "), "{}", finished.stderr);
     let leftovers: Vec<_> = fs::read_dir(workspace.path()).unwrap().collect();
     assert_eq!(leftovers.len(), 1, "nothing but the text file: {leftovers:?}");
+}
+
+#[test]
+fn an_empty_variable_is_one_that_is_not_set() {
+    let spec = Airlock::of(&connector("source-faker")).arg("spec").env("AIRLOCK_AIRBYTE_DIR", "").env("LOG_LEVEL", "");
+    assert_eq!(spec.run().exits(0).messages.len(), 1);
+}
+
+#[test]
+fn streams_that_take_nothing_change_no_exit_code() {
+    let run = |arguments: &[&str], stdout: &str, stderr: &str| {
+        let open = |path: &str| fs::OpenOptions::new().write(true).open(path).unwrap();
+        let mut command = Airlock::new(arguments).into_command();
+        command.stdout(open(stdout)).stderr(open(stderr)).status().unwrap().code()
+    };
+    let faker = connector("source-faker");
+    let spec = ["--connector", faker.to_str().unwrap(), "spec"];
+    assert_eq!(run(&spec, "/dev/null", "/dev/full"), Some(0));
+    assert_eq!(run(&spec, "/dev/full", "/dev/full"), Some(1));
+    assert_eq!(run(&["spec"], "/dev/full", "/dev/full"), Some(2));
+}
+
+#[test]
+fn code_is_never_kept_where_a_connector_may_write() {
+    let workspace = Workspace::new();
+    let spec = Airlock::of(&connector("source-faker")).arg("spec").env("XDG_CACHE_HOME", workspace.path());
+    let finished = spec.option("--airbyte-dir", workspace.path()).run().exits(0);
+    assert!(finished.logs("WARN")[0].contains("where the connector may write"), "{:?}", finished.messages);
+    assert_eq!(fs::read_dir(workspace.path().join("airlock/components")).unwrap().count(), 0);
 }

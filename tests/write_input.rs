@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -147,6 +148,9 @@ fn a_line_that_begins_like_a_message_and_is_none_ends_the_sync() {
         ("no record", b"{\"type\":\"RECORD\"}\n", "`record`"),
         ("no state", b"{\"type\":\"STATE\",\"state\":null}\n", "`state`"),
         ("unknown stream", record("stranger", 1).as_bytes(), "stranger"),
+        ("state of an unknown stream", state("stranger", 1).as_bytes(), "stranger"),
+        ("state of no type", b"{\"type\":\"STATE\",\"state\":{}}\n", "`data`"),
+        ("state of an unknown type", b"{\"type\":\"STATE\",\"state\":{\"type\":\"NEW\"}}\n", "none of STREAM"),
         ("too long", long.as_bytes(), "--max-record-bytes"),
         ("after its end", (status("a", "COMPLETE") + &record("a", 9)).as_bytes(), "COMPLETE"),
     ] {
@@ -230,4 +234,43 @@ fn a_state_comes_back_while_the_input_is_still_open() {
     }
     drop(stdin);
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn many_states_and_streams_take_time_in_proportion() {
+    let writing = Writing::new();
+    // Replaced without a generation: all states are held until the end, and committed there.
+    let mut catalog = configured_catalog(&["a"]);
+    catalog["streams"][0]["destination_sync_mode"] = json!("overwrite");
+    catalog["streams"][0]["generation_id"] = Value::Null;
+    let input: String = (0..30_000).map(|number| record("a", number) + &state("a", number)).collect();
+    let command = writing.command(&["a"]);
+    writing.workspace.json("catalog.json", &catalog);
+    let since = Instant::now();
+    let finished = command.stdin(input).run().exits(0);
+    assert_eq!(finished.states().len(), 30_000);
+    // When each commit looked at all states that waited, it took more than a minute.
+    assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
+}
+
+#[test]
+fn what_is_said_of_records_is_bounded_like_the_records() {
+    let writing = Writing::new();
+    let mut child = writing.command(&["a"]).spawn();
+    let mut stdin = child.stdin.take().unwrap();
+    let meta = format!("{{\"changes\":[],\"note\":\"{}\"}}", "x".repeat(100_000));
+    for number in 0..3000 {
+        let record = format!(
+            "{{\"type\":\"RECORD\",\"record\":{{\"stream\":\"a\",\"data\":{{\"n\":{number}}},\"emitted_at\":1,\"meta\":{meta}}}}}\n"
+        );
+        stdin.write_all(record.as_bytes()).unwrap();
+    }
+    // The most that it has held so far, when nearly all 300 MB have gone through.
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kilobytes: usize = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(kilobytes < 120_000, "{kilobytes} kB");
+    drop(stdin);
+    assert!(child.wait_with_output().unwrap().status.success());
+    assert_eq!(writing.data("a").len(), 3000);
 }

@@ -100,3 +100,11 @@ fn a_reader_that_goes_away_ends_the_sync_with_exit_code_1() {
         assert!(finished.stderr.contains("stdout can not be written to any more"), "{then}: {}", finished.stderr);
     }
 }
+
+#[test]
+fn a_guest_that_does_not_hear_that_nobody_reads_is_ended() {
+    let since = Instant::now();
+    let finished = endless("write", Live::close_stdout).exits(1);
+    assert!((GRACE..PATIENCE).contains(&since.elapsed()), "{:?}", since.elapsed());
+    assert!(finished.errors().is_empty());
+}

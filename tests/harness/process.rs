@@ -51,12 +51,6 @@ impl Airlock {
         self
     }
 
-    /// The working directory.
-    pub fn directory(mut self, directory: &Path) -> Airlock {
-        self.command.current_dir(directory);
-        self
-    }
-
     /// What comes on stdin; nothing, unless said.
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Airlock {
         self.stdin = bytes.into();
