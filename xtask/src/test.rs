@@ -82,14 +82,9 @@ fn checks() -> Vec<Check> {
     let check = |name, command| Check { name, work: Work::Command(command), needs_build: false };
 
     let host_tests = command(&["test", "--release", "--locked", "--no-fail-fast", "--package", "airlock"]);
-    let others = ["--workspace", "--exclude", "airlock", "--locked", "--no-fail-fast"];
-    // Not the examples: those of the tests are guests, which the build compiles for what they are made for.
-    let mut tests = command(&["test", "--lib", "--bins", "--tests"]);
-    tests.args(others);
+    let mut tests = command(&["test", "--workspace", "--exclude", "airlock", "--locked", "--no-fail-fast"]);
     // The tests through the binary find it, and the guests, by this.
     tests.env("AIRLOCK_DIST", dist::directory());
-    let mut examples_in_documentation = command(&["test", "--doc"]);
-    examples_in_documentation.args(others);
     let clippy =
         command(&["clippy", "--release", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]);
     let mut documentation = command(&["doc", "--release", "--workspace", "--no-deps", "--locked"]);
@@ -98,8 +93,11 @@ fn checks() -> Vec<Check> {
     vec![
         check("Formatting", command(&["fmt", "--all", "--check"])),
         Check { name: "Build", work: Work::Build, needs_build: false },
-        Check { name: "Unit tests, and the tests through the binary", work: Work::Command(tests), needs_build: true },
-        check("Examples in the documentation", examples_in_documentation),
+        Check {
+            name: "Unit tests, examples in the documentation, and the tests through the binary",
+            work: Work::Command(tests),
+            needs_build: true,
+        },
         check("Unit tests of the host", host_tests),
         check("Clippy", clippy),
         check("Documentation", documentation),
