@@ -241,6 +241,8 @@ fn parse_trace<'a>(trace: &RawValue) -> Result<InputMessage<'a>, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse_text(line: &str) -> Result<InputMessage<'_>, String> {
@@ -308,5 +310,40 @@ mod tests {
             assert!(!problem.contains("hush"), "{problem}");
         }
         assert!(parse(b"{\"type\":\"RECORD\",\"record\":{\"stream\":\"\xff\"}}").unwrap_err().contains("UTF-8"));
+    }
+
+    /// Lines that are nearly right: a message with a piece of it replaced.
+    fn lines() -> impl Strategy<Value = Vec<u8>> {
+        let messages = prop_oneof![
+            Just(r#"{"type":"RECORD","record":{"stream":"a","data":{"n":1},"emitted_at":1,"meta":null}}"#),
+            Just(r#"{"type":"STATE","state":{"type":"STREAM","stream":{"stream_descriptor":{"name":"a"}}},"x":1}"#),
+            Just(r#"{"type":"STATE","state":{"type":"GLOBAL","global_":{"shared_state":{}},"global_":null}}"#),
+            Just(r#"{"type":"TRACE","trace":{"type":"STREAM_STATUS","stream_status":{"status":"COMPLETE"}}}"#),
+        ];
+        let piece = prop_oneof![
+            Just(Vec::new()),
+            Just(b"null".to_vec()),
+            Just(b"\"".to_vec()),
+            Just(b"{}".to_vec()),
+            proptest::collection::vec(any::<u8>(), 0..5),
+        ];
+        (messages, any::<(prop::sample::Index, prop::sample::Index)>(), piece).prop_map(
+            |(message, (from, to), piece)| {
+                let (from, to) = (from.index(message.len()), to.index(message.len()));
+                let (from, to) = (from.min(to), from.max(to));
+                [&message.as_bytes()[..from], &piece, &message.as_bytes()[to..]].concat()
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_in_is_read_or_told_and_echoes_are_whole(line in lines()) {
+            if let Ok(InputMessage::State(state)) = parse(&line) {
+                let echoed: serde_json::Value = serde_json::from_slice(&state.echo.line(3, 1)).unwrap();
+                prop_assert_eq!(&echoed["type"], "STATE");
+                prop_assert_eq!(&echoed["state"]["destinationStats"]["recordCount"], 3.0);
+            }
+        }
     }
 }

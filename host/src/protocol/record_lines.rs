@@ -157,6 +157,8 @@ fn append_suffix(line: &mut Vec<u8>, annotation: &Annotation, emitted_at: i64) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn write(batch: &[u8], annotations: &[Annotation]) -> (Checked, String) {
@@ -208,5 +210,30 @@ mod tests {
         assert!(lines.ends_with("{\"a\":2},\"emitted_at\":5,\"meta\":{\"changes\":[]}}}\n"), "{lines}");
         let (checked, _) = write(b"{\"a\":1}\n", &[Annotation { index: 1, ..Annotation::default() }]);
         assert!(checked.refusal.is_some());
+    }
+
+    /// Batches as a guest might make them: some of it JSON, some of it anything.
+    fn batches() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            Just(b"{\"a\":1}\n".to_vec()),
+            Just(b"{}\r\n".to_vec()),
+            Just(b"{\"b\":\"".to_vec()),
+            Just("\"ü\\n".as_bytes().to_vec()),
+            proptest::collection::vec(any::<u8>(), 0..6),
+        ];
+        proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_guest_writes_only_whole_records_leave(batch in batches()) {
+            let (checked, lines) = write(&batch, &[]);
+            prop_assert!(lines.is_empty() || lines.ends_with('\n'));
+            prop_assert_eq!(lines.lines().count() as u64, checked.accepted);
+            for line in lines.lines() {
+                let message: serde_json::Value = serde_json::from_str(line).unwrap();
+                prop_assert!(message["record"]["data"].as_object().is_some_and(|data| !data.is_empty()));
+            }
+        }
     }
 }
