@@ -87,6 +87,18 @@ fn checks() -> Vec<Check> {
     tests.env("AIRLOCK_DIST", dist::directory());
     let clippy =
         command(&["clippy", "--release", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]);
+    // The build that runs compiled connectors only, for images.
+    let runtime_only = [
+        "clippy",
+        "--release",
+        "--package",
+        "airlock",
+        "--no-default-features",
+        "--locked",
+        "--",
+        "--deny",
+        "warnings",
+    ];
     let mut documentation = command(&["doc", "--release", "--workspace", "--no-deps", "--locked"]);
     documentation.env("RUSTDOCFLAGS", "--deny warnings");
 
@@ -100,6 +112,7 @@ fn checks() -> Vec<Check> {
         },
         check("Unit tests of the host", host_tests),
         check("Clippy", clippy),
+        check("Clippy without the compiler", command(&runtime_only)),
         check("Documentation", documentation),
     ]
 }

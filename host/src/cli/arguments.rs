@@ -79,7 +79,6 @@ enum Command {
     /// Write to a destination: records and states on stdin, the states that are safe on stdout
     Write,
     /// Compile a component ahead of time, so that it starts in milliseconds everywhere
-    #[cfg(feature = "compiler")]
     Compile {
         /// The component, a .wasm file
         #[arg(value_name = "CONNECTOR.wasm")]
@@ -110,7 +109,6 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
         Command::Discover => ("discover", true, false, false),
         Command::Read => ("read", true, true, true),
         Command::Write => ("write", true, true, false),
-        #[cfg(feature = "compiler")]
         Command::Compile { .. } => ("compile", false, false, false),
     };
     let takes =
@@ -136,7 +134,6 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
         Command::Write => {
             AirbyteCommand::Write { config: required("--config", config)?, catalog: required("--catalog", catalog)? }
         }
-        #[cfg(feature = "compiler")]
         Command::Compile { input, output } => return Ok(Request::Tool(ToolRequest::Compile { input, output })),
     };
     // An empty variable is one that somebody meant to unset.

@@ -9,7 +9,6 @@ use std::process::ExitCode;
 /// A tool and what it is run with.
 pub enum ToolRequest {
     /// Compiles a component ahead of time.
-    #[cfg(feature = "compiler")]
     Compile {
         /// The component.
         input: PathBuf,
@@ -23,5 +22,12 @@ pub fn run(request: ToolRequest) -> ExitCode {
     match request {
         #[cfg(feature = "compiler")]
         ToolRequest::Compile { input, output } => compile::compile(&input, output),
+        #[cfg(not(feature = "compiler"))]
+        ToolRequest::Compile { input, output } => {
+            let output = output.unwrap_or_else(|| input.with_extension("cwasm"));
+            let error = format!("{} can not be made: this airlock was built without its compiler", output.display());
+            crate::cli::people::error(&error, Some("use the full one, which `cargo xtask build` makes"));
+            crate::exit_code::FAILURE.into()
+        }
     }
 }
