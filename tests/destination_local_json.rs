@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::harness::lines::{record_line, state_line, status_line};
 use crate::harness::workspace::configured_catalog;
 use crate::harness::{Airlock, Finished, Workspace, connector};
 
@@ -37,27 +38,11 @@ impl Destination {
     }
 
     /// The numbers of the records in a stream's file; none where there is no file.
-    fn numbers(&self, stream: &str) -> Option<Vec<i64>> {
+    fn numbers(&self, stream: &str) -> Option<Vec<u64>> {
         let text = fs::read_to_string(self.file(stream)).ok()?;
         let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        Some(lines.map(|line| line["_airbyte_data"]["n"].as_i64().unwrap()).collect())
+        Some(lines.map(|line| line["_airbyte_data"]["n"].as_u64().unwrap()).collect())
     }
-}
-
-fn record(stream: &str, number: i64) -> String {
-    let record = json!({"stream": stream, "data": {"n": number}, "emitted_at": 1_700_000_000_000_i64 + number});
-    format!("{}\n", json!({"type": "RECORD", "record": record}))
-}
-
-fn state(stream: &str, number: i64) -> String {
-    let stream = json!({"stream_descriptor": {"name": stream}, "stream_state": {"n": number}});
-    format!("{}\n", json!({"type": "STATE", "state": {"type": "STREAM", "stream": stream}}))
-}
-
-fn status(stream: &str, status: &str) -> String {
-    let status = json!({"stream_descriptor": {"name": stream}, "status": status});
-    let trace = json!({"type": "STREAM_STATUS", "emitted_at": 1, "stream_status": status});
-    format!("{}\n", json!({"type": "TRACE", "trace": trace}))
 }
 
 /// One stream that is replaced, by this generation where there is one.
@@ -117,10 +102,10 @@ fn a_record_is_written_as_airbyte_does_and_its_data_byte_for_byte() {
 fn append_adds_and_cuts_a_torn_line() {
     let destination = Destination::new();
     let catalog = configured_catalog(&["a"]);
-    destination.write(&catalog, &(record("a", 1) + &state("a", 1))).exits(0);
+    destination.write(&catalog, &(record_line("a", 1) + &state_line("a", 1))).exits(0);
     let torn = fs::read_to_string(destination.file("a")).unwrap() + "{\"_airbyte_ab_id\":\"torn";
     fs::write(destination.file("a"), torn).unwrap();
-    let finished = destination.write(&catalog, &(record("a", 2) + &state("a", 2))).exits(0);
+    let finished = destination.write(&catalog, &(record_line("a", 2) + &state_line("a", 2))).exits(0);
     assert_eq!(destination.numbers("a").unwrap(), [1, 2]);
     assert_eq!(finished.logs("WARN").len(), 1, "{:?}", finished.messages);
     assert_eq!(finished.states().len(), 1);
@@ -129,17 +114,18 @@ fn append_adds_and_cuts_a_torn_line() {
 #[test]
 fn overwrite_swaps_at_the_end_and_a_failed_sync_leaves_the_earlier_file() {
     let destination = Destination::new();
-    let complete = record("a", 1) + &state("a", 1) + &status("a", "COMPLETE");
+    let complete = record_line("a", 1) + &state_line("a", 1) + &status_line("a", "COMPLETE");
     destination.write(&overwrite(Some(1)), &complete).exits(0);
     assert_eq!(destination.numbers("a").unwrap(), [1]);
 
     // The second generation fails, continues, and only then takes the place of the first.
-    let failed = status("a", "STARTED") + &record("a", 2) + &state("a", 2);
+    let failed = status_line("a", "STARTED") + &record_line("a", 2) + &state_line("a", 2);
     let finished = destination.write(&overwrite(Some(2)), &failed).exits(1);
     assert_eq!(finished.states().len(), 1, "what was synced was acknowledged");
     assert!(finished.error().1.contains("a"), "{:?}", finished.error());
     assert_eq!(destination.numbers("a").unwrap(), [1]);
-    let finished = destination.write(&overwrite(Some(2)), &(record("a", 3) + &status("a", "COMPLETE"))).exits(0);
+    let finished =
+        destination.write(&overwrite(Some(2)), &(record_line("a", 3) + &status_line("a", "COMPLETE"))).exits(0);
     assert!(finished.states().is_empty());
     assert_eq!(destination.numbers("a").unwrap(), [2, 3]);
 }
@@ -147,21 +133,24 @@ fn overwrite_swaps_at_the_end_and_a_failed_sync_leaves_the_earlier_file() {
 #[test]
 fn without_a_generation_nothing_is_acknowledged_before_the_swap() {
     let destination = Destination::new();
-    let complete = record("a", 1) + &state("a", 1) + &status("a", "COMPLETE");
+    let complete = record_line("a", 1) + &state_line("a", 1) + &status_line("a", "COMPLETE");
     assert_eq!(destination.write(&overwrite(None), &complete).exits(0).states().len(), 1);
-    let failed = status("a", "STARTED") + &record("a", 2) + &state("a", 2);
+    let failed = status_line("a", "STARTED") + &record_line("a", 2) + &state_line("a", 2);
     let finished = destination.write(&overwrite(None), &failed).exits(1);
     assert!(finished.states().is_empty());
     assert_eq!(destination.numbers("a").unwrap(), [1]);
     // An input that never speaks of statuses ends all streams with its own end.
-    assert_eq!(destination.write(&overwrite(None), &(record("a", 3) + &state("a", 3))).exits(0).states().len(), 1);
+    assert_eq!(
+        destination.write(&overwrite(None), &(record_line("a", 3) + &state_line("a", 3))).exits(0).states().len(),
+        1
+    );
     assert_eq!(destination.numbers("a").unwrap(), [3]);
 }
 
 #[test]
 fn streams_that_would_share_a_file_are_refused_before_anything_is_written() {
     let destination = Destination::new();
-    let input = record("a b", 1);
+    let input = record_line("a b", 1);
     let finished = destination.write(&configured_catalog(&["a b", "a_b"]), &input).exits(1);
     let (kind, message) = finished.error();
     assert_eq!(kind, "config_error");

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::harness::lines::{record_line, state_line, status_line};
 use crate::harness::workspace::configured_catalog;
 use crate::harness::{Airlock, Finished, Workspace, connector};
 
@@ -44,26 +45,6 @@ impl Writing {
     }
 }
 
-fn record(stream: &str, number: usize) -> String {
-    format!(
-        "{{\"type\":\"RECORD\",\"record\":{{\"stream\":\"{stream}\",\"data\":{{\"n\":{number}}},\"emitted_at\":1}}}}\n"
-    )
-}
-
-fn state(stream: &str, number: usize) -> String {
-    format!(
-        "{{\"type\":\"STATE\",\"state\":{{\"type\":\"STREAM\",\"stream\":{{\"stream_descriptor\":{{\"name\":\"{stream}\"}},\
-         \"stream_state\":{{\"n\":{number}}}}}}}}}\n"
-    )
-}
-
-fn status(stream: &str, status: &str) -> String {
-    format!(
-        "{{\"type\":\"TRACE\",\"trace\":{{\"type\":\"STREAM_STATUS\",\"emitted_at\":1.5,\"stream_status\":\
-         {{\"stream_descriptor\":{{\"name\":\"{stream}\",\"namespace\":null}},\"status\":\"{status}\",\"reasons\":null}}}}}}\n"
-    )
-}
-
 fn numbers(data: &[Value]) -> Vec<u64> {
     data.iter().map(|record| record["n"].as_u64().unwrap()).collect()
 }
@@ -83,10 +64,10 @@ fn the_form_that_python_sources_give_is_understood() {
         "Using AIRBYTE_ENTRYPOINT: python main.py\n",
         r#"{"type":"LOG","log":{"level":"INFO","message":"Starting syncing"}}"#,
         "\n",
-        &status("a", "STARTED"),
+        &status_line("a", "STARTED"),
         r#"{"type":"TRACE","trace":{"type":"ESTIMATE","emitted_at":1.0,"estimate":{"name":"a","type":"STREAM"}}}"#,
         "\n",
-        &status("a", "RUNNING"),
+        &status_line("a", "RUNNING"),
         // PyAirbyte: every field, null where there is nothing.
         r#"{"type":"RECORD","log":null,"spec":null,"connectionStatus":null,"catalog":null,"record":{"namespace":null,"stream":"a","data":{"n":1,"none":null},"emitted_at":1795328919764.1,"meta":null,"file_reference":null},"state":null,"trace":null,"control":null,"destination_catalog":null}"#,
         "\n",
@@ -94,7 +75,7 @@ fn the_form_that_python_sources_give_is_understood() {
         "\r\n",
         r#"{"type":"STATE","log":null,"record":null,"state":{"type":"STREAM","stream":{"stream_descriptor":{"name":"a","namespace":null},"stream_state":{"n":2}},"global_":null,"data":null,"sourceStats":{"recordCount":2.0,"rejectedRecordCount":null},"destinationStats":null},"trace":null,"new_field":{"kept":true}}"#,
         "\n",
-        &status("a", "COMPLETE"),
+        &status_line("a", "COMPLETE"),
         r#"{"type":"SOMETHING_NEW","record":7}"#,
     ]
     .concat();
@@ -122,7 +103,11 @@ fn global_states_cover_all_streams_under_either_name() {
             "{{\"type\":\"STATE\",\"state\":{{\"type\":\"GLOBAL\",\"{name}\":{{\"shared_state\":{{\"n\":{number}}},\"stream_states\":[]}}}}}}\n"
         )
     };
-    let input = record("a", 1) + &record("b", 2) + &global("global", 1) + &record("a", 3) + &global("global_", 2);
+    let input = record_line("a", 1)
+        + &record_line("b", 2)
+        + &global("global", 1)
+        + &record_line("a", 3)
+        + &global("global_", 2);
     let finished = write.write(&["a", "b"], input).exits(0);
     let states = finished.states();
     assert_eq!(states.len(), 2);
@@ -134,7 +119,7 @@ fn global_states_cover_all_streams_under_either_name() {
 
 #[test]
 fn a_line_that_begins_like_a_message_and_is_none_ends_the_sync() {
-    let cut = record("a", 2).trim_end().trim_end_matches('}').to_owned();
+    let cut = record_line("a", 2).trim_end().trim_end_matches('}').to_owned();
     let long = format!(
         "{{\"type\":\"RECORD\",\"record\":{{\"stream\":\"a\",\"data\":{{\"x\":\"{}\"}}}}}}\n",
         "x".repeat(70_000)
@@ -142,23 +127,27 @@ fn a_line_that_begins_like_a_message_and_is_none_ends_the_sync() {
     for (name, bad, expected) in [
         ("cut off", cut.as_bytes(), "cut off"),
         ("cut off in the middle", &[cut.as_bytes(), b"\n"].concat(), "cut off"),
-        ("two on a line", &[record("a", 2).trim_end(), &record("a", 3)].concat().into_bytes(), "not valid JSON"),
+        (
+            "two on a line",
+            &[record_line("a", 2).trim_end(), &record_line("a", 3)].concat().into_bytes(),
+            "not valid JSON",
+        ),
         ("not UTF-8", b"{\"type\":\"RECORD\",\"record\":{\"stream\":\"a\",\"data\":{\"n\":\"\xff\"}}}\n", "not UTF-8"),
         ("no data", b"{\"type\":\"RECORD\",\"record\":{\"stream\":\"a\",\"data\":null,\"emitted_at\":1}}\n", "data"),
         ("no record", b"{\"type\":\"RECORD\"}\n", "`record`"),
         ("no state", b"{\"type\":\"STATE\",\"state\":null}\n", "`state`"),
-        ("unknown stream", record("stranger", 1).as_bytes(), "stranger"),
-        ("state of an unknown stream", state("stranger", 1).as_bytes(), "stranger"),
+        ("unknown stream", record_line("stranger", 1).as_bytes(), "stranger"),
+        ("state of an unknown stream", state_line("stranger", 1).as_bytes(), "stranger"),
         ("state of no type", b"{\"type\":\"STATE\",\"state\":{}}\n", "`data`"),
         ("state of an unknown type", b"{\"type\":\"STATE\",\"state\":{\"type\":\"NEW\"}}\n", "none of STREAM"),
         ("too long", long.as_bytes(), "--max-record-bytes"),
-        ("after its end", (status("a", "COMPLETE") + &record("a", 9)).as_bytes(), "COMPLETE"),
+        ("after its end", (status_line("a", "COMPLETE") + &record_line("a", 9)).as_bytes(), "COMPLETE"),
     ] {
         let write = Writing::new();
-        let mut input = (record("a", 1) + &state("a", 1)).into_bytes();
+        let mut input = (record_line("a", 1) + &state_line("a", 1)).into_bytes();
         input.extend_from_slice(bad);
         if bad.ends_with(b"\n") {
-            input.extend_from_slice((record("a", 5) + &state("a", 5)).as_bytes());
+            input.extend_from_slice((record_line("a", 5) + &state_line("a", 5)).as_bytes());
         }
         let finished = write.command(&["a"]).option("--max-record-bytes", "4000").stdin(input).run().exits(1);
         let (kind, message) = finished.error();
@@ -175,7 +164,7 @@ fn a_line_that_begins_like_a_message_and_is_none_ends_the_sync() {
 #[test]
 fn a_last_line_without_its_line_break_counts_if_it_is_whole() {
     let write = Writing::new();
-    let input = record("a", 1) + state("a", 1).trim_end();
+    let input = record_line("a", 1) + state_line("a", 1).trim_end();
     assert_eq!(write.write(&["a"], input).exits(0).states().len(), 1);
 }
 
@@ -186,7 +175,7 @@ fn a_huge_record_passes_and_states_of_other_streams_with_it() {
     let huge = format!(
         "{{\"type\":\"RECORD\",\"record\":{{\"stream\":\"a\",\"data\":{{\"n\":2,\"text\":\"{text}\"}},\"emitted_at\":1}}}}\n"
     );
-    let input = record("a", 1) + &huge + &record("b", 3) + &state("a", 2) + &state("b", 3);
+    let input = record_line("a", 1) + &huge + &record_line("b", 3) + &state_line("a", 2) + &state_line("b", 3);
     assert_eq!(write.write(&["a", "b"], input).exits(0).states().len(), 2);
     let data = write.data("a");
     assert_eq!(numbers(&data), [1, 2]);
@@ -197,8 +186,8 @@ fn a_huge_record_passes_and_states_of_other_streams_with_it() {
 fn interleaved_streams_keep_their_order() {
     let write = Writing::new();
     let streams = ["a", "b", "c"];
-    let input: String = (0..9000).map(|number| record(streams[number % 3], number)).collect();
-    write.write(&streams, input + &state("c", 1)).exits(0);
+    let input: String = (0..9000).map(|number| record_line(streams[number as usize % 3], number)).collect();
+    write.write(&streams, input + &state_line("c", 1)).exits(0);
     for (place, stream) in streams.iter().enumerate() {
         let expected: Vec<u64> = (0..9000).filter(|number| number % 3 == place as u64).collect();
         assert_eq!(numbers(&write.data(stream)), expected, "{stream}");
@@ -208,8 +197,12 @@ fn interleaved_streams_keep_their_order() {
 #[test]
 fn a_stream_that_was_spoken_of_and_not_finished_fails_the_sync_and_the_others_are_finalised() {
     let write = Writing::new();
-    let input = status("a", "STARTED") + &record("a", 1) + &record("b", 2) + &state("b", 2) + &status("b", "COMPLETE");
-    for end in ["", &status("a", "INCOMPLETE")] {
+    let input = status_line("a", "STARTED")
+        + &record_line("a", 1)
+        + &record_line("b", 2)
+        + &state_line("b", 2)
+        + &status_line("b", "COMPLETE");
+    for end in ["", &status_line("a", "INCOMPLETE")] {
         let finished = write.write(&["a", "b"], input.clone() + end).exits(1);
         let message = finished.error().1;
         assert!(message.contains("not finalised") && message.contains(": a."), "{message}");
@@ -224,13 +217,13 @@ fn a_state_comes_back_while_the_input_is_still_open() {
     let mut stdin = child.stdin.take().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     for number in 1..=3 {
-        stdin.write_all((record("a", number) + &state("a", number)).as_bytes()).unwrap();
+        stdin.write_all((record_line("a", number) + &state_line("a", number)).as_bytes()).unwrap();
         // Waits for as long as it takes: nothing else is sent before the echo is here.
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         let echoed: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(echoed["state"]["stream"]["stream_state"]["n"], number);
-        assert_eq!(write.data("a").len(), number, "what is echoed is on disk");
+        assert_eq!(write.data("a").len() as u64, number, "what is echoed is on disk");
     }
     drop(stdin);
     assert!(child.wait().unwrap().success());
@@ -243,7 +236,7 @@ fn many_states_and_streams_take_time_in_proportion() {
     let mut catalog = configured_catalog(&["a"]);
     catalog["streams"][0]["destination_sync_mode"] = json!("overwrite");
     catalog["streams"][0]["generation_id"] = Value::Null;
-    let input: String = (0..30_000).map(|number| record("a", number) + &state("a", number)).collect();
+    let input: String = (0..30_000).map(|number| record_line("a", number) + &state_line("a", number)).collect();
     let command = writing.command(&["a"]);
     writing.workspace.json("catalog.json", &catalog);
     let since = Instant::now();

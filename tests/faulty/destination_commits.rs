@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::{Guest, record_line, saved, state_line};
+use super::{Guest, saved};
 use crate::harness::Finished;
+use crate::harness::lines::{record_line, state_line};
 
 fn write(config: &serde_json::Value, input: &str) -> Finished {
     Guest::new("destination-commits").write(config, &["one", "two"], input).run()

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Guest, record_line, state_line, status_line};
+use super::Guest;
 use crate::harness::Finished;
+use crate::harness::lines::{record_line, state_line, status_line};
 
 /// The items that the destination says it was given.
 fn items(finished: &Finished) -> Vec<Value> {

@@ -8,7 +8,8 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use super::live::Live;
-use super::{Guest, record_line, saved, state_line};
+use super::{Guest, saved};
+use crate::harness::lines::{record_line, state_line};
 
 /// A state after each record, up to `count`.
 fn input(count: u64) -> String {
