@@ -24,6 +24,7 @@ pub fn read(run: &Run, config: &Path, catalog: &Path, state: Option<&Path>) -> R
     run.output.set_streams(catalog.streams().to_vec());
     run.termination.data_moves(None);
     let outcome = source.read(&config.text, &catalog, state);
+    run.termination.data_has_moved();
     Ok(conclude(run, &catalog, outcome))
 }
 

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -39,6 +39,8 @@ struct Shared {
     /// The signal that asked the process to end; 0 before.
     signal: AtomicI32,
     phase: Mutex<Phase>,
+    /// The guest has returned: what is left is to write what it said, which takes as long as its reader takes.
+    guest_returned: AtomicBool,
     /// What must not stay behind.
     temporary: Mutex<Option<PathBuf>>,
 }
@@ -76,6 +78,11 @@ impl Termination {
         *self.shared.phase.lock().unwrap_or_else(PoisonError::into_inner) = Phase::MovingData(input);
     }
 
+    /// The guest has returned: only a signal ends the process from now on before everything is written.
+    pub fn data_has_moved(&self) {
+        self.shared.guest_returned.store(true, Ordering::Release);
+    }
+
     /// A directory that must not stay behind when the process does not end by itself.
     pub fn remove_at_end(&self, directory: Option<&Path>) {
         *self.shared.temporary.lock().unwrap_or_else(PoisonError::into_inner) = directory.map(Path::to_owned);
@@ -101,11 +108,14 @@ impl Termination {
         let termination = self.clone();
         let end = move || {
             thread::sleep(grace);
-            let text = format!(
-                "The connector went on for {} seconds after it was told to stop. It was ended.",
-                grace.as_secs()
-            );
-            termination.output.log(LogLevel::Error, &text);
+            if !termination.shared.guest_returned.load(Ordering::Acquire) {
+                let seconds = grace.as_secs();
+                let text =
+                    format!("The connector went on for {seconds} seconds after it was told to stop. It was ended.");
+                termination.output.log(LogLevel::Error, &text);
+            } else if termination.shared.signal.load(Ordering::Acquire) == 0 {
+                return;
+            }
             termination.end();
         };
         if thread::Builder::new().name("grace".into()).spawn(end).is_err() {

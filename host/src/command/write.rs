@@ -23,6 +23,7 @@ pub fn write(run: &Run, config: &Path, catalog: &Path) -> Result<u8, Stop> {
         .map_err(|error| Failure::system_error(format!("No thread can be started for the input: {error}.")))?;
     run.termination.data_moves(Some(input.interrupter()));
     let (result, input) = destination.write(&config.text, &catalog, input);
+    run.termination.data_has_moved();
     conclude(run, result, input.as_ref());
     run.output.wait_until_written();
     let failed = run.output.trace_errors() > 0 || run.output.interruption().is_some();
