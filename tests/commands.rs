@@ -37,6 +37,8 @@ fn wrong_usage_is_told_on_stderr_with_exit_code_2_and_nothing_on_stdout() {
     let faker = faker.to_str().unwrap();
     let local_json = connector("destination-local-json");
     let local_json = local_json.to_str().unwrap();
+    let directory = workspace.directory("airbyte");
+    let directory = directory.to_str().unwrap();
     let cases: &[(&[&str], &str)] = &[
         (&[], "Usage"),
         (&["bogus"], "bogus"),
@@ -57,7 +59,7 @@ fn wrong_usage_is_told_on_stderr_with_exit_code_2_and_nothing_on_stdout() {
         (&["--connector", local_json, "write", "--config", config, "--catalog", config], "--airbyte-dir"),
         (&["--connector", local_json, "discover", "--config", config], "is a destination"),
         (
-            &["--connector", faker, "write", "--config", config, "--catalog", config, "--airbyte-dir", "/tmp"],
+            &["--connector", faker, "write", "--config", config, "--catalog", config, "--airbyte-dir", directory],
             "is a source",
         ),
     ];
