@@ -159,47 +159,39 @@ impl Run {
 
     /// Loads and starts the connector. The directories live as long as they are held.
     fn start(&self) -> Result<(Instance, Filesystem), Stop> {
-        self.start_if(|_| Ok(()))
-    }
-
-    fn start_if(&self, fits: impl FnOnce(Role) -> Result<(), Stop>) -> Result<(Instance, Filesystem), Stop> {
         let filesystem =
             Filesystem::new(self.airbyte_directory.as_deref(), &self.mounts).map_err(Failure::config_error)?;
         self.termination.remove_at_end(filesystem.temporary());
         let log = |level: LogLevel, text: &str| self.output.log(level, text);
         let connector = Connector::load(&self.connector, filesystem.airbyte(), &log)?;
-        fits(connector.role())?;
         let instance = connector.start(&filesystem, &self.output)?;
         Ok((instance, filesystem))
     }
 
     /// Starts a connector that must be a source, for `command`.
     fn start_source(&self, command: &str) -> Result<(SourceInstance, Filesystem), Stop> {
-        match self.start_if(|role| self.require(Role::Source, role, command))? {
+        match self.start()? {
             (Instance::Source(source), filesystem) => Ok((source, filesystem)),
-            (Instance::Destination(_), _) => unreachable!("the role was looked at"),
+            (Instance::Destination(_), _) => Err(self.wrong_role(Role::Destination, command)),
         }
     }
 
     /// Starts a connector that must be a destination, for `command`.
     fn start_destination(&self, command: &str) -> Result<(DestinationInstance, Filesystem), Stop> {
-        match self.start_if(|role| self.require(Role::Destination, role, command))? {
+        match self.start()? {
             (Instance::Destination(destination), filesystem) => Ok((destination, filesystem)),
-            (Instance::Source(_), _) => unreachable!("the role was looked at"),
+            (Instance::Source(_), _) => Err(self.wrong_role(Role::Source, command)),
         }
     }
 
-    fn require(&self, wanted: Role, role: Role, command: &str) -> Result<(), Stop> {
-        if role == wanted {
-            return Ok(());
-        }
+    fn wrong_role(&self, role: Role, command: &str) -> Stop {
         let commands = match role {
             Role::Source => "spec, check, discover and read",
             Role::Destination => "spec, check and write",
         };
-        Err(Stop::WrongUsage {
+        Stop::WrongUsage {
             error: format!("{} is a {}: it can not {command}", self.connector.display(), role.name()),
             hint: format!("a {} has the commands {commands}", role.name()),
-        })
+        }
     }
 }

@@ -4,7 +4,6 @@
 
 use std::fs::{self, DirBuilder};
 use std::hash::{Hash, Hasher};
-use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -12,7 +11,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use super::compile::not_compiled;
+use super::compile::{not_compiled, write_code};
 use super::component::open_to_all;
 use crate::protocol::failure::Failure;
 use crate::protocol::log_level::LogLevel;
@@ -43,7 +42,7 @@ pub fn load_or_compile(
     log(LogLevel::Debug, &format!("Compiling {} …", path.display()));
     let code = engine.precompile_component(bytes).map_err(|error| not_compiled(path, &error))?;
     if let Some(cached) = &cached
-        && let Err(error) = store(&code, cached)
+        && let Err(error) = write_code(&code, cached)
     {
         log(
             LogLevel::Warn,
@@ -107,14 +106,4 @@ fn key(bytes: &[u8], engine: &Engine) -> String {
     hasher.write(bytes);
     let hash: String = hasher.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{hash}.cwasm")
-}
-
-/// Writes to a temporary name first: whoever reads the cache sees a whole file or none, whoever is killed leaves none.
-fn store(code: &[u8], cached: &Path) -> std::io::Result<()> {
-    let directory = cached.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(code)?;
-    file.as_file().sync_all()?;
-    file.persist(cached)?;
-    Ok(())
 }

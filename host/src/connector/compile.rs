@@ -1,6 +1,8 @@
 //! From a component to native code.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use wasmtime::Engine;
@@ -42,6 +44,18 @@ pub fn compile(path: &Path) -> Result<(Vec<u8>, Role), Failure> {
     let role = contract::role_of(&component, &engine)
         .map_err(|text| Failure::config_error(format!("The component {} {text}.", path.display())))?;
     Ok((code, role))
+}
+
+/// Puts code into a file in one step: nobody sees half of it, whoever is killed leaves none, and a process that has the old
+/// file mapped keeps it whole.
+pub fn write_code(code: &[u8], path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(code)?;
+    file.as_file().set_permissions(Permissions::from_mode(0o644))?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 /// The failure to compile a component.

@@ -19,7 +19,7 @@ mod cache;
 mod compile;
 
 #[cfg(feature = "compiler")]
-pub use compile::{PORTABLE_TARGET, compile};
+pub use compile::{PORTABLE_TARGET, compile, write_code};
 pub use component::Connector;
 pub use contract::Role;
 pub use instance::{CheckResult, DestinationInstance, Instance, ReadOutcome, SourceInstance};

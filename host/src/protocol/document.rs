@@ -13,19 +13,19 @@ use super::failure::Failure;
 /// Checks that `text` is one JSON object and makes it fit on one line. The error says what is wrong, and where, without
 /// repeating the text: it may hold secrets or a user's data.
 pub fn object_on_one_line(text: &str) -> Result<Box<RawValue>, String> {
-    value_on_one_line(text, b'{', "object")
+    value_on_one_line(text, b'{', "a JSON object")
 }
 
 /// The same for a JSON array.
 pub fn array_on_one_line(text: &str) -> Result<Box<RawValue>, String> {
-    value_on_one_line(text, b'[', "array")
+    value_on_one_line(text, b'[', "a JSON array")
 }
 
 fn value_on_one_line(text: &str, opening: u8, kind: &str) -> Result<Box<RawValue>, String> {
     let whole: &RawValue = serde_json::from_str(text).map_err(|error| format!("is not valid JSON: {error}"))?;
     let whole = whole.get().trim();
     if whole.as_bytes().first() != Some(&opening) {
-        return Err(format!("is valid JSON but not {} {kind}", if kind == "array" { "an" } else { "a JSON" }));
+        return Err(format!("is valid JSON but not {kind}"));
     }
     let line = if whole.contains(['\n', '\r']) { without_white_space(whole) } else { whole.to_owned() };
     RawValue::from_string(line).map_err(|error| format!("is not valid JSON: {error}"))

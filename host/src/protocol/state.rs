@@ -38,15 +38,6 @@ struct GlobalState {
     stream_states: Option<Vec<StreamState>>,
 }
 
-/// A line of a `read`'s output.
-#[derive(Deserialize)]
-struct Line<'a> {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    #[serde(borrow)]
-    state: Option<&'a RawValue>,
-}
-
 impl SavedState {
     /// Reads the file that `--state` names: a JSON array of state messages, or lines of a `read`'s output, of which the STATE
     /// messages count. No file named, an empty one and `[]` mean that there is none.
@@ -92,17 +83,25 @@ impl SavedState {
     }
 
     fn add(&mut self, text: &str) -> Result<(), String> {
-        let line: Line = serde_json::from_str(text).map_err(|error| format!("it is no state message: {error}"))?;
-        let message = match (line.kind.as_deref(), line.state) {
-            (Some("STATE"), Some(state)) => state.get(),
-            (Some("STATE"), None) => return Err("a STATE message without a state".to_owned()),
-            (Some("RECORD" | "LOG" | "TRACE" | "CONTROL" | "SPEC" | "CATALOG" | "CONNECTION_STATUS"), _) => {
-                return Ok(());
-            }
-            _ => text,
-        };
         let malformed = |error: serde_json::Error| format!("it is no state message: {error}");
-        let message: RawObject = serde_json::from_str(message).map_err(malformed)?;
+        let mut message: RawObject = serde_json::from_str(text).map_err(malformed)?;
+        match message.get("type").map(RawValue::get) {
+            // A line of a `read`'s output.
+            Some("\"STATE\"") => {
+                let state = message.get("state").ok_or("a STATE message without a state")?;
+                message = serde_json::from_str(state.get()).map_err(malformed)?;
+            }
+            Some(
+                "\"RECORD\""
+                | "\"LOG\""
+                | "\"TRACE\""
+                | "\"CONTROL\""
+                | "\"SPEC\""
+                | "\"CATALOG\""
+                | "\"CONNECTION_STATUS\"",
+            ) => return Ok(()),
+            _ => {}
+        }
         // PyAirbyte spells `global` with an underscore, and gives that field twice. Every field may be null.
         let kind: Option<String> = parse(message.get("type")).map_err(malformed)?;
         let stream: Option<StreamState> = parse(message.get("stream")).map_err(malformed)?;

@@ -58,29 +58,15 @@ impl Filesystem {
                 return Err(format!("--mount names {} twice: give each directory a place of its own.", mount.guest));
             }
         }
-        let temporary = match airbyte {
-            Some(_) => None,
-            None => Some(
-                tempfile::Builder::new()
-                    .prefix("airlock-")
-                    .permissions(Permissions::from_mode(0o700))
-                    .tempdir()
-                    .map_err(|error| {
-                        format!(
-                            "A temporary directory for the connector's /airbyte can not be made below {}: {error}. \
-                     Name a directory with --airbyte-dir.",
-                            std::env::temp_dir().display()
-                        )
-                    })?,
-            ),
-        };
-        let airbyte = match (airbyte, &temporary) {
-            (Some(directory), _) => {
+        let (airbyte, temporary) = match airbyte {
+            Some(directory) => {
                 require_directory(directory, "--airbyte-dir (or AIRLOCK_AIRBYTE_DIR)")?;
-                directory.to_owned()
+                (directory.to_owned(), None)
             }
-            (None, Some(temporary)) => temporary.path().to_owned(),
-            (None, None) => unreachable!("one of them is there by the lines above"),
+            None => {
+                let temporary = private_directory()?;
+                (temporary.path().to_owned(), Some(temporary))
+            }
         };
         Ok(Filesystem { airbyte, mounts: mounts.to_vec(), temporary })
     }
@@ -105,6 +91,17 @@ impl Filesystem {
         }
         Ok(())
     }
+}
+
+fn private_directory() -> Result<TempDir, String> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("airlock-").permissions(Permissions::from_mode(0o700)).tempdir().map_err(|error| {
+        format!(
+            "A temporary directory for the connector's /airbyte can not be made below {}: {error}. \
+             Name a directory with --airbyte-dir.",
+            std::env::temp_dir().display()
+        )
+    })
 }
 
 fn require_directory(path: &Path, option: &str) -> Result<(), String> {

@@ -1,13 +1,11 @@
 //! `airlock compile`: a component's native code in a file of its own.
 
-use std::fs::Permissions;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::cli::people;
-use crate::connector::{PORTABLE_TARGET, compile as compile_component};
+use crate::connector::{PORTABLE_TARGET, compile as compile_component, write_code};
 use crate::exit_code;
 
 pub fn compile(input: &Path, output: Option<PathBuf>) -> ExitCode {
@@ -28,7 +26,7 @@ pub fn compile(input: &Path, output: Option<PathBuf>) -> ExitCode {
     }
     // The file is there: a stdout that takes nothing is no reason to fail.
     let _ = writeln!(
-        std::io::stdout(),
+        io::stdout(),
         "Compiled the {} {} for {PORTABLE_TARGET}: {} ({} KB).",
         role.name(),
         input.display(),
@@ -38,18 +36,11 @@ pub fn compile(input: &Path, output: Option<PathBuf>) -> ExitCode {
     exit_code::SUCCESS.into()
 }
 
-/// In one step: nobody sees half a file, and a process that has the old one mapped keeps it whole.
-fn write(code: &[u8], output: &Path) -> std::io::Result<()> {
-    // A link is followed, and what is no file (/dev/null) is not replaced by one.
-    let output = &output.canonicalize().unwrap_or_else(|_| output.to_owned());
+/// Follows a link, and replaces nothing that is no file (/dev/null).
+fn write(code: &[u8], output: &Path) -> io::Result<()> {
+    let output = output.canonicalize().unwrap_or_else(|_| output.to_owned());
     if output.exists() && !output.is_file() {
-        return Err(std::io::Error::other("it is there and is no file"));
+        return Err(io::Error::other("it is there and is no file"));
     }
-    let directory = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(code)?;
-    file.as_file().set_permissions(Permissions::from_mode(0o644))?;
-    file.as_file().sync_all()?;
-    file.persist(output)?;
-    Ok(())
+    write_code(code, &output)
 }
