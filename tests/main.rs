@@ -2,6 +2,7 @@
 
 mod commands;
 mod contract;
+mod data_channel;
 mod destination_local_json;
 mod documents;
 mod faulty;

@@ -1,6 +1,7 @@
 //! Airbyte's commands. Each joins the protocol to a connector and reads like a recipe.
 
 mod check;
+mod data_channel;
 mod discover;
 mod read;
 mod spec;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::specification::Specification;
-use super::{Run, Stop};
+use super::{Run, Stop, data_channel};
 use crate::connector::ReadOutcome;
 use crate::exit_code;
 use crate::protocol::Interruption;
@@ -20,6 +20,7 @@ pub fn read(run: &Run, config: &Path, catalog: &Path, state: Option<&Path>) -> R
     let specification = Specification::from_guest(&source.spec()?)?;
     specification.require_valid(&config, &run.output)?;
     let catalog = Arc::new(ConfiguredCatalog::from_file(catalog)?);
+    data_channel::require_lines(&catalog)?;
     let state = SavedState::from_file(state)?;
     run.output.set_streams(catalog.streams().to_vec());
     run.termination.data_moves(None);

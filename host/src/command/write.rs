@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::specification::Specification;
-use super::{Run, Stop};
+use super::{Run, Stop, data_channel};
 use crate::exit_code;
 use crate::protocol::Interruption;
 use crate::protocol::catalog::ConfiguredCatalog;
@@ -19,6 +19,7 @@ pub fn write(run: &Run, config: &Path, catalog: &Path) -> Result<u8, Stop> {
     let specification = Specification::from_guest(&destination.spec()?)?;
     specification.require_valid(&config, &run.output)?;
     let catalog = Arc::new(ConfiguredCatalog::from_file(catalog)?);
+    data_channel::require_lines(&catalog)?;
     let input = Input::start(std::io::stdin(), catalog.clone(), run.max_record_bytes, run.output.clone())
         .map_err(|error| Failure::system_error(format!("No thread can be started for the input: {error}.")))?;
     run.termination.data_moves(Some(input.interrupter()));

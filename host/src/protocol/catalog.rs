@@ -15,6 +15,7 @@ pub struct ConfiguredCatalog {
     /// As it came: what the connector gets.
     pub text: String,
     streams: Vec<StreamName>,
+    streams_with_files: Vec<StreamName>,
     index: HashMap<StreamName, StreamIndex>,
 }
 
@@ -30,6 +31,8 @@ struct ConfiguredStream {
     /// Words that are not known here are the destination's to judge: Airbyte adds some.
     #[serde(rename = "destination_sync_mode")]
     _destination_sync_mode: String,
+    /// Whether files are to be moved beside the records.
+    include_files: Option<bool>,
 }
 
 /// Airbyte's ways of reading a stream.
@@ -66,6 +69,7 @@ impl ConfiguredCatalog {
             format!("{error}{hint}")
         })?;
         let mut streams = Vec::with_capacity(catalog.streams.len());
+        let mut streams_with_files = Vec::new();
         let mut index = HashMap::with_capacity(catalog.streams.len());
         for configured in catalog.streams {
             // Both are all the host needs to know: that the word is one of Airbyte's.
@@ -74,14 +78,22 @@ impl ConfiguredCatalog {
             if index.insert(name.clone(), streams.len()).is_some() {
                 return Err(format!("stream {name} is in it twice"));
             }
+            if configured.include_files == Some(true) {
+                streams_with_files.push(name.clone());
+            }
             streams.push(name);
         }
-        Ok(ConfiguredCatalog { text, streams, index })
+        Ok(ConfiguredCatalog { text, streams, streams_with_files, index })
     }
 
     /// The streams in their order.
     pub fn streams(&self) -> &[StreamName] {
         &self.streams
+    }
+
+    /// The streams whose files are to be moved beside their records.
+    pub fn streams_with_files(&self) -> &[StreamName] {
+        &self.streams_with_files
     }
 
     /// The place of a stream.
