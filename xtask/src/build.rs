@@ -44,6 +44,17 @@ fn host(locked: bool) -> Result<()> {
     dist::put(executable, &dist::airlock())
 }
 
+/// Builds the native programs that the host is measured against, in the host's own profile.
+pub fn yardstick() -> Result<PathBuf> {
+    let mut command = command::cargo();
+    command.args(["build", "--release", "--package", "yardstick"]);
+    let artifacts = build(command, false)?;
+    artifacts
+        .into_iter()
+        .find_map(|artifact| artifact.executable)
+        .context("cargo built no executable from the package yardstick")
+}
+
 fn guests(selection: &Selection) -> Result<()> {
     let root = command::workspace_root();
     let toolchain = GuestToolchain::ensure()?;

@@ -1,6 +1,7 @@
 //! `cargo xtask …`: what a developer or a CI machine does with this repository, one file a task.
 //! It must not know how the host works inside: it calls `cargo` and the command line of `airlock`.
 
+mod bench;
 mod build;
 mod command;
 mod debian_rust;
@@ -34,6 +35,13 @@ enum Task {
     /// What fails does not stop what can still be checked; a summary at the end names it, and the exit code is 1.
     Test,
 
+    /// Measure the host beside native programs that do the same work
+    ///
+    /// Prints tables in Markdown: `spec` from nothing, `read` and `write`, each with CPU time, throughput and memory. The
+    /// figures that the project stands by, and what they mean, are in BENCHMARKS.md. Fails if `read` falls below what is
+    /// promised there. Run it on a machine that does nothing else.
+    Bench(BenchArguments),
+
     /// Build everything that belongs under dist/
     ///
     /// dist/airlock, dist/connectors/NAME.wasm with NAME.metadata.yaml, and the faulty guests of the tests in
@@ -46,6 +54,25 @@ enum Task {
     /// rustup cannot download, Debian's rustc is unpacked into the user's cache directory (below airlock/), once;
     /// nothing is installed on the system. AIRLOCK_GUEST_TOOLCHAIN=rustup or =debian allows only that one.
     Toolchain(ToolchainArguments),
+}
+
+#[derive(Args)]
+struct BenchArguments {
+    /// How many users are read and written
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    users: u64,
+
+    /// How many users show that memory does not grow
+    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    many_users: u64,
+
+    /// How often each program runs
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    runs: u16,
+
+    /// Leave Airbyte's Python source-faker out: it takes minutes
+    #[arg(long)]
+    without_python: bool,
 }
 
 #[derive(Args)]
@@ -70,6 +97,13 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Demo => demo::run(),
         Task::Test => test::run(),
+        Task::Bench(size) => bench::run(bench::Options {
+            users: size.users,
+            runs: size.runs.into(),
+            many_users: size.many_users,
+            python_source_faker: None,
+            judge: true,
+        }),
         Task::Build(only) => build::run(&build::Selection {
             host: !only.guests,
             connectors: !only.host,

@@ -1,0 +1,40 @@
+//! What the host is measured against: native programs that do what a connector and the host do together, with the same checks
+//! and the same lines, and with nothing between the parts. They are written to be hard to beat: one thread, no copy that is not
+//! needed, large writes. They know nothing of the host, so nothing that slows it slows them.
+//!
+//! `yardstick read USERS` is `read` of source-faker's stream `users`; `yardstick write-nowhere` is `write` into
+//! destination-dev-null; `yardstick write-files DIRECTORY` is `write` into destination-local-json.
+
+mod lines;
+mod read;
+mod write;
+
+// The generator is the guest's own, file by file: what differs is only what it is compiled to.
+#[allow(dead_code)]
+#[path = "../../../guest-examples/source-faker/src/random.rs"]
+mod random;
+#[allow(dead_code)]
+#[path = "../../../guest-examples/source-faker/src/timestamp.rs"]
+mod timestamp;
+#[allow(dead_code)]
+#[path = "../../../guest-examples/source-faker/src/users.rs"]
+mod users;
+#[allow(dead_code)]
+#[path = "../../../guest-examples/source-faker/src/words.rs"]
+mod words;
+
+use std::env;
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["read", users] => read::run(users.parse()?),
+        ["write-nowhere"] => write::run(&mut write::Nowhere),
+        ["write-files", directory] => write::run(&mut write::Files::below(Path::new(directory))),
+        _ => bail!("usage: yardstick read USERS | write-nowhere | write-files DIRECTORY"),
+    }
+}
