@@ -50,3 +50,23 @@ fn the_script_for_pyairbyte_is_an_executable_connector() {
     let output = Command::new("sh").args(["-c", &script, "sh", "spec"]).output().unwrap();
     assert_eq!(protocol::messages(&output.stdout)[0]["type"], "SPEC");
 }
+
+#[test]
+fn each_test_that_the_compatibility_page_names_is_there() {
+    let list = Command::new(std::env::current_exe().unwrap()).args(["--list", "--format", "terse"]).output().unwrap();
+    let list = String::from_utf8(list.stdout).unwrap();
+    let tests: Vec<&str> = list.lines().filter_map(|line| line.strip_suffix(": test")).collect();
+    let page = fs::read_to_string(root().join("docs/compatibility.md")).unwrap();
+    let mut works = 0;
+    for row in page.lines().filter(|line| line.starts_with('|')) {
+        let named: Vec<&str> = row.split('`').skip(1).step_by(2).filter(|code| code.contains("::")).collect();
+        for test in &named {
+            assert!(tests.contains(test), "there is no test {test}: {row}");
+        }
+        if row.split('|').nth(2).is_some_and(|word| word.trim() == "works") {
+            assert!(!named.is_empty(), "no test shows this: {row}");
+            works += 1;
+        }
+    }
+    assert!(works > 20, "the page was understood: {works} features work");
+}
