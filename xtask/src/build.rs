@@ -44,15 +44,19 @@ fn host(locked: bool) -> Result<()> {
     dist::put(executable, &dist::airlock())
 }
 
-/// Builds the native programs that the host is measured against, in the host's own profile.
-pub fn yardstick() -> Result<PathBuf> {
+/// Builds the native programs that the host is measured against, in the host's own profile: the yardstick itself, and the
+/// one that tells what a program used.
+pub fn yardstick() -> Result<[PathBuf; 2]> {
     let mut command = command::cargo();
     command.args(["build", "--release", "--package", "yardstick"]);
     let artifacts = build(command, false)?;
-    artifacts
-        .into_iter()
-        .find_map(|artifact| artifact.executable)
-        .context("cargo built no executable from the package yardstick")
+    let program = |name: &str| {
+        let artifact = artifacts.iter().find(|artifact| artifact.name == name && artifact.executable.is_some());
+        artifact
+            .and_then(|artifact| artifact.executable.clone())
+            .with_context(|| format!("cargo built no program {name}"))
+    };
+    Ok([program("yardstick")?, program("usage")?])
 }
 
 fn guests(selection: &Selection) -> Result<()> {

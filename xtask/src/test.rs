@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::{build, command, dist, heading};
+use crate::{bench, build, command, dist, heading};
 
 /// One check.
 struct Check {
@@ -18,6 +18,7 @@ struct Check {
 
 enum Work {
     Build,
+    Benchmark,
     Command(Command),
 }
 
@@ -27,6 +28,11 @@ enum Outcome {
     Failed(Duration),
     NotRun,
 }
+
+/// As large as shows that the benchmark works and that the yardstick still does the host's work. It judges no speed: other
+/// programs may run beside it.
+const SMALL_BENCHMARK: bench::Options =
+    bench::Options { users: 20_000, runs: 1, many_users: 50_000, python_source_faker: None, judge: false };
 
 /// Runs all checks; an error that names the failed ones.
 pub fn run() -> Result<()> {
@@ -45,6 +51,7 @@ pub fn run() -> Result<()> {
             Work::Build => {
                 build::run(&build::Selection { host: true, connectors: true, test_guests: true, locked: true })
             }
+            Work::Benchmark => bench::run(SMALL_BENCHMARK),
             Work::Command(mut command) => {
                 println!("$ {}", command::display_with_environment(&command));
                 command::run(&mut command)
@@ -111,6 +118,7 @@ fn checks() -> Vec<Check> {
             needs_build: true,
         },
         check("Unit tests of the host", host_tests),
+        Check { name: "The benchmark, on a small scale", work: Work::Benchmark, needs_build: true },
         check("Clippy", clippy),
         check("Clippy without the compiler", command(&runtime_only)),
         check("Documentation", documentation),

@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::{build, command, dist};
-use measure::{Input, Program, Usage};
+use measure::{Input, Meter, Program, Usage};
 use report::{Measured, Work};
 
 /// What the reader of the tables is promised of `read`.
@@ -42,6 +42,7 @@ pub struct Options {
 /// The programs, and the files that they are given.
 struct Bench {
     options: Options,
+    meter: Meter,
     yardstick: PathBuf,
     compiled_source: PathBuf,
     directory: PathBuf,
@@ -53,8 +54,10 @@ pub fn run(options: Options) -> Result<()> {
     let directory = command::workspace_root().join("target/bench");
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    let [yardstick, usage] = build::yardstick()?;
     let bench = Bench {
-        yardstick: build::yardstick()?,
+        meter: Meter { usage },
+        yardstick,
         compiled_source: directory.join("source-faker.cwasm"),
         directory: directory.clone(),
         options,
@@ -147,7 +150,7 @@ impl Bench {
             let spec = Program::new([python.clone().into_os_string(), "spec".into()]);
             programs.push(("Airbyte's source-faker (Python)", spec, self.options.runs));
         }
-        Ok(report::start(&in_turn("spec", programs)?))
+        Ok(report::start(&self.in_turn("spec", programs)?))
     }
 
     fn reading(&self) -> Result<(String, f64)> {
@@ -162,7 +165,7 @@ impl Bench {
             // Minutes for what takes the others a second.
             programs.push(("Airbyte's source-faker (Python)", Program::new(arguments), 1));
         }
-        let rows = in_turn("read", programs)?;
+        let rows = self.in_turn("read", programs)?;
         let work = Work { bytes: self.save_lines()?, records: users };
         Ok((report::throughput(work, NATIVE, &rows), report::ratio(&rows[1], &rows[0])))
     }
@@ -174,7 +177,7 @@ impl Bench {
             ..Program::new([self.yardstick.clone().into_os_string(), "write-nowhere".into()])
         };
         let runs = self.options.runs;
-        let rows = in_turn("write into nothing", vec![("airlock", airlock, runs), (NATIVE, native, runs)])?;
+        let rows = self.in_turn("write into nothing", vec![("airlock", airlock, runs), (NATIVE, native, runs)])?;
         Ok(report::throughput(self.work_of_lines()?, NATIVE, &rows))
     }
 
@@ -191,7 +194,7 @@ impl Bench {
             ])
         };
         let runs = self.options.runs;
-        let rows = in_turn("write into a file", vec![("airlock", airlock, runs), (NATIVE, native, runs)])?;
+        let rows = self.in_turn("write into a file", vec![("airlock", airlock, runs), (NATIVE, native, runs)])?;
         let file = "_airbyte_raw_users.jsonl";
         let written = |directory: PathBuf| -> Result<u64> {
             let path = directory.join(file);
@@ -207,14 +210,35 @@ impl Bench {
         let mut rows = Vec::new();
         for users in [FEW_USERS, self.options.many_users] {
             let programs = vec![("`read`", Program::new(self.read(users)), 1)];
-            rows.extend(in_turn("memory", programs)?.into_iter().map(|row| (users, row)));
+            rows.extend(self.in_turn("memory", programs)?.into_iter().map(|row| (users, row)));
         }
         for users in [FEW_USERS, self.options.many_users] {
             let input = Input::From(self.native_read(users));
             let programs = vec![("`write`", self.write("destination-dev-null", "silent.json", input), 1)];
-            rows.extend(in_turn("memory", programs)?.into_iter().map(|row| (users, row)));
+            rows.extend(self.in_turn("memory", programs)?.into_iter().map(|row| (users, row)));
         }
         Ok(report::memory(&rows))
+    }
+
+    /// Runs programs in turn, each as often as is said, after one run that does not count (where there is more than one).
+    fn in_turn(&self, what: &str, programs: Vec<(&str, Program, usize)>) -> Result<Vec<Measured>> {
+        for (name, program, runs) in &programs {
+            if *runs > 1 {
+                progress(&format!("{what}: {name}, to warm up"));
+                self.meter.run(program)?;
+            }
+        }
+        let most = programs.iter().map(|(_, _, runs)| *runs).max().unwrap_or_default();
+        let mut rows: Vec<Vec<Usage>> = vec![Vec::new(); programs.len()];
+        for round in 0..most {
+            for ((name, program, runs), row) in programs.iter().zip(&mut rows) {
+                if round < *runs {
+                    progress(&format!("{what}: {name}, {} of {runs}", round + 1));
+                    row.push(self.meter.run(program)?);
+                }
+            }
+        }
+        Ok(programs.iter().zip(rows).map(|((name, ..), runs)| Measured { name: (*name).to_owned(), runs }).collect())
     }
 
     /// `airlock COMMAND`, with a connector.
@@ -284,27 +308,6 @@ impl Bench {
 
 /// How few users there are where memory is compared.
 const FEW_USERS: u64 = 10_000;
-
-/// Runs programs in turn, each as often as is said, after one run that does not count (where there is more than one).
-fn in_turn(what: &str, programs: Vec<(&str, Program, usize)>) -> Result<Vec<Measured>> {
-    for (name, program, runs) in &programs {
-        if *runs > 1 {
-            progress(&format!("{what}: {name}, to warm up"));
-            program.run()?;
-        }
-    }
-    let most = programs.iter().map(|(_, _, runs)| *runs).max().unwrap_or_default();
-    let mut rows: Vec<Vec<Usage>> = vec![Vec::new(); programs.len()];
-    for round in 0..most {
-        for ((name, program, runs), row) in programs.iter().zip(&mut rows) {
-            if round < *runs {
-                progress(&format!("{what}: {name}, {} of {runs}", round + 1));
-                row.push(program.run()?);
-            }
-        }
-    }
-    Ok(programs.iter().zip(rows).map(|((name, ..), runs)| Measured { name: (*name).to_owned(), runs }).collect())
-}
 
 fn progress(text: &str) {
     eprintln!("bench: {text}");
