@@ -10,6 +10,10 @@ mod imports {
     pub(crate) fn now() -> std::time::Instant {
         std::time::Instant::now()
     }
+
+    pub(crate) fn sleep(time: std::time::Duration) {
+        std::thread::sleep(time);
+    }
 }
 
 #[cfg(target_arch = "wasm32")]

@@ -25,6 +25,8 @@ use crate::stream_name::StreamName;
 const BATCH_BYTES: usize = 256 * 1024;
 /// A batch whose first record is this old leaves.
 const BATCH_AGE: Duration = Duration::from_secs(1);
+/// A wait asks this often whether the sync was interrupted.
+const WAIT_STEP: Duration = Duration::from_millis(100);
 /// A buffer that one huge record made larger than this is given back.
 const KEPT_BYTES: usize = 4 * BATCH_BYTES;
 
@@ -42,7 +44,8 @@ pub struct Annotation {
 /// Writes the records of one stream.
 ///
 /// Records are gathered and leave in batches by themselves: after about 256 KiB, at the first write a second after the
-/// oldest of them, before a checkpoint, and at the end of the stream. A source that is about to wait for long calls
+/// oldest of them, before a checkpoint, and at the end of the stream. A source that is about to wait calls
+/// [`wait`](StreamWriter::wait), or, if it is another that waits (a connection, for example),
 /// [`flush`](StreamWriter::flush) first.
 ///
 /// A stream whose writer is dropped is complete if `read` returns ok, and failed if it returns an error.
@@ -103,6 +106,18 @@ impl StreamWriter {
         self.append(|stream| stream.append_json(record))
     }
 
+    /// Writes records that are JSON lines already: one record a line, each line whole. They leave at once, as one
+    /// batch, after every record written before. A few hundred KiB at a time are best. It is the host that checks them.
+    pub fn write_lines(&mut self, lines: &[u8]) -> Result<()> {
+        let now = host::now();
+        self.pace.looked(now);
+        // The host wants a line in every batch.
+        if !lines.is_empty() {
+            self.say(|host| host.write(lines))?;
+        }
+        flush_aged(now)
+    }
+
     /// Writes a record with something to say of it.
     pub fn write_annotated(&mut self, record: &impl Serialize, annotation: Annotation) -> Result<()> {
         self.append(|stream| {
@@ -144,6 +159,23 @@ impl StreamWriter {
     /// Sends what is still in the buffer.
     pub fn flush(&mut self) -> Result<()> {
         self.stream.borrow_mut().flush()
+    }
+
+    /// Waits for so long: for the time of the next poll, or for a quota. What every stream still holds leaves before,
+    /// and an interruption ends the wait within a tenth of a second. (That nobody reads any more is only found out when
+    /// something is written.) A stream that waits counts as running.
+    pub fn wait(&mut self, time: Duration) -> Result<()> {
+        flush_each(|_| true)?;
+        let since = host::now();
+        loop {
+            // An empty line is no record: the host passes it over, and says whether it still takes any.
+            self.say(|host| host.write(b"\n"))?;
+            let left = time.saturating_sub(host::now().saturating_duration_since(since));
+            if left.is_zero() {
+                return Ok(());
+            }
+            host::sleep(left.min(WAIT_STEP));
+        }
     }
 
     /// Ends the stream: everything there was has been written. Not needed for a stream that ends with `read`.

@@ -292,7 +292,8 @@ impl Host {
     }
 }
 
-/// Lets time pass, for the writers of this thread's next or running `read`.
+/// Lets time pass, for the writers of this thread's next or running `read`. A writer's own waits take no real time
+/// either.
 pub fn pass_time(time: Duration) {
     PASSED.with_borrow_mut(|passed| *passed += time);
 }
@@ -343,12 +344,15 @@ struct Memory {
 }
 
 impl Memory {
-    fn take(&mut self, event: Event) -> Result<(), wit::Interruption> {
-        if let Some((after, interruption)) = &self.interrupt {
-            if self.taken >= *after {
-                return Err(interruption.clone());
-            }
+    fn ask(&self) -> Result<(), wit::Interruption> {
+        match &self.interrupt {
+            Some((after, interruption)) if self.taken >= *after => Err(interruption.clone()),
+            _ => Ok(()),
         }
+    }
+
+    fn take(&mut self, event: Event) -> Result<(), wit::Interruption> {
+        self.ask()?;
         self.taken += 1;
         self.events.push(event);
         Ok(())
@@ -376,6 +380,10 @@ pub(crate) mod imports {
 
     pub(crate) fn now() -> Instant {
         Instant::now() + PASSED.with_borrow(|passed| *passed)
+    }
+
+    pub(crate) fn sleep(time: Duration) {
+        pass_time(time);
     }
 
     pub(crate) fn log(_level: LogLevel, message: &str) {
@@ -429,6 +437,10 @@ pub(crate) mod imports {
             records: &[u8],
             annotations: &[wit::Annotation],
         ) -> Result<(), wit::Interruption> {
+            // Empty lines are passed over.
+            if records.trim_ascii().is_empty() {
+                return MEMORY.with_borrow(Memory::ask);
+            }
             take(Event::Records {
                 stream: self.name.clone(),
                 lines: String::from_utf8_lossy(records).into_owned(),

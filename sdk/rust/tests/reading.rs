@@ -241,6 +241,55 @@ fn ready_json_becomes_one_line() {
 }
 
 #[test]
+fn ready_lines_leave_at_once_and_after_what_came_before() {
+    let run = read!(Host::new(), |_, _| {
+        let mut idle = StreamWriter::open("idle")?;
+        let mut writer = StreamWriter::open("users")?;
+        idle.write(&json!({"id": 0}))?;
+        writer.write(&json!({"id": 1}))?;
+        writer.write_lines(b"{\"id\":2}\n{\"id\":3}\n")?;
+        writer.write_lines(b"")?;
+        pass_time(Duration::from_secs(2));
+        writer.write_lines(b"{\"id\":4}\n")?;
+        writer.checkpoint(&json!({"id": 4}))
+    });
+    assert_eq!(
+        outline(&run),
+        ["open idle", "open users", "1 users", "2 users", "1 users", "1 idle", "checkpoint users {\"id\":4}"]
+    );
+    assert_eq!(run.records("users").len(), 4);
+}
+
+#[test]
+fn nothing_is_held_back_while_a_source_waits() {
+    let run = read!(Host::new(), |_, _| {
+        let mut users = StreamWriter::open("users")?;
+        let mut carts = StreamWriter::open("carts")?;
+        users.write(&json!({"id": 1}))?;
+        carts.write(&json!({"id": 2}))?;
+        carts.wait(Duration::from_secs(600))?;
+        log::info!("after");
+        // A wait after which no time is left is none.
+        carts.wait(Duration::ZERO)
+    });
+    assert_eq!(run.result, Ok(()));
+    assert_eq!(outline(&run), ["open users", "open carts", "1 users", "1 carts", "Log(\"after\")"]);
+}
+
+#[test]
+fn an_interruption_ends_a_wait() {
+    let run = read!(Host::new().interrupting_after(1, Interruption::Cancelled), |_, _| {
+        let mut writer = StreamWriter::open("users")?;
+        writer.write(&json!({"id": 1}))?;
+        let failure = writer.wait(Duration::MAX).unwrap_err();
+        assert_eq!(failure.interruption(), Some(&Interruption::Cancelled));
+        Err(failure)
+    });
+    assert_eq!(outline(&run), ["open users", "1 users"]);
+    assert!(run.result.is_err());
+}
+
+#[test]
 fn half_a_record_does_not_leave() {
     struct Half;
     impl serde::Serialize for Half {
