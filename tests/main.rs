@@ -8,6 +8,7 @@ mod documents;
 mod faulty;
 mod files;
 mod harness;
+mod source_e2e_test;
 mod source_faker;
 mod table;
 mod write_input;

@@ -4,7 +4,7 @@ pub mod command;
 pub mod destination_commits;
 pub mod destination_echo;
 pub mod destination_fails;
-mod live;
+pub mod live;
 pub mod source_annotates;
 pub mod source_crashes;
 pub mod source_documents;
