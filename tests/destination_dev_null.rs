@@ -234,9 +234,10 @@ fn a_throttle_takes_its_time_and_commits_on_the_way() {
 #[test]
 fn a_signal_is_heard_between_records_and_while_none_comes() {
     let workspace = Workspace::new();
-    for (milliseconds, input) in
-        [(50, records(3) + &state_line("a", 3) + &records(100_000)), (600_000, state_line("a", 1) + &records(1))]
-    {
+    for (milliseconds, input) in [
+        (50, records(3) + &state_line("a", 3) + &records(100_000)),
+        (600_000, state_line("a", 1) + &records(1) + &state_line("a", 2)),
+    ] {
         let mut live = Live::start(destination(&workspace, &throttled(milliseconds), &["a"]));
         live.send(&input);
         live.wait_for(|message| message["type"] == "STATE");

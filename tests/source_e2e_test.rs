@@ -156,6 +156,18 @@ fn in_a_long_interval_a_record_has_left_and_a_signal_is_heard() {
 }
 
 #[test]
+fn in_a_long_interval_it_is_heard_that_nobody_reads() {
+    let workspace = Workspace::new();
+    let mut live = Live::start(read(&workspace, &endless(600_000), "data"));
+    live.wait_for(|message| message["type"] == "RECORD");
+    let since = Instant::now();
+    live.close_stdout();
+    let finished = live.finish().exits(1);
+    assert!(finished.stderr.contains("stdout can not be written to any more"), "{}", finished.stderr);
+    assert!(since.elapsed() < GRACE, "{:?}", since.elapsed());
+}
+
+#[test]
 fn an_interval_lies_between_two_records() {
     let workspace = Workspace::new();
     let config = json!({"type": "INFINITE_FEED", "max_records": 4, "message_interval": 100});

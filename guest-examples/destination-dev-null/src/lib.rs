@@ -8,8 +8,7 @@ mod config;
 mod logging;
 
 use std::collections::HashMap;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use airlock_sdk::{
     ConfiguredCatalog, Destination, DestinationSyncMode, Failure, Input, Item, Result, Specification, StreamName,
@@ -81,22 +80,16 @@ fn log_some(mut input: Input, mut log: RecordLog) -> Result<()> {
     Ok(())
 }
 
-/// The next item is asked for before the record's time is over: as long as nothing comes, it is the host that waits,
-/// and an interruption ends its wait at once. (There is no other way to ask for one.)
+/// Every record takes its time.
 fn take_slowly(mut input: Input, time_a_record: Duration) -> Result<()> {
-    let mut taken: Option<Instant> = None;
-    loop {
-        let item = input.next(ONE_RECORD)?;
-        if let Some(taken) = taken.take() {
-            thread::sleep(time_a_record.saturating_sub(taken.elapsed()));
-        }
+    while let Some(item) = input.next(ONE_RECORD)? {
         match item {
-            None => return Ok(()),
-            Some(Item::Records(_)) => taken = Some(Instant::now()),
-            Some(Item::Checkpoint(checkpoint)) => checkpoint.commit()?,
-            Some(Item::StreamEnd(_) | Item::Other(_)) => {}
+            Item::Records(_) => airlock_sdk::wait(time_a_record)?,
+            Item::Checkpoint(checkpoint) => checkpoint.commit()?,
+            Item::StreamEnd(_) | Item::Other(_) => {}
         }
     }
+    Ok(())
 }
 
 /// Every stream may have so many records; the next of any fails the sync.

@@ -121,18 +121,6 @@ fn a_sample_is_as_large_as_its_ratio_and_the_same_for_a_seed() {
 }
 
 #[test]
-fn a_throttle_takes_its_time_for_every_record() {
-    let throttled = json!({"test_destination_type": "THROTTLED", "millis_per_record": 5});
-    let since = Instant::now();
-    // The real host gives one record at a time; this one whole batches.
-    let singles = (1..=10).map(|number| numbered("a", number, number));
-    let run = write(&throttled, singles.chain([checkpoint("a", &json!(1))]));
-    assert!(since.elapsed() >= Duration::from_millis(50), "{:?}", since.elapsed());
-    assert_eq!(run.result, Ok(()));
-    assert_eq!(run.committed(), ["1"]);
-}
-
-#[test]
 fn a_failure_comes_at_the_record_after_and_what_was_before_is_committed() {
     let failing = |num_messages: u64| json!({"test_destination_type": "FAILING", "num_messages": num_messages});
     let input = || {

@@ -34,7 +34,7 @@ impl Feed for ContinuousFeed {
         let mut generator = Generator::new(self.seed, &stream.stream.name);
         for message in 0..self.max_messages {
             if message > 0 && !self.interval.is_zero() {
-                writer.wait(self.interval)?;
+                airlock_sdk::wait(self.interval)?;
             }
             writer.write_json(generator.record(&shape))?;
         }

@@ -46,7 +46,7 @@ impl Feed for InfiniteFeed {
         let mut records = 0;
         while self.max_records.is_none_or(|max_records| records < max_records) {
             if records > 0 && !self.interval.is_zero() {
-                writer.wait(self.interval)?;
+                airlock_sdk::wait(self.interval)?;
             }
             records += 1;
             writer.write(&Position { column1: records })?;

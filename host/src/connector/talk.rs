@@ -1,5 +1,7 @@
 //! The contract's `host` interface: what every guest may say.
 
+use std::time::Duration;
+
 use super::bindings::source::airlock::connector::host::{Host, LogLevel as GuestLogLevel};
 use super::bindings::types;
 use super::guest::Guest;
@@ -51,6 +53,10 @@ impl Host for Guest {
             }
         };
         Ok(self.output.config_changed(&config).map_err(Into::into))
+    }
+
+    fn wait(&mut self, milliseconds: u64) -> wasmtime::Result<Result<(), types::Interruption>> {
+        Ok(self.output.wait(Duration::from_millis(milliseconds)).map_err(Into::into))
     }
 
     fn analytics(&mut self, kind: String, value: Option<String>) -> wasmtime::Result<()> {

@@ -40,6 +40,9 @@ impl RecordBatch {
 
     /// Cuts the batch after about `max_bytes`, but at least one record, and gives what comes after.
     pub fn split_off(&mut self, max_bytes: usize) -> Option<RecordBatch> {
+        if self.records.len() <= max_bytes {
+            return None;
+        }
         let mut bytes = 0;
         let mut count = 0;
         while bytes < self.records.len() {

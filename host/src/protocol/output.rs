@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -20,13 +20,16 @@ use super::message::{self, Estimate, StreamStatus};
 use super::queue::{Queue, Refused, Weighed};
 use super::record_lines::RecordLines;
 use super::secrets::Secrets;
-use super::stdout::{LineBuffer, Stdout};
+use super::stdout::{self, LineBuffer, Stdout};
 use super::stream_name::StreamName;
 
 pub use super::record_lines::Annotation;
 
 /// How many bytes may wait to be written: enough to keep the writer busy, little enough to be no burden.
 const QUEUE_BYTES: usize = 2 * 1024 * 1024;
+
+/// A wait looks this often whether the sync is interrupted.
+const WAIT_STEP: Duration = Duration::from_millis(100);
 
 /// Which stream of the configured catalog: its place there.
 pub type StreamIndex = usize;
@@ -349,6 +352,24 @@ impl Output {
     /// The stream has ended: COMPLETE, or INCOMPLETE. A refusal on the way makes it INCOMPLETE.
     pub fn stream_ended(&self, stream: StreamIndex, complete: bool) {
         self.push(Event::Ended { stream, complete });
+    }
+
+    /// Waits for so long. Ends early where the sync is interrupted, also by a reader that went away unnoticed, for nothing was
+    /// written meanwhile.
+    pub fn wait(&self, time: Duration) -> Result<(), Interruption> {
+        // None is later than any clock shows.
+        let end = Instant::now().checked_add(time);
+        loop {
+            if let Some(interruption) = self.interruption() {
+                return Err(interruption);
+            }
+            let left = end.map_or(WAIT_STEP, |end| end.saturating_duration_since(Instant::now()));
+            if stdout::reader_goes_away_within(left.min(WAIT_STEP)) {
+                self.interrupt(CLOSED);
+            } else if left.is_zero() {
+                return Ok(());
+            }
+        }
     }
 
     /// Waits until everything said so far is on stdout, or stdout is gone.

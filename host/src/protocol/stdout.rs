@@ -2,8 +2,10 @@
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::thread;
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 /// How many bytes are gathered before they are written: one pipe's worth. Larger writes cost more, not less.
@@ -45,6 +47,23 @@ impl<W: Write> LineBuffer<W> {
         self.lines.clear();
         self.lines.shrink_to(KEPT_CAPACITY);
         result
+    }
+}
+
+/// Waits for so long, less if whoever reads stdout goes away: then true. Of a file or a terminal nobody goes away.
+pub fn reader_goes_away_within(time: Duration) -> bool {
+    let stdout = io::stdout();
+    let Ok(timeout) = Timespec::try_from(time) else { return false };
+    // No event is asked for: errors and hang-ups are told unasked.
+    let mut stdout = [PollFd::new(&stdout, PollFlags::empty())];
+    match poll(&mut stdout, Some(&timeout)) {
+        Ok(0) => false,
+        Ok(_) if stdout[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) => true,
+        // Whatever is wrong with the question, whoever asks wants to wait.
+        _ => {
+            thread::sleep(time);
+            false
+        }
     }
 }
 

@@ -4,15 +4,13 @@
 #[cfg(target_arch = "wasm32")]
 mod imports {
     pub(crate) use crate::bindings::destination::airlock::connector::input::{Checkpoint, Item, next};
-    pub(crate) use crate::bindings::source::airlock::connector::host::{analytics, config_changed, log, max_log_level};
+    pub(crate) use crate::bindings::source::airlock::connector::host::{
+        analytics, config_changed, log, max_log_level, wait,
+    };
     pub(crate) use crate::bindings::source::airlock::connector::output::{StreamWriter, global_checkpoint};
 
     pub(crate) fn now() -> std::time::Instant {
         std::time::Instant::now()
-    }
-
-    pub(crate) fn sleep(time: std::time::Duration) {
-        std::thread::sleep(time);
     }
 }
 

@@ -34,7 +34,7 @@ pub use catalog::{Catalog, ConfiguredCatalog, ConfiguredStream, DestinationSyncM
 pub use connector::{Destination, Source};
 pub use failure::{Failure, FailureKind, Interruption, Result, config_error, system_error, transient_error};
 pub use input::{Checkpoint, CheckpointScope, Input, Item, Items, Record, RecordBatch, StreamEnd};
-pub use platform::{analytics, config_changed};
+pub use platform::{analytics, config_changed, wait};
 pub use specification::Specification;
 pub use state::{GlobalState, SavedState};
 pub use stream_name::StreamName;

@@ -1,4 +1,7 @@
-//! What a connector may say to the platform beside its data.
+//! What a connector may say to the platform, or ask of it, beside its data.
+
+use std::cell::Cell;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -12,6 +15,30 @@ use crate::state::object_to_json;
 pub fn config_changed(config: &impl Serialize) -> Result<()> {
     let config = object_to_json(config, "A changed configuration")?;
     host::config_changed(&config).map_err(interrupted)
+}
+
+type Flush = fn() -> Result<()>;
+
+thread_local! {
+    /// Sends what streams hold. Only a source has it: a destination that called the writer by its name would import the
+    /// contract's `output`, which it is not given.
+    static BEFORE_A_WAIT: Cell<Option<Flush>> = const { Cell::new(None) };
+}
+
+/// From now on this is called before each wait.
+pub(crate) fn before_a_wait(flush: Flush) {
+    BEFORE_A_WAIT.set(Some(flush));
+}
+
+/// Waits for so long: for the time of the next poll, or for a quota. What every stream still holds leaves before, and an
+/// interruption ends the wait with an error. A connector that sleeps by itself hears of one only at its next call, and
+/// is ended by force if that takes more than a few seconds.
+pub fn wait(time: Duration) -> Result<()> {
+    if let Some(flush) = BEFORE_A_WAIT.get() {
+        flush()?;
+    }
+    let milliseconds = time.as_nanos().div_ceil(1_000_000);
+    host::wait(u64::try_from(milliseconds).unwrap_or(u64::MAX)).map_err(interrupted)
 }
 
 /// Sends a measurement to the platform: Airbyte's TRACE ANALYTICS.

@@ -18,6 +18,7 @@ use crate::failure::{Failure, Result, interrupted, system_error};
 use crate::host;
 use crate::json_line;
 use crate::pace::Pace;
+use crate::platform;
 use crate::state::{self, GlobalState};
 use crate::stream_name::StreamName;
 
@@ -25,8 +26,6 @@ use crate::stream_name::StreamName;
 const BATCH_BYTES: usize = 256 * 1024;
 /// A batch whose first record is this old leaves.
 const BATCH_AGE: Duration = Duration::from_secs(1);
-/// A wait asks this often whether the sync was interrupted.
-const WAIT_STEP: Duration = Duration::from_millis(100);
 /// A buffer that one huge record made larger than this is given back.
 const KEPT_BYTES: usize = 4 * BATCH_BYTES;
 
@@ -92,6 +91,7 @@ impl StreamWriter {
             since: None,
         }));
         OPEN_STREAMS.with_borrow_mut(|open| open.streams.push(Rc::clone(&stream)));
+        platform::before_a_wait(flush_all);
         Ok(StreamWriter { stream, pace: Pace::default() })
     }
 
@@ -159,23 +159,6 @@ impl StreamWriter {
     /// Sends what is still in the buffer.
     pub fn flush(&mut self) -> Result<()> {
         self.stream.borrow_mut().flush()
-    }
-
-    /// Waits for so long: for the time of the next poll, or for a quota. What every stream still holds leaves before,
-    /// and an interruption ends the wait within a tenth of a second. (That nobody reads any more is only found out when
-    /// something is written.) A stream that waits counts as running.
-    pub fn wait(&mut self, time: Duration) -> Result<()> {
-        flush_each(|_| true)?;
-        let since = host::now();
-        loop {
-            // An empty line is no record: the host passes it over, and says whether it still takes any.
-            self.say(|host| host.write(b"\n"))?;
-            let left = time.saturating_sub(host::now().saturating_duration_since(since));
-            if left.is_zero() {
-                return Ok(());
-            }
-            host::sleep(left.min(WAIT_STEP));
-        }
     }
 
     /// Ends the stream: everything there was has been written. Not needed for a stream that ends with `read`.
@@ -315,13 +298,13 @@ impl OpenStream {
 /// A source uses either this or [`StreamWriter::checkpoint`], never both.
 pub fn global_checkpoint<Shared: Serialize, Stream: Serialize>(state: &GlobalState<Shared, Stream>) -> Result<()> {
     let state = state.to_wit()?;
-    flush_each(|_| true)?;
+    flush_all()?;
     host::global_checkpoint(&state).map_err(interrupted)
 }
 
 /// Sends what every stream still holds, and forgets the streams: `read` has returned.
 pub(crate) fn flush_at_the_end() -> Result<()> {
-    let flushed = flush_each(|_| true);
+    let flushed = flush_all();
     let open = OPEN_STREAMS.take();
     match open.untold {
         Some(failure) => Err(failure),
@@ -330,6 +313,11 @@ pub(crate) fn flush_at_the_end() -> Result<()> {
 }
 
 /// Sends the batches that have grown old, of whichever stream.
+/// Sends what every open stream holds.
+fn flush_all() -> Result<()> {
+    flush_each(|_| true)
+}
+
 fn flush_aged(now: Instant) -> Result<()> {
     flush_each(|stream| stream.since.is_some_and(|since| now.saturating_duration_since(since) >= BATCH_AGE))
 }

@@ -382,8 +382,10 @@ pub(crate) mod imports {
         Instant::now() + PASSED.with_borrow(|passed| *passed)
     }
 
-    pub(crate) fn sleep(time: Duration) {
-        pass_time(time);
+    pub(crate) fn wait(milliseconds: u64) -> Result<(), wit::Interruption> {
+        MEMORY.with_borrow(Memory::ask)?;
+        pass_time(Duration::from_millis(milliseconds));
+        Ok(())
     }
 
     pub(crate) fn log(_level: LogLevel, message: &str) {
@@ -437,10 +439,6 @@ pub(crate) mod imports {
             records: &[u8],
             annotations: &[wit::Annotation],
         ) -> Result<(), wit::Interruption> {
-            // Empty lines are passed over.
-            if records.trim_ascii().is_empty() {
-                return MEMORY.with_borrow(Memory::ask);
-            }
             take(Event::Records {
                 stream: self.name.clone(),
                 lines: String::from_utf8_lossy(records).into_owned(),

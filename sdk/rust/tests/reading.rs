@@ -267,10 +267,10 @@ fn nothing_is_held_back_while_a_source_waits() {
         let mut carts = StreamWriter::open("carts")?;
         users.write(&json!({"id": 1}))?;
         carts.write(&json!({"id": 2}))?;
-        carts.wait(Duration::from_secs(600))?;
+        wait(Duration::from_secs(600))?;
         log::info!("after");
         // A wait after which no time is left is none.
-        carts.wait(Duration::ZERO)
+        wait(Duration::ZERO)
     });
     assert_eq!(run.result, Ok(()));
     assert_eq!(outline(&run), ["open users", "open carts", "1 users", "1 carts", "Log(\"after\")"]);
@@ -281,7 +281,7 @@ fn an_interruption_ends_a_wait() {
     let run = read!(Host::new().interrupting_after(1, Interruption::Cancelled), |_, _| {
         let mut writer = StreamWriter::open("users")?;
         writer.write(&json!({"id": 1}))?;
-        let failure = writer.wait(Duration::MAX).unwrap_err();
+        let failure = wait(Duration::MAX).unwrap_err();
         assert_eq!(failure.interruption(), Some(&Interruption::Cancelled));
         Err(failure)
     });
