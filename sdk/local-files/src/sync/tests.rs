@@ -5,6 +5,7 @@ use std::fs;
 
 use super::*;
 use crate::disk::crash;
+use crate::format::tests::Lines;
 use airlock_sdk::FailureKind;
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
@@ -38,7 +39,7 @@ impl Place {
         Place { root: tempdir().unwrap() }
     }
 
-    fn begin(&self, streams: &[(&str, Mode)]) -> Result<Sync<u64>> {
+    fn begin(&self, streams: &[(&str, Mode)]) -> Result<Sync<Lines, u64>> {
         let streams: Vec<Value> = streams
             .iter()
             .map(|(name, (mode, generation, minimum, sync))| {
@@ -54,10 +55,10 @@ impl Place {
             .collect();
         let catalog = serde_json::from_value(json!({"streams": streams})).unwrap();
         let root = self.root.path();
-        Sync::begin(root, &root.join("local/x"), &catalog)
+        Sync::begin(root, &root.join("local/x"), Lines, &catalog)
     }
 
-    fn users(&self, mode: Mode) -> Result<Sync<u64>> {
+    fn users(&self, mode: Mode) -> Result<Sync<Lines, u64>> {
         self.begin(&[("users", mode)])
     }
 
@@ -101,8 +102,8 @@ impl Place {
         assert!(text.is_empty() || text.ends_with('\n'), "{file}: {text}");
         text.lines()
             .map(|line| {
-                let line: Value = serde_json::from_str(line).unwrap();
-                line["_airbyte_data"]["n"].as_u64().unwrap()
+                let data = line.splitn(3, ' ').nth(2).unwrap();
+                serde_json::from_str::<Value>(data).unwrap()["n"].as_u64().unwrap()
             })
             .collect()
     }
@@ -112,7 +113,7 @@ fn users() -> CheckpointScope {
     CheckpointScope::Stream("users".into())
 }
 
-fn write(sync: &mut Sync<u64>, stream: &str, numbers: std::ops::Range<u64>) -> Result<()> {
+fn write(sync: &mut Sync<Lines, u64>, stream: &str, numbers: std::ops::Range<u64>) -> Result<()> {
     let records: Vec<String> = numbers.map(|n| format!("{{\"n\":{n}}}")).collect();
     sync.write(&stream.into(), records.iter().map(|record| (record.as_bytes(), 0)))
 }

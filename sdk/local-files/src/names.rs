@@ -1,5 +1,7 @@
 //! How the files of a stream are called. Touches no file.
 //!
+//! For a format whose files end in `.jsonl`, and whose notes end in `.json`:
+//!
 //! | File | Name |
 //! |---|---|
 //! | the stream's records | `_airbyte_raw_users.jsonl` |
@@ -16,10 +18,14 @@ use airlock_sdk::{Result, StreamName, config_error};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
+use crate::format::RecordFormat;
+
 /// The names of the files of one stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileNames {
     stem: String,
+    extension: &'static str,
+    note_extension: &'static str,
 }
 
 /// Which temporary file of a stream.
@@ -33,16 +39,20 @@ pub enum Temporary {
 
 impl FileNames {
     /// The names for a stream. Airbyte ignores its namespace.
-    pub fn of(stream: &StreamName) -> Self {
-        FileNames { stem: format!("_airbyte_raw_{}", normalized(&stream.name)) }
+    pub fn of<F: RecordFormat>(stream: &StreamName) -> Self {
+        FileNames {
+            stem: format!("_airbyte_raw_{}", normalized(&stream.name)),
+            extension: F::EXTENSION,
+            note_extension: F::NOTE_EXTENSION,
+        }
     }
 
     /// The names for the streams of a sync, in their order. Two streams with the same are refused.
-    pub fn of_all<'a>(streams: impl IntoIterator<Item = &'a StreamName>) -> Result<Vec<Self>> {
+    pub fn of_all<'a, F: RecordFormat>(streams: impl IntoIterator<Item = &'a StreamName>) -> Result<Vec<Self>> {
         let mut owners: HashMap<String, &StreamName> = HashMap::new();
         let mut all = Vec::new();
         for stream in streams {
-            let names = FileNames::of(stream);
+            let names = FileNames::of::<F>(stream);
             if let Some(other) = owners.insert(names.stem.clone(), stream) {
                 return Err(config_error(format!(
                     "The streams {} and {} would both be written to {}, because namespaces are ignored and characters \
@@ -60,25 +70,25 @@ impl FileNames {
 
     /// The file that users read.
     pub fn records(&self) -> String {
-        format!("{}.jsonl", self.stem)
+        format!("{}.{}", self.stem, self.extension)
     }
 
     /// A file that is to become the one that users read.
     pub fn temporary(&self, temporary: Temporary) -> String {
         match temporary {
-            Temporary::Replacement => format!(".{}.replacement.jsonl", self.stem),
-            Temporary::Generation(id) => format!(".{}.generation-{id}.jsonl", self.stem),
+            Temporary::Replacement => format!(".{}.replacement.{}", self.stem, self.extension),
+            Temporary::Generation(id) => format!(".{}.generation-{id}.{}", self.stem, self.extension),
         }
     }
 
     /// The note of which generation the records are.
     pub fn note(&self) -> String {
-        format!(".{}.json", self.stem)
+        format!(".{}.{}", self.stem, self.note_extension)
     }
 
     /// The note while it is written.
     pub fn note_draft(&self) -> String {
-        format!(".{}.json.new", self.stem)
+        format!("{}.new", self.note())
     }
 
     /// Which temporary file of this stream a file is, if it is one.
@@ -90,7 +100,8 @@ impl FileNames {
             .strip_prefix('.')?
             .strip_prefix(&self.stem)?
             .strip_prefix(".generation-")?
-            .strip_suffix(".jsonl")?
+            .strip_suffix(self.extension)?
+            .strip_suffix('.')?
             .parse()
             .ok()?;
         Some(Temporary::Generation(id)).filter(|found| self.temporary(*found) == file_name)
@@ -125,6 +136,7 @@ fn normalized(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::tests::Lines;
     use airlock_sdk::FailureKind;
 
     #[test]
@@ -140,7 +152,7 @@ mod tests {
             ("日本🦀", "_airbyte_raw____.jsonl"),
             ("", "_airbyte_raw_.jsonl"),
         ] {
-            assert_eq!(FileNames::of(&stream.into()).records(), file, "{stream}");
+            assert_eq!(FileNames::of::<Lines>(&stream.into()).records(), file, "{stream}");
         }
     }
 
@@ -151,27 +163,27 @@ mod tests {
             StreamName::new("orders"),
             StreamName::in_namespace("two", "users"),
         ];
-        let failure = FileNames::of_all(&in_two_namespaces).unwrap_err();
+        let failure = FileNames::of_all::<Lines>(&in_two_namespaces).unwrap_err();
         assert_eq!(failure.kind, FailureKind::ConfigError);
         for part in ["\"users\" (namespace \"one\")", "\"users\" (namespace \"two\")", "_airbyte_raw_users.jsonl"] {
             assert!(failure.message.contains(part), "{failure}");
         }
 
         let alike = [StreamName::new("a b"), StreamName::new("a-b")];
-        let failure = FileNames::of_all(&alike).unwrap_err();
+        let failure = FileNames::of_all::<Lines>(&alike).unwrap_err();
         assert!(failure.message.contains("\"a b\" and \"a-b\""), "{failure}");
 
         let different = [StreamName::new("a"), StreamName::new("b")];
-        assert_eq!(FileNames::of_all(&different).unwrap().len(), 2);
+        assert_eq!(FileNames::of_all::<Lines>(&different).unwrap().len(), 2);
     }
 
     #[test]
     fn a_temporary_file_is_recognized_by_its_stream_only() {
-        let users = FileNames::of(&"users".into());
+        let users = FileNames::of::<Lines>(&"users".into());
         let others = [
-            FileNames::of(&"users_generation_5".into()),
-            FileNames::of(&"users.generation-5".into()),
-            FileNames::of(&"user".into()),
+            FileNames::of::<Lines>(&"users_generation_5".into()),
+            FileNames::of::<Lines>(&"users.generation-5".into()),
+            FileNames::of::<Lines>(&"user".into()),
         ];
         for temporary in [Temporary::Replacement, Temporary::Generation(5), Temporary::Generation(i64::MAX)] {
             let file_name = users.temporary(temporary);

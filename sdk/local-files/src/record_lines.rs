@@ -1,10 +1,13 @@
-//! A record as a line: an id, when it was read, and its data byte for byte. Knows nothing of files.
+//! Records become lines of a format, each with an id of its own. Knows nothing of files.
 
 use airlock_sdk::{Result, system_error};
 use uuid::Builder;
 
+use crate::format::{RawRecord, RecordFormat};
+
 /// Turns records into lines, and hands them on in pieces.
-pub struct RawRecords {
+pub struct RecordLines<F> {
+    format: F,
     lines: Vec<u8>,
     ids: RecordIds,
 }
@@ -13,10 +16,10 @@ pub struct RawRecords {
 /// guest's memory.
 const PIECE: usize = 256 * 1024;
 
-impl RawRecords {
+impl<F: RecordFormat> RecordLines<F> {
     /// Nothing yet.
-    pub fn new() -> Self {
-        RawRecords { lines: Vec::new(), ids: RecordIds::new() }
+    pub fn new(format: F) -> Self {
+        RecordLines { format, lines: Vec::new(), ids: RecordIds::new() }
     }
 
     /// Gives the lines of records to `write`, whole lines a call. A record is its data, a JSON object on one line, and
@@ -42,17 +45,11 @@ impl RawRecords {
         Ok(())
     }
 
+    #[inline]
     fn push(&mut self, data: &[u8], emitted_at: i64) -> Result<()> {
         let mut id = [0; uuid::fmt::Hyphenated::LENGTH];
         let id = Builder::from_random_bytes(self.ids.next()?).into_uuid().hyphenated().encode_lower(&mut id);
-        let lines = &mut self.lines;
-        lines.extend_from_slice(b"{\"_airbyte_ab_id\":\"");
-        lines.extend_from_slice(id.as_bytes());
-        lines.extend_from_slice(b"\",\"_airbyte_emitted_at\":");
-        lines.extend_from_slice(itoa::Buffer::new().format(emitted_at).as_bytes());
-        lines.extend_from_slice(b",\"_airbyte_data\":");
-        lines.extend_from_slice(data);
-        lines.extend_from_slice(b"}\n");
+        self.format.add_line(&RawRecord { id, emitted_at, data }, &mut self.lines);
         Ok(())
     }
 }
@@ -89,10 +86,11 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::format::tests::Lines;
 
     fn pieces_of(records: &[(&str, i64)]) -> Vec<String> {
         let mut pieces = Vec::new();
-        RawRecords::new()
+        RecordLines::new(Lines)
             .write(records.iter().map(|(data, emitted_at)| (data.as_bytes(), *emitted_at)), |piece| {
                 pieces.push(String::from_utf8(piece.to_vec())?);
                 Ok(())
@@ -102,20 +100,12 @@ mod tests {
     }
 
     #[test]
-    fn data_goes_through_byte_for_byte() {
-        let text =
-            pieces_of(&[("{ \"b\" : 1.10 ,\"a\":\"\\u00e9 ü\"}", 1700000000000), ("{\"n\":12345678901234567890}", -5)])
-                .concat();
+    fn records_become_the_lines_of_the_format() {
+        let text = pieces_of(&[("{ \"b\" : 1.10 }", 1700000000000), ("{}", -5)]).concat();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 2);
-        for (line, end) in lines.iter().zip([
-            "\",\"_airbyte_emitted_at\":1700000000000,\"_airbyte_data\":{ \"b\" : 1.10 ,\"a\":\"\\u00e9 ü\"}}",
-            "\",\"_airbyte_emitted_at\":-5,\"_airbyte_data\":{\"n\":12345678901234567890}}",
-        ]) {
-            assert!(line.starts_with("{\"_airbyte_ab_id\":\""), "{line}");
-            assert!(line.ends_with(end), "{line}");
-            assert_eq!(line.len(), 19 + 36 + end.len());
-            serde_json::from_str::<serde_json::Value>(line).unwrap();
+        for (line, end) in lines.iter().zip([" 1700000000000 { \"b\" : 1.10 }", " -5 {}"]) {
+            assert_eq!(&line[36..], end);
         }
     }
 
@@ -123,8 +113,7 @@ mod tests {
     fn ids_are_random_uuids_of_version_4() {
         let count = 3000;
         let text = pieces_of(&vec![("{}", 0); count]).concat();
-        let ids: HashSet<uuid::Uuid> =
-            text.lines().map(|line| uuid::Uuid::try_parse(&line[19..19 + 36]).unwrap()).collect();
+        let ids: HashSet<uuid::Uuid> = text.lines().map(|line| uuid::Uuid::try_parse(&line[..36]).unwrap()).collect();
         assert_eq!(ids.len(), count);
         for id in ids {
             assert_eq!(id.get_version_num(), 4);
@@ -136,9 +125,9 @@ mod tests {
     fn pieces_are_whole_lines_and_the_buffer_stays_small() {
         let long = format!("{{\"a\":\"{}\"}}", "x".repeat(4 << 20));
         let records = [("{}".as_bytes(), 0), (long.as_bytes(), 0)].repeat(3);
-        let mut raw_records = RawRecords::new();
+        let mut record_lines = RecordLines::new(Lines);
         let mut count = 0;
-        raw_records
+        record_lines
             .write(records, |piece| {
                 assert_eq!(piece.last(), Some(&b'\n'));
                 count += memchr::memchr_iter(b'\n', piece).count();
@@ -146,6 +135,6 @@ mod tests {
             })
             .unwrap();
         assert_eq!(count, 6);
-        assert!(raw_records.lines.capacity() <= 4 * PIECE);
+        assert!(record_lines.lines.capacity() <= 4 * PIECE);
     }
 }

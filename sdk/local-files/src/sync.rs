@@ -12,28 +12,29 @@ use std::path::Path;
 use airlock_sdk::{CheckpointScope, ConfiguredCatalog, Failure, Result, StreamName, system_error, transient_error};
 
 use crate::disk;
+use crate::format::RecordFormat;
 use crate::generation::Intent;
 use crate::names::{FileNames, described};
-use crate::raw_record::RawRecords;
+use crate::record_lines::RecordLines;
 use crate::stream_storage::StreamStorage;
 
-/// The streams of a sync, and the checkpoints (`C`) that wait.
-pub struct Sync<C> {
+/// The streams of a sync into files of a format (`F`), and the checkpoints (`C`) that wait.
+pub struct Sync<F, C> {
     streams: Vec<StreamStorage>,
     positions: HashMap<StreamName, usize>,
-    raw_records: RawRecords,
+    record_lines: RecordLines<F>,
     held: Vec<(CheckpointScope, C)>,
 }
 
-impl<C> Sync<C> {
+impl<F: RecordFormat, C> Sync<F, C> {
     /// Opens the files of all streams of the catalog. What can not be done for one of them is refused before anything
     /// is written for any.
-    pub fn begin(root: &Path, directory: &Path, catalog: &ConfiguredCatalog) -> Result<Self> {
+    pub fn begin(root: &Path, directory: &Path, format: F, catalog: &ConfiguredCatalog) -> Result<Self> {
         let mut plans = Vec::new();
         for configured in &catalog.streams {
             plans.push((configured.name(), Intent::of(configured)?));
         }
-        let names = FileNames::of_all(plans.iter().map(|(stream, _)| stream))?;
+        let names = FileNames::of_all::<F>(plans.iter().map(|(stream, _)| stream))?;
 
         disk::create_directory(root, directory)?;
         let mut streams = Vec::new();
@@ -45,14 +46,14 @@ impl<C> Sync<C> {
 
         let positions =
             streams.iter().enumerate().map(|(position, storage)| (storage.stream().clone(), position)).collect();
-        Ok(Sync { streams, positions, raw_records: RawRecords::new(), held: Vec::new() })
+        Ok(Sync { streams, positions, record_lines: RecordLines::new(format), held: Vec::new() })
     }
 
     /// Writes records of a stream: the data of each, and when it was read.
     pub fn write<'a>(&mut self, stream: &StreamName, records: impl IntoIterator<Item = (&'a [u8], i64)>) -> Result<()> {
         let position = self.position(stream)?;
         let storage = &mut self.streams[position];
-        self.raw_records.write(records, |lines| storage.append(lines)).map_err(|failure| failure.for_stream(stream))
+        self.record_lines.write(records, |lines| storage.append(lines)).map_err(|failure| failure.for_stream(stream))
     }
 
     /// A checkpoint came. Gives it back if it may be committed now.

@@ -1,4 +1,4 @@
-//! One open file of JSON lines: what is added to it, what of it is safe, and how it is put right after a crash.
+//! One open file of lines: what is added to it, what of it is safe, and how it is put right after a crash.
 //!
 //! Knows nothing of generations and checkpoints.
 

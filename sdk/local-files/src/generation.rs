@@ -48,8 +48,8 @@ impl Intent {
             // specification says.
             DestinationSyncMode::AppendDedup => {
                 log::warn!(
-                    "The stream {} is configured as append_dedup. Files of JSON lines are not deduplicated: its \
-                     records are appended.",
+                    "The stream {} is configured as append_dedup. Files are not deduplicated: its records are \
+                     appended.",
                     described(&stream)
                 );
                 false
@@ -161,6 +161,7 @@ fn unreadable(path: &Path) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::tests::Lines;
     use airlock_sdk::FailureKind;
     use serde_json::{Value, json};
     use tempfile::tempdir;
@@ -223,7 +224,7 @@ mod tests {
     fn a_note_is_kept_whole() {
         let directory = tempdir().unwrap();
         let directory = directory.path();
-        let names = FileNames::of(&"users".into());
+        let names = FileNames::of::<Lines>(&"users".into());
         assert_eq!(Note::read(directory, &names).unwrap(), Note::default());
         for note in [
             Note { generation_id: Some(5), sync_id: Some(12), merge: None },
