@@ -100,7 +100,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::format::tests::Lines;
+    use crate::format::tests::PLAIN;
     use crate::testing::set_airbyte_directory;
     use airlock_sdk::testing::{
         Host, InputItem, Run, checkpoint, global_checkpoint, interruption, other, records, stream_complete,
@@ -126,7 +126,7 @@ mod tests {
         }
 
         fn write(config: Config, catalog: ConfiguredCatalog, input: Input) -> Result<()> {
-            super::write(&config.destination_path, Lines, &catalog, input)
+            super::write(&config.destination_path, PLAIN, &catalog, input)
         }
     }
 

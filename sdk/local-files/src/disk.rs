@@ -47,7 +47,13 @@ pub fn open(path: &Path) -> Result<File> {
 
 /// Writes bytes at a place of a file.
 pub fn write_at(file: &File, path: &Path, bytes: &[u8], offset: u64) -> Result<()> {
+    #[cfg(test)]
+    write_all_at(file, path, crash::torn_part(bytes), offset)?;
     step("write", path)?;
+    write_all_at(file, path, bytes, offset)
+}
+
+fn write_all_at(file: &File, path: &Path, bytes: &[u8], offset: u64) -> Result<()> {
     let mut rest = bytes;
     let mut offset = offset;
     while !rest.is_empty() {
@@ -210,18 +216,17 @@ pub mod crash {
     struct Run {
         steps: Vec<String>,
         cut_off_after: Option<usize>,
+        tears: bool,
     }
 
     thread_local! {
         static RUN: RefCell<Run> = RefCell::default();
     }
 
-    /// From here on `count` steps are done, and then none: as in a power cut, the clean-up after it included.
-    pub fn cut_off_after(count: usize) {
-        RUN.with_borrow_mut(|run| {
-            run.steps.clear();
-            run.cut_off_after = Some(count);
-        });
+    /// From here on `count` steps are done, and then none: as in a power cut, the clean-up after it included. If it
+    /// `tears` and the step is a write, half of it is done.
+    pub fn cut_off_after(count: usize, tears: bool) {
+        RUN.with_borrow_mut(|run| *run = Run { steps: Vec::new(), cut_off_after: Some(count), tears });
     }
 
     /// From here on every step is done. Returns those that were done before.
@@ -232,9 +237,18 @@ pub mod crash {
         })
     }
 
+    /// What of a write is done although its step is not.
+    pub(super) fn torn_part(bytes: &[u8]) -> &[u8] {
+        RUN.with_borrow_mut(|run| {
+            let is_torn = run.cut_off_after == Some(run.steps.len()) && std::mem::take(&mut run.tears);
+            if is_torn { &bytes[..bytes.len() / 2] } else { &[] }
+        })
+    }
+
     pub(super) fn step(action: &'static str, path: &Path) -> Result<()> {
         RUN.with_borrow_mut(|run| {
             if run.cut_off_after == Some(run.steps.len()) {
+                run.tears = false;
                 return Err(transient_error("The power is off."));
             }
             let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -86,11 +86,11 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::format::tests::Lines;
+    use crate::format::tests::PLAIN;
 
     fn pieces_of(records: &[(&str, i64)]) -> Vec<String> {
         let mut pieces = Vec::new();
-        RecordLines::new(Lines)
+        RecordLines::new(PLAIN)
             .write(records.iter().map(|(data, emitted_at)| (data.as_bytes(), *emitted_at)), |piece| {
                 pieces.push(String::from_utf8(piece.to_vec())?);
                 Ok(())
@@ -125,7 +125,7 @@ mod tests {
     fn pieces_are_whole_lines_and_the_buffer_stays_small() {
         let long = format!("{{\"a\":\"{}\"}}", "x".repeat(4 << 20));
         let records = [("{}".as_bytes(), 0), (long.as_bytes(), 0)].repeat(3);
-        let mut record_lines = RecordLines::new(Lines);
+        let mut record_lines = RecordLines::new(PLAIN);
         let mut count = 0;
         record_lines
             .write(records, |piece| {

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use airlock_sdk::{Result, StreamName};
 
 use crate::disk;
+use crate::format::RecordFormat;
 use crate::generation::{Generation, Intent, Merge, Note};
 use crate::names::{FileNames, Temporary, described};
 use crate::stream_file::StreamFile;
@@ -43,15 +44,47 @@ enum Target {
     },
 }
 
+impl Target {
+    fn path(self, directory: &Path, names: &FileNames) -> PathBuf {
+        directory.join(match self {
+            Target::Records => names.records(),
+            Target::Generation(generation) => names.temporary(Temporary::Generation(generation.id)),
+            Target::Replacement { .. } => names.temporary(Temporary::Replacement),
+        })
+    }
+}
+
 impl StreamStorage {
+    /// Refuses what can not be opened. Changes nothing, so that no stream is touched if one is refused.
+    pub fn refuse(directory: &Path, names: &FileNames, intent: Intent, format: &impl RecordFormat) -> Result<()> {
+        let records = directory.join(names.records());
+        if records.is_dir() {
+            return Err(disk::failure("write", &records, rustix::io::Errno::ISDIR.into()));
+        }
+        let note = Note::read(directory, names)?;
+        let swapped_in = note.generation_id.map(|id| directory.join(names.temporary(Temporary::Generation(id))));
+        let added_to = match (choose(intent, &note), swapped_in) {
+            // What is replaced can be anything.
+            (Target::Replacement { .. }, _) => return Ok(()),
+            // A swap that was cut off is finished first.
+            (Target::Records, Some(temporary)) if exists(&temporary)? => temporary,
+            (target, _) => target.path(directory, names),
+        };
+        StreamFile::refuse_foreign(&added_to, format)
+    }
+
     /// Finishes what a crash cut off, removes what is of no use any more, and opens the file that records go to.
     ///
     /// The caller syncs the directory when all streams are open.
-    pub fn open(directory: &Path, stream: StreamName, names: FileNames, intent: Intent) -> Result<Self> {
-        let records = directory.join(names.records());
-        refuse_directory(&records)?;
+    pub fn open(
+        directory: &Path,
+        stream: StreamName,
+        names: FileNames,
+        intent: Intent,
+        format: &impl RecordFormat,
+    ) -> Result<Self> {
         disk::remove(&directory.join(names.note_draft()))?;
-        let note = recover(directory, &names)?;
+        let note = recover(directory, &names, format)?;
 
         let target = choose(intent, &note);
         for temporary in temporaries(directory, &names)? {
@@ -68,19 +101,14 @@ impl StreamStorage {
                          completed: what it wrote is kept and added to the file.",
                         described(&stream)
                     );
-                    merge(directory, &names, id)?;
+                    merge(directory, &names, id, format)?;
                 }
                 _ => disk::remove(&directory.join(names.temporary(temporary)))?,
             }
         }
 
-        let path = match target {
-            Target::Records => records,
-            Target::Generation(generation) => directory.join(names.temporary(Temporary::Generation(generation.id))),
-            Target::Replacement { .. } => directory.join(names.temporary(Temporary::Replacement)),
-        };
         Ok(StreamStorage {
-            file: StreamFile::open(path)?,
+            file: StreamFile::open(target.path(directory, &names), format)?,
             stream,
             names,
             directory: directory.to_owned(),
@@ -120,7 +148,7 @@ impl StreamStorage {
                 self.file.rename(records)?;
                 disk::sync_directory(&self.directory)?;
             }
-            Target::Replacement { keep_if_empty: true, .. } if self.file.length() == 0 => {
+            Target::Replacement { keep_if_empty: true, .. } if self.file.is_empty() => {
                 log::warn!(
                     "The stream {} is to be overwritten, and no record of it came: its file has this generation \
                      already, and stays as it is.",
@@ -185,13 +213,13 @@ fn choose(intent: Intent, note: &Note) -> Target {
 }
 
 /// Finishes a merge or a swap that a crash cut off, and returns the note as it is then.
-fn recover(directory: &Path, names: &FileNames) -> Result<Note> {
+fn recover(directory: &Path, names: &FileNames, format: &impl RecordFormat) -> Result<Note> {
     let mut note = Note::read(directory, names)?;
     if let Some(merge) = note.merge.take() {
         let records = directory.join(names.records());
         let temporary = directory.join(names.temporary(Temporary::Generation(merge.generation_id)));
         if exists(&temporary)? {
-            finish_merge(directory, records, temporary, merge.length)?;
+            finish_merge(directory, records, temporary, merge.length, format)?;
         }
         note.write(directory, names)?;
     }
@@ -211,22 +239,28 @@ fn recover(directory: &Path, names: &FileNames) -> Result<Note> {
 }
 
 /// Adds the records of a generation's temporary file to the stream's file, once, whatever is cut off when.
-fn merge(directory: &Path, names: &FileNames, generation_id: i64) -> Result<()> {
+fn merge(directory: &Path, names: &FileNames, generation_id: i64, format: &impl RecordFormat) -> Result<()> {
     let records = directory.join(names.records());
     let temporary = directory.join(names.temporary(Temporary::Generation(generation_id)));
     let mut note = Note::read(directory, names)?;
-    let length = StreamFile::open(records.clone())?.length();
+    let length = StreamFile::open(records.clone(), format)?.length();
     note.merge = Some(Merge { generation_id, length });
     note.write(directory, names)?;
-    finish_merge(directory, records, temporary, length)?;
+    finish_merge(directory, records, temporary, length, format)?;
     note.merge = None;
     note.write(directory, names)
 }
 
-fn finish_merge(directory: &Path, records: PathBuf, temporary: PathBuf, length: u64) -> Result<()> {
-    let mut file = StreamFile::open(records)?;
+fn finish_merge(
+    directory: &Path,
+    records: PathBuf,
+    temporary: PathBuf,
+    length: u64,
+    format: &impl RecordFormat,
+) -> Result<()> {
+    let mut file = StreamFile::open(records, format)?;
     file.cut_to(length)?;
-    file.append_from(&StreamFile::open(temporary.clone())?)?;
+    file.append_from(&StreamFile::open(temporary.clone(), format)?)?;
     file.make_safe()?;
     disk::sync_directory(directory)?;
     disk::remove(&temporary)?;
@@ -246,12 +280,4 @@ fn temporaries(directory: &Path, names: &FileNames) -> Result<BTreeSet<Temporary
 
 fn exists(path: &Path) -> Result<bool> {
     path.try_exists().map_err(|error| disk::failure("look for", path, error))
-}
-
-/// A directory in the place of the stream's file is told now, not when the stream is complete.
-fn refuse_directory(path: &Path) -> Result<()> {
-    if path.is_dir() {
-        return Err(disk::failure("write", path, rustix::io::Errno::ISDIR.into()));
-    }
-    Ok(())
 }

@@ -37,9 +37,13 @@ impl<F: RecordFormat, C> Sync<F, C> {
         let names = FileNames::of_all::<F>(plans.iter().map(|(stream, _)| stream))?;
 
         disk::create_directory(root, directory)?;
+        for ((stream, intent), names) in plans.iter().zip(&names) {
+            StreamStorage::refuse(directory, names, *intent, &format)
+                .map_err(|failure| failure.for_stream(stream.clone()))?;
+        }
         let mut streams = Vec::new();
         for ((stream, intent), names) in plans.into_iter().zip(names) {
-            let opened = StreamStorage::open(directory, stream.clone(), names, intent);
+            let opened = StreamStorage::open(directory, stream.clone(), names, intent, &format);
             streams.push(opened.map_err(|failure| failure.for_stream(stream))?);
         }
         disk::sync_directory(directory)?;
