@@ -171,7 +171,7 @@ fn foreign(path: &Path, header: &[u8]) -> Failure {
         "{} does not begin with the line `{}`, so nothing can be added to it: another program wrote it, or this one \
          with another configuration. Move it away, set the configuration back, or choose another destination_path.",
         path.display(),
-        header.trim_ascii_end().escape_ascii(),
+        String::from_utf8_lossy(header.trim_ascii_end()),
     ))
 }
 

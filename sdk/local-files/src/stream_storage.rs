@@ -242,6 +242,8 @@ fn recover(directory: &Path, names: &FileNames, format: &impl RecordFormat) -> R
 fn merge(directory: &Path, names: &FileNames, generation_id: i64, format: &impl RecordFormat) -> Result<()> {
     let records = directory.join(names.records());
     let temporary = directory.join(names.temporary(Temporary::Generation(generation_id)));
+    // Told before the note promises that it will be added.
+    StreamFile::refuse_foreign(&temporary, format)?;
     let mut note = Note::read(directory, names)?;
     let length = StreamFile::open(records.clone(), format)?.length();
     note.merge = Some(Merge { generation_id, length });

@@ -509,6 +509,14 @@ fn a_file_with_another_header_is_refused_before_anything_is_written() {
     refused(&place, append(2, 8));
     place.sync(overwrite(2, 8), 0..2).unwrap();
     assert_eq!(place.numbers("users"), whole(0..2));
+
+    // A refresh that was never completed can not be added either, and does not stand in the way of the next.
+    place.put("._airbyte_raw_users.generation-3.jsonl", wrong);
+    let failure = place.users(append(3, 9)).err().unwrap();
+    assert!(failure.message.contains("generation-3"), "{failure}");
+    assert_eq!(place.numbers("users"), whole(0..2));
+    place.sync(overwrite(4, 10), 5..6).unwrap();
+    assert_eq!(place.numbers("users"), whole(5..6));
 }
 
 fn a_directory_in_the_way_is_told_before_anything_is_read(format: Lines) {
