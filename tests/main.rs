@@ -3,8 +3,8 @@
 mod commands;
 mod contract;
 mod data_channel;
-mod destination_dev_null;
 mod destination_csv;
+mod destination_dev_null;
 mod destination_local_json;
 mod documents;
 mod faulty;
