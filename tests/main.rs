@@ -5,6 +5,7 @@ mod contract;
 mod data_channel;
 mod destination_csv;
 mod destination_dev_null;
+mod crash_safety;
 mod destination_local_json;
 mod documents;
 mod faulty;

@@ -1,0 +1,169 @@
+//! Sources and destinations are killed at any moment of a sync, which goes on from the last state that came out, again and
+//! again until it is through. Nothing that was acknowledged is ever lost, whoever is killed and however.
+
+mod attempt;
+mod ledger;
+mod moment;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+
+use fastrand::Rng;
+use serde_json::{Value, json};
+
+use attempt::Attempt;
+use ledger::{Files, Ledger};
+use moment::{Kill, for_each_seed};
+
+use crate::harness::workspace::configured_catalog;
+use crate::harness::{Airlock, Workspace, connector, test_guest};
+
+/// A connection: a source, a destination, and where its files are.
+struct Connection {
+    workspace: Workspace,
+    airbyte: PathBuf,
+    files: Files,
+    source: PathBuf,
+    source_config: Value,
+    catalog: Value,
+    /// About how long a RECORD line is.
+    record_bytes: usize,
+}
+
+/// What a sync of many attempts came to.
+#[derive(Default)]
+struct Told {
+    kills: usize,
+    acknowledged: usize,
+    unacknowledged: usize,
+}
+
+impl Connection {
+    fn new(source: PathBuf, source_config: Value, catalog: Value, record_bytes: usize) -> Connection {
+        let workspace = Workspace::new();
+        let airbyte = workspace.directory("airbyte");
+        let directory = workspace.directory("airbyte/local/out");
+        let files = Files { directory, generation: None, earlier: BTreeMap::new() };
+        Connection { workspace, airbyte, files, source, source_config, catalog, record_bytes }
+    }
+
+    fn attempt(&self, states: &[Value], kill: Option<Kill>, shell: bool) -> Attempt {
+        let catalog = self.workspace.json("catalog.json", &self.catalog);
+        let source = Airlock::of(&self.source)
+            .arg("read")
+            .option("--config", self.workspace.json("source.json", &self.source_config))
+            .option("--catalog", &catalog)
+            .option("--state", self.workspace.json("state.json", &json!(states)));
+        let config = json!({"destination_path": "/local/out"});
+        let destination = Airlock::of(&connector("destination-local-json"))
+            .arg("write")
+            .option("--config", self.workspace.json("destination.json", &config))
+            .option("--catalog", &catalog)
+            .option("--airbyte-dir", &self.airbyte);
+        attempt::run(source, destination, &self.files.directory, kill, shell)
+    }
+
+    /// Syncs in as many attempts as it takes: so many are killed at most, and one comes through.
+    fn sync(&self, random: &mut Rng, kills: usize, records: impl Fn(&str) -> u64) -> Told {
+        let streams = self.catalog["streams"].as_array().unwrap().iter();
+        let names: Vec<&str> = streams.map(|configured| configured["stream"]["name"].as_str().unwrap()).collect();
+        let mut ledger = Ledger::new(&names, &self.files);
+        let mut told = Told::default();
+        loop {
+            let left = ledger.left(&records);
+            let (bytes, states) = (left * self.record_bytes, left / RECORDS_A_STATE);
+            let replaces = self.files.generation.is_some();
+            let kill = (told.kills < kills).then(|| Kill::any(random, bytes, states, replaces));
+            let attempt = self.attempt(&ledger.states(), kill, random.bool());
+            ledger.take(&attempt, &self.files);
+            if !attempt.was_killed() {
+                break;
+            }
+            told.kills += 1;
+        }
+        ledger.finish(&self.files, records);
+        Told { acknowledged: ledger.acknowledged, unacknowledged: ledger.unacknowledged, ..told }
+    }
+}
+
+/// How many records of a stream there are between two states, in all syncs.
+const RECORDS_A_STATE: usize = 20;
+
+/// How many users the faker has here, and how many purchases.
+const USERS: u64 = 1200;
+
+fn of_the_faker(stream: &str) -> u64 {
+    if stream == "products" { 100 } else { USERS }
+}
+
+fn faker(seed: u64) -> (PathBuf, Value) {
+    let config = json!({"count": USERS, "seed": seed, "records_per_slice": RECORDS_A_STATE, "always_updated": false});
+    (connector("source-faker"), config)
+}
+
+#[test]
+fn what_was_acknowledged_is_there_whoever_is_killed_and_only_the_rest_comes_twice() {
+    let mut told = Vec::new();
+    for_each_seed(1..=3, |random| {
+        let (source, config) = faker(random.u64(1..100));
+        let catalog = configured_catalog(&["products", "users", "purchases"]);
+        told.push(Connection::new(source, config, catalog, 400).sync(random, 15, of_the_faker));
+    });
+    assert_killed(&told, 5);
+}
+
+#[test]
+fn a_global_state_covers_all_streams_whoever_is_killed() {
+    let mut told = Vec::new();
+    for_each_seed(1..=3, |random| {
+        // More than a destination is given at once lies between two states.
+        let config = json!({
+            "records": 300, "turn": RECORDS_A_STATE, "form": "global", "text_bytes": [0, 100, 5000, 60_000]
+        });
+        let catalog = configured_catalog(&["one", "two", "three"]);
+        let connection = Connection::new(test_guest("source-many"), config, catalog, 16_000);
+        told.push(connection.sync(random, 15, |_| 300));
+    });
+    assert_killed(&told, 5);
+    assert!(told.iter().any(|told| told.unacknowledged > 0), "no record came twice");
+}
+
+#[test]
+fn readers_see_the_earlier_generation_whole_until_the_new_one_is() {
+    let mut told = Vec::new();
+    for_each_seed(1..=4, |random| {
+        let (source, config) = faker(1);
+        let mut connection = Connection::new(source, config, json!({}), 400);
+        for generation in 1..=2 {
+            connection.source_config["seed"] = json!(generation);
+            connection.catalog = configured_catalog(&["products", "users", "purchases"]);
+            for stream in connection.catalog["streams"].as_array_mut().unwrap() {
+                let name = stream["stream"]["name"].as_str().unwrap().to_owned();
+                connection.files.earlier.insert(name.clone(), connection.files.visible(&name));
+                stream["destination_sync_mode"] = json!("overwrite");
+                stream["generation_id"] = json!(generation);
+                stream["minimum_generation_id"] = json!(generation);
+                stream["sync_id"] = json!(10 * generation);
+            }
+            connection.files.generation = Some(generation);
+            told.push(connection.sync(random, 10, of_the_faker));
+            let left = fs::read_dir(&connection.files.directory).unwrap().map(|entry| entry.unwrap().file_name());
+            let left: BTreeSet<String> = left.map(|name| name.into_string().unwrap()).collect();
+            let expected = |stream| [format!("._airbyte_raw_{stream}.json"), format!("_airbyte_raw_{stream}.jsonl")];
+            let expected: BTreeSet<String> = ["products", "users", "purchases"].into_iter().flat_map(expected).collect();
+            assert_eq!(left, expected, "no temporary file is left");
+        }
+    });
+    assert_killed(&told, 3);
+}
+
+/// A test in which nobody is killed shows nothing.
+#[track_caller]
+fn assert_killed(told: &[Told], at_least: usize) {
+    let kills: usize = told.iter().map(|told| told.kills).sum();
+    for Told { kills, acknowledged, unacknowledged } in told {
+        println!("{kills} kills, {acknowledged} states acknowledged, {unacknowledged} records to be sent again");
+    }
+    assert!(kills >= at_least * told.len(), "{kills} kills in {} syncs", told.len());
+}
