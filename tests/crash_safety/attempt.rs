@@ -2,18 +2,18 @@
 //! states and kills when the moment has come. It must not know what files a destination has.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::mem::MaybeUninit;
 use std::path::Path;
 use std::process::{Child, ChildStdout, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::inotify;
+use rustix::fs::inotify::WatchFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::moment::{Kill, Moment};
+use super::watch::Watch;
 use crate::harness::Airlock;
 
 /// A process that has ended.
@@ -44,7 +44,7 @@ impl Attempt {
 /// Runs both until they have ended. `files` is where the destination puts its files. A platform throws the piece of a line
 /// away that a killed source leaves; a shell's pipe passes it on.
 pub fn run(source: Airlock, destination: Airlock, files: &Path, kill: Option<Kill>, shell: bool) -> Attempt {
-    let renames = Renames::watch(files);
+    let renames = Watch::of(files, WatchFlags::MOVED_TO);
     let mut source = source.spawn();
     let mut destination = destination.spawn();
     let killer = Killer {
@@ -187,12 +187,12 @@ fn is_complete(line: &[u8]) -> bool {
 }
 
 /// Reads what the destination says to its end, and counts its states and its renames on the way.
-fn take_echoes(mut stdout: ChildStdout, renames: &Renames, killer: &Killer) -> Vec<u8> {
+fn take_echoes(mut stdout: ChildStdout, renames: &Watch, killer: &Killer) -> Vec<u8> {
     let mut read = Vec::new();
     let mut buffer = [0; 4096];
     let (mut looked_at, mut states, mut renamed) = (0, 0, 0);
     loop {
-        let mut ready = [PollFd::new(&renames.0, PollFlags::IN), PollFd::new(&stdout, PollFlags::IN)];
+        let mut ready = [PollFd::new(renames, PollFlags::IN), PollFd::new(&stdout, PollFlags::IN)];
         poll(&mut ready, None).expect("pipes can be polled");
         if ready[0].revents().contains(PollFlags::IN) {
             for _ in 0..renames.seen() {
@@ -215,23 +215,5 @@ fn take_echoes(mut stdout: ChildStdout, renames: &Renames, killer: &Killer) -> V
             }
             looked_at += length + 1;
         }
-    }
-}
-
-/// Tells of files in a directory that get a name that is waited for.
-pub struct Renames(rustix::fd::OwnedFd);
-
-impl Renames {
-    pub fn watch(directory: &Path) -> Renames {
-        let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK).expect("inotify");
-        inotify::add_watch(&watch, directory, inotify::WatchFlags::MOVED_TO).expect("the directory is there");
-        Renames(watch)
-    }
-
-    /// How many there were since this was asked last.
-    fn seen(&self) -> usize {
-        let mut buffer = [MaybeUninit::uninit(); 4096];
-        let mut events = inotify::Reader::new(&self.0, &mut buffer);
-        std::iter::from_fn(|| events.next().ok().map(drop)).count()
     }
 }

@@ -4,20 +4,25 @@
 mod attempt;
 mod ledger;
 mod moment;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use fastrand::Rng;
+use rustix::fs::inotify::WatchFlags;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use attempt::Attempt;
 use ledger::{Files, Ledger};
 use moment::{Kill, for_each_seed};
+use watch::Watch;
 
 use crate::harness::workspace::configured_catalog;
-use crate::harness::{Airlock, Workspace, connector, test_guest};
+use crate::harness::{Airlock, Finished, Workspace, connector, test_guest};
 
 /// A connection: a source, a destination, and where its files are.
 struct Connection {
@@ -166,4 +171,31 @@ fn assert_killed(told: &[Told], at_least: usize) {
         println!("{kills} kills, {acknowledged} states acknowledged, {unacknowledged} records to be sent again");
     }
     assert!(kills >= at_least * told.len(), "{kills} kills in {} syncs", told.len());
+}
+
+#[test]
+fn a_first_start_that_is_killed_leaves_no_half_compiled_component() {
+    for signal in [Signal::KILL, Signal::TERM] {
+        for event in [WatchFlags::CREATE, WatchFlags::MODIFY, WatchFlags::CLOSE_WRITE, WatchFlags::MOVED_TO] {
+            let workspace = Workspace::new();
+            let cache = workspace.directory("airlock/components");
+            fs::set_permissions(&cache, fs::Permissions::from_mode(0o700)).unwrap();
+            let spec = || {
+                let spec = Airlock::of(&connector("source-faker")).arg("spec").arg("--debug");
+                spec.env("XDG_CACHE_HOME", workspace.path())
+            };
+            let compiled = |finished: &Finished| finished.logs("DEBUG").iter().any(|text| text.starts_with("Compiling"));
+
+            let watch = Watch::of(&cache, event);
+            let mut first = spec().spawn();
+            watch.wait();
+            kill_process(Pid::from_child(&first), signal).unwrap();
+            first.wait().unwrap();
+            let next = spec().run().exits(0);
+            assert_eq!(next.of_type("SPEC").len(), 1, "{event:?} {signal:?}");
+            // What the next start finds is whole, or it is as if there had been nothing.
+            assert!(compiled(&next) || fs::read_dir(&cache).unwrap().count() == 1, "{event:?} {signal:?}");
+            assert!(!compiled(&spec().run().exits(0)), "{event:?} {signal:?}");
+        }
+    }
 }
