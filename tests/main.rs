@@ -12,6 +12,7 @@ mod faulty;
 mod files;
 mod harness;
 mod source_e2e_test;
+mod scale;
 mod source_faker;
 mod table;
 mod write_input;

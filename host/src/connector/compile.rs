@@ -46,8 +46,8 @@ pub fn compile(path: &Path) -> Result<(Vec<u8>, Role), Failure> {
     Ok((code, role))
 }
 
-/// Puts code into a file in one step: nobody sees half of it, whoever is killed leaves none, and a process that has the old
-/// file mapped keeps it whole.
+/// Puts code into a file in one step: nobody sees half of it, whoever is killed leaves at most a hidden file that nobody reads,
+/// and a process that has the old file mapped keeps it whole.
 pub fn write_code(code: &[u8], path: &Path) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(directory)?;

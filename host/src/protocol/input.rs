@@ -131,7 +131,9 @@ impl Input {
             batches: Batches::default(),
             last_stream: None,
             records_since_global_state: 0,
+            data_seen: false,
             statuses_seen: false,
+            error_seen: false,
             line_number: 0,
             max_record_bytes,
         };
@@ -244,7 +246,11 @@ struct Reader {
     /// The stream of the record before: most often that of the next as well.
     last_stream: Option<(StreamName, StreamIndex)>,
     records_since_global_state: u32,
+    /// A record or a state came.
+    data_seen: bool,
     statuses_seen: bool,
+    /// The source told of a failure.
+    error_seen: bool,
     line_number: u64,
     max_record_bytes: usize,
 }
@@ -335,6 +341,10 @@ impl Reader {
         self.queue.push(Event::Item(item), false).map_err(|_| Stop::Closed)
     }
 
+    fn send_other(&self, line: &[u8]) -> Result<(), Stop> {
+        self.send(Item::Other(String::from_utf8_lossy(line.trim_ascii()).into_owned()))
+    }
+
     fn failed(&self, problem: &str) -> Stop {
         Stop::Failed(Failure::system_error(format!(
             "Line {} of the input {problem}. Nothing after it was taken, and no STATE after it is echoed: \
@@ -368,7 +378,11 @@ impl Reader {
             InputMessage::Record(record) => self.record(&record),
             InputMessage::State(state) => self.state(state),
             InputMessage::StreamStatus { stream, complete } => self.stream_status(line, &stream, complete),
-            InputMessage::OtherTrace => self.send(Item::Other(String::from_utf8_lossy(line.trim_ascii()).into_owned())),
+            InputMessage::Error => {
+                self.error_seen = true;
+                self.send_other(line)
+            }
+            InputMessage::OtherTrace => self.send_other(line),
             InputMessage::Ignored => Ok(()),
             InputMessage::Unknown => {
                 self.log_unknown(line);
@@ -403,6 +417,7 @@ impl Reader {
             let name = &self.catalog.streams()[index];
             return Err(self.failed(&format!("is a record of stream {name}, which was COMPLETE before it")));
         }
+        self.data_seen = true;
         stream.records_since_state = stream.records_since_state.saturating_add(1);
         self.records_since_global_state = self.records_since_global_state.saturating_add(1);
         let owned = |value: Option<&RawValue>| value.map(ToOwned::to_owned);
@@ -457,6 +472,7 @@ impl Reader {
                 std::mem::take(&mut self.records_since_global_state)
             }
         };
+        self.data_seen = true;
         let id = self.checkpoints.add(stream, records, echo);
         self.send(Item::Checkpoint(Checkpoint { id, state, records }))
     }
@@ -472,7 +488,7 @@ impl Reader {
                 Ok(())
             }
             // INCOMPLETE waits for the end of the input: the source may try again.
-            _ => self.send(Item::Other(String::from_utf8_lossy(line.trim_ascii()).into_owned())),
+            _ => self.send_other(line),
         }
     }
 
@@ -484,17 +500,24 @@ impl Reader {
     }
 
     fn end(&mut self) -> Result<(), Stop> {
+        // A source that never speaks of statuses is one of the old kind: its end is the end of all streams. But one that says
+        // nothing at all may have died before it could, and then a destination must not replace what it has with nothing.
+        let ends_all = self.data_seen && !self.tells_of_streams();
         for stream in 0..self.streams.len() {
             if !self.streams[stream].complete {
-                // A source that never speaks of statuses is one of the old kind: its end is the end of all streams.
-                self.end_stream(stream, !self.statuses_seen)?;
+                self.end_stream(stream, ends_all)?;
             }
         }
         Ok(())
     }
 
+    /// Whether the source is of the kind that says how its streams are doing, or that it failed.
+    fn tells_of_streams(&self) -> bool {
+        self.statuses_seen || self.error_seen
+    }
+
     fn incomplete(&self) -> Vec<StreamName> {
-        if !self.statuses_seen {
+        if !self.tells_of_streams() {
             return Vec::new();
         }
         let names = self.catalog.streams().iter().zip(&self.streams);

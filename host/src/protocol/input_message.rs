@@ -23,6 +23,8 @@ pub enum InputMessage<'a> {
         /// It has been read to its end.
         complete: bool,
     },
+    /// The source tells of a failure.
+    Error,
     /// A TRACE of another kind.
     OtherTrace,
     /// A message that no destination needs (LOG, for example).
@@ -235,6 +237,7 @@ fn parse_trace<'a>(trace: &RawValue) -> Result<InputMessage<'a>, String> {
         (Some("STREAM_STATUS"), Some(status)) => {
             InputMessage::StreamStatus { stream: status.stream_descriptor, complete: status.status == "COMPLETE" }
         }
+        (Some("ERROR"), _) => InputMessage::Error,
         _ => InputMessage::OtherTrace,
     })
 }
