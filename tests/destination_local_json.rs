@@ -148,6 +148,28 @@ fn without_a_generation_nothing_is_acknowledged_before_the_swap() {
 }
 
 #[test]
+fn a_source_that_died_before_it_said_anything_replaces_nothing() {
+    let error = json!({"type": "TRACE", "trace": {"type": "ERROR", "emitted_at": 1,
+        "error": {"message": "The password is wrong.", "failure_type": "config_error"}}});
+    let log = json!({"type": "LOG", "log": {"level": "INFO", "message": "Starting"}});
+    for (first, second) in [(None, None), (Some(1), Some(2))] {
+        let destination = Destination::new();
+        let complete = |number| record_line("a", number) + &status_line("a", "COMPLETE");
+        destination.write(&overwrite(first), &complete(1)).exits(0);
+        for (input, code) in [(String::new(), 0), (format!("{log}\n"), 0), (format!("{error}\n"), 1)] {
+            // An earlier attempt may have got further.
+            let earlier = status_line("a", "STARTED") + &record_line("a", 2) + &state_line("a", 2);
+            destination.write(&overwrite(second), &earlier).exits(1);
+            let finished = destination.write(&overwrite(second), &input).exits(code);
+            assert!(finished.logs("WARN")[0].contains("did not finish"), "{:?}", finished.messages);
+            assert_eq!(destination.numbers("a").unwrap(), [1], "{input}");
+        }
+        destination.write(&overwrite(second), &complete(3)).exits(0);
+        assert_eq!(destination.numbers("a").unwrap().last(), Some(&3));
+    }
+}
+
+#[test]
 fn streams_that_would_share_a_file_are_refused_before_anything_is_written() {
     let destination = Destination::new();
     let input = record_line("a b", 1);

@@ -58,7 +58,8 @@ pub fn run(source: Airlock, destination: Airlock, files: &Path, kill: Option<Kil
     let echoes = destination.stdout.take().expect("it was asked for");
     let (platform, echoed) = thread::scope(|scope| {
         let reader = scope.spawn(|| take_echoes(echoes, &renames, &killer));
-        let mut platform = Platform { destination: &mut destination, killer: &killer, passed: Vec::new(), read: Vec::new() };
+        let mut platform =
+            Platform { destination: &mut destination, killer: &killer, passed: Vec::new(), read: Vec::new() };
         let input_ended = platform.pass_all(lines, shell);
         let (passed, read) = (platform.passed, platform.read);
         ((passed, read, input_ended), reader.join().expect("the reader does not panic"))

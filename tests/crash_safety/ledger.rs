@@ -114,7 +114,10 @@ impl Ledger {
             let written = stream.look_at_file(name, files.found(name), &records, crashed);
             let ids: Vec<u64> = records.iter().map(|record| id(&record["record"]["data"])).collect();
             // A destination that could still do something has cut off what nobody acknowledged.
-            assert!(written == covered || (crashed && written > covered), "{name}: {written} written, {covered} covered");
+            assert!(
+                written == covered || (crashed && written > covered),
+                "{name}: {written} written, {covered} covered"
+            );
             stream.promised.extend(&ids[..covered]);
             for id in &ids[covered..written] {
                 *stream.unacknowledged.entry(*id).or_default() += 1;
@@ -277,6 +280,7 @@ fn key(state: &Value) -> String {
 
 /// How far a state has come.
 fn position(state: &Value) -> u64 {
-    let blob = if state["type"] == "GLOBAL" { &state["global"]["shared_state"] } else { &state["stream"]["stream_state"] };
+    let blob =
+        if state["type"] == "GLOBAL" { &state["global"]["shared_state"] } else { &state["stream"]["stream_state"] };
     blob["loop_offset"].as_u64().or(blob["id"].as_u64()).unwrap_or(0)
 }

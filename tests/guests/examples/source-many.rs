@@ -39,7 +39,8 @@ impl Source for Many {
     fn read(config: &Value, streams: &[StreamName], state: SavedState) -> Result<(), Failure> {
         let number = |name: &str, default: u64| config[name].as_u64().unwrap_or(default);
         let (records, turn, state_bytes) = (number("records", 1), number("turn", 1).max(1), number("state_bytes", 0));
-        let lengths: Vec<u64> = config["text_bytes"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
+        let lengths: Vec<u64> =
+            config["text_bytes"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
         let global = config["form"] == "global";
 
         let writers = streams.iter().map(StreamWriter::open).collect::<Result<Vec<_>, _>>()?;
