@@ -41,9 +41,8 @@ impl Attempt {
     }
 }
 
-/// Runs both until they have ended. `files` is where the destination puts its files. A platform throws the piece of a line
-/// away that a killed source leaves; a shell's pipe passes it on.
-pub fn run(source: Airlock, destination: Airlock, files: &Path, kill: Option<Kill>, shell: bool) -> Attempt {
+/// Runs both until they have ended. `files` is where the destination puts its files.
+pub fn run(source: Airlock, destination: Airlock, files: &Path, kill: Option<Kill>) -> Attempt {
     let renames = Watch::of(files, WatchFlags::MOVED_TO);
     let mut source = source.spawn();
     let mut destination = destination.spawn();
@@ -60,7 +59,7 @@ pub fn run(source: Airlock, destination: Airlock, files: &Path, kill: Option<Kil
         let reader = scope.spawn(|| take_echoes(echoes, &renames, &killer));
         let mut platform =
             Platform { destination: &mut destination, killer: &killer, passed: Vec::new(), read: Vec::new() };
-        let input_ended = platform.pass_all(lines, shell);
+        let input_ended = platform.pass_all(lines);
         let (passed, read) = (platform.passed, platform.read);
         ((passed, read, input_ended), reader.join().expect("the reader does not panic"))
     });
@@ -124,7 +123,7 @@ struct Platform<'a> {
 
 impl Platform<'_> {
     /// Passes lines on to the end, or until the destination is gone. Says whether the input was closed before that.
-    fn pass_all(&mut self, mut lines: BufReader<ChildStdout>, shell: bool) -> bool {
+    fn pass_all(&mut self, mut lines: BufReader<ChildStdout>) -> bool {
         self.killer.now(Moment::Started);
         let mut completed = 0;
         let mut line = Vec::new();
@@ -135,7 +134,7 @@ impl Platform<'_> {
                 break;
             }
             self.read.extend_from_slice(&line);
-            if !line.ends_with(b"\n") && !shell {
+            if !line.ends_with(b"\n") && !self.killer.kill.is_some_and(|kill| kill.passes_pieces_on) {
                 break;
             }
             taken = match self.killer.within(self.passed.len(), line.len()) {

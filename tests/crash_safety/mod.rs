@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use attempt::Attempt;
 use ledger::{Files, Ledger};
-use moment::{Kill, for_each_seed};
+use moment::{Kill, Moment, Victims, for_each_seed};
 use watch::Watch;
 
 use crate::harness::workspace::configured_catalog;
@@ -53,7 +53,7 @@ impl Connection {
         Connection { workspace, airbyte, files, source, source_config, catalog, record_bytes }
     }
 
-    fn attempt(&self, states: &[Value], kill: Option<Kill>, shell: bool) -> Attempt {
+    fn attempt(&self, states: &[Value], kill: Option<Kill>) -> Attempt {
         let catalog = self.workspace.json("catalog.json", &self.catalog);
         let source = Airlock::of(&self.source)
             .arg("read")
@@ -66,29 +66,60 @@ impl Connection {
             .option("--config", self.workspace.json("destination.json", &config))
             .option("--catalog", &catalog)
             .option("--airbyte-dir", &self.airbyte);
-        attempt::run(source, destination, &self.files.directory, kill, shell)
+        attempt::run(source, destination, &self.files.directory, kill)
     }
 
-    /// Syncs in as many attempts as it takes: so many are killed at most, and one comes through.
-    fn sync(&self, random: &mut Rng, kills: usize, records: impl Fn(&str) -> u64) -> Told {
+    /// Syncs in as many attempts as it takes: `kill` ends them, given how many records are left, until it is none or comes too
+    /// late, and one comes through.
+    fn sync(&self, mut kill: impl FnMut(usize) -> Option<Kill>, records: impl Fn(&str) -> u64) -> Told {
         let streams = self.catalog["streams"].as_array().unwrap().iter();
         let names: Vec<&str> = streams.map(|configured| configured["stream"]["name"].as_str().unwrap()).collect();
         let mut ledger = Ledger::new(&names, &self.files);
-        let mut told = Told::default();
+        let mut kills = 0;
         loop {
-            let left = ledger.left(&records);
-            let (bytes, states) = (left * self.record_bytes, left / RECORDS_A_STATE);
-            let replaces = self.files.generation.is_some();
-            let kill = (told.kills < kills).then(|| Kill::any(random, bytes, states, replaces));
-            let attempt = self.attempt(&ledger.states(), kill, random.bool());
+            let attempt = self.attempt(&ledger.states(), kill(ledger.left(&records)));
             ledger.take(&attempt, &self.files);
             if !attempt.was_killed() {
                 break;
             }
-            told.kills += 1;
+            kills += 1;
         }
         ledger.finish(&self.files, records);
-        Told { acknowledged: ledger.acknowledged, unacknowledged: ledger.unacknowledged, ..told }
+        Told { kills, acknowledged: ledger.acknowledged, unacknowledged: ledger.unacknowledged }
+    }
+
+    /// The same, killed at so many random moments at most.
+    fn sync_at_random(&self, random: &mut Rng, kills: usize, records: impl Fn(&str) -> u64) -> Told {
+        let replaces = self.files.generation.is_some();
+        let mut kills = 0..kills;
+        let kill = |left| {
+            kills.next()?;
+            Some(Kill::any(random, left * self.record_bytes, left / RECORDS_A_STATE, replaces))
+        };
+        self.sync(kill, records)
+    }
+
+    /// Has the next sync replace what is there by a generation.
+    fn begin_generation(&mut self, generation: i64) {
+        for configured in self.catalog["streams"].as_array_mut().unwrap() {
+            let name = configured["stream"]["name"].as_str().unwrap().to_owned();
+            self.files.earlier.insert(name.clone(), self.files.visible(&name));
+            configured["destination_sync_mode"] = json!("overwrite");
+            configured["generation_id"] = json!(generation);
+            configured["minimum_generation_id"] = json!(generation);
+            // As a platform counts them: all attempts of a sync have the same.
+            configured["sync_id"] = json!(10 * generation);
+        }
+        self.files.generation = Some(generation);
+    }
+
+    /// What a sync leaves in the directory: the records, and of which generation they are.
+    #[track_caller]
+    fn assert_no_temporary_file(&self) {
+        let files = fs::read_dir(&self.files.directory).unwrap().map(|entry| entry.unwrap().file_name());
+        let files: BTreeSet<String> = files.map(|name| name.into_string().unwrap()).collect();
+        let of_stream = |name: &String| [format!("._airbyte_raw_{name}.json"), format!("_airbyte_raw_{name}.jsonl")];
+        assert_eq!(files, self.files.earlier.keys().flat_map(of_stream).collect::<BTreeSet<String>>());
     }
 }
 
@@ -113,7 +144,7 @@ fn what_was_acknowledged_is_there_whoever_is_killed_and_only_the_rest_comes_twic
     for_each_seed(1..=2, |random| {
         let (source, config) = faker(random.u64(1..100));
         let catalog = configured_catalog(&["products", "users", "purchases"]);
-        told.push(Connection::new(source, config, catalog, 400).sync(random, 15, of_the_faker));
+        told.push(Connection::new(source, config, catalog, 400).sync_at_random(random, 15, of_the_faker));
     });
     assert_killed(&told, 5);
 }
@@ -128,7 +159,7 @@ fn a_global_state_covers_all_streams_whoever_is_killed() {
         });
         let catalog = configured_catalog(&["one", "two", "three"]);
         let connection = Connection::new(test_guest("source-many"), config, catalog, 16_000);
-        told.push(connection.sync(random, 15, |_| 300));
+        told.push(connection.sync_at_random(random, 15, |_| 300));
     });
     assert_killed(&told, 5);
     assert!(told.iter().any(|told| told.unacknowledged > 0), "no record came twice");
@@ -139,29 +170,38 @@ fn readers_see_the_earlier_generation_whole_until_the_new_one_is() {
     let mut told = Vec::new();
     for_each_seed(1..=3, |random| {
         let (source, config) = faker(1);
-        let mut connection = Connection::new(source, config, json!({}), 400);
+        let catalog = configured_catalog(&["products", "users", "purchases"]);
+        let mut connection = Connection::new(source, config, catalog, 400);
         for generation in 1..=2 {
             connection.source_config["seed"] = json!(generation);
-            connection.catalog = configured_catalog(&["products", "users", "purchases"]);
-            for stream in connection.catalog["streams"].as_array_mut().unwrap() {
-                let name = stream["stream"]["name"].as_str().unwrap().to_owned();
-                connection.files.earlier.insert(name.clone(), connection.files.visible(&name));
-                stream["destination_sync_mode"] = json!("overwrite");
-                stream["generation_id"] = json!(generation);
-                stream["minimum_generation_id"] = json!(generation);
-                stream["sync_id"] = json!(10 * generation);
-            }
-            connection.files.generation = Some(generation);
-            told.push(connection.sync(random, 10, of_the_faker));
-            let left = fs::read_dir(&connection.files.directory).unwrap().map(|entry| entry.unwrap().file_name());
-            let left: BTreeSet<String> = left.map(|name| name.into_string().unwrap()).collect();
-            let expected = |stream| [format!("._airbyte_raw_{stream}.json"), format!("_airbyte_raw_{stream}.jsonl")];
-            let expected: BTreeSet<String> =
-                ["products", "users", "purchases"].into_iter().flat_map(expected).collect();
-            assert_eq!(left, expected, "no temporary file is left");
+            connection.begin_generation(generation);
+            told.push(connection.sync_at_random(random, 10, of_the_faker));
+            connection.assert_no_temporary_file();
         }
     });
     assert_killed(&told, 3);
+}
+
+#[test]
+fn a_swap_that_is_cut_off_anywhere_is_finished() {
+    let config = json!({"records": 60, "turn": RECORDS_A_STATE});
+    let catalog = configured_catalog(&["one", "two", "three"]);
+    let mut connection = Connection::new(test_guest("source-many"), config, catalog, 100);
+    // Each stream takes two: that of the note which generation it is, and that of its records.
+    for (generation, renames) in (1..).zip(1..=6) {
+        connection.source_config["text_bytes"] = json!([generation]);
+        connection.begin_generation(generation);
+        let moments = [Moment::Renamed(renames), Moment::Completed(3), Moment::Closed];
+        let mut kills = moments.into_iter().map(|moment| Kill {
+            moment,
+            victims: Victims::Destination,
+            signal: Signal::KILL,
+            passes_pieces_on: false,
+        });
+        let told = connection.sync(|_| kills.next(), |_| 60);
+        assert_eq!(told.kills, 3, "{renames}");
+        connection.assert_no_temporary_file();
+    }
 }
 
 /// A test in which nobody is killed shows nothing.

@@ -57,6 +57,8 @@ pub struct Kill {
     pub moment: Moment,
     pub victims: Victims,
     pub signal: Signal,
+    /// Whether the piece of a line that a killed source leaves is passed on, as a shell's pipe does. A platform throws it away.
+    pub passes_pieces_on: bool,
 }
 
 impl Kill {
@@ -79,7 +81,8 @@ impl Kill {
             3 => Victims::Both,
             _ => Victims::Source,
         };
-        Kill { moment, victims, signal: if random.bool() { Signal::KILL } else { Signal::TERM } }
+        let signal = if random.bool() { Signal::KILL } else { Signal::TERM };
+        Kill { moment, victims, signal, passes_pieces_on: random.bool() }
     }
 
     pub fn of_source(&self) -> Option<Signal> {
