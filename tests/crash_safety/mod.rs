@@ -8,6 +8,7 @@ mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -216,28 +217,39 @@ fn assert_killed(told: &[Told], at_least: usize) {
 
 #[test]
 fn a_first_start_that_is_killed_leaves_no_half_compiled_component() {
-    for signal in [Signal::KILL, Signal::TERM] {
-        for event in [WatchFlags::CREATE, WatchFlags::MODIFY, WatchFlags::CLOSE_WRITE, WatchFlags::MOVED_TO] {
-            let workspace = Workspace::new();
-            let cache = workspace.directory("airlock/components");
-            fs::set_permissions(&cache, fs::Permissions::from_mode(0o700)).unwrap();
-            let spec = || {
-                let spec = Airlock::of(&connector("source-faker")).arg("spec").arg("--debug");
-                spec.env("XDG_CACHE_HOME", workspace.path())
-            };
-            let compiled =
-                |finished: &Finished| finished.logs("DEBUG").iter().any(|text| text.starts_with("Compiling"));
+    // While it is compiled; while the code is written; when it is written; when it has its name.
+    let moments = [None, Some(WatchFlags::MODIFY), Some(WatchFlags::CLOSE_WRITE), Some(WatchFlags::MOVED_TO)];
+    for (signal, moment) in
+        [Signal::KILL, Signal::TERM].into_iter().flat_map(|signal| moments.map(|moment| (signal, moment)))
+    {
+        let workspace = Workspace::new();
+        let cache = workspace.directory("airlock/components");
+        fs::set_permissions(&cache, fs::Permissions::from_mode(0o700)).unwrap();
+        let spec = || {
+            let spec = Airlock::of(&connector("source-faker")).arg("spec").arg("--debug");
+            spec.env("XDG_CACHE_HOME", workspace.path())
+        };
+        let compiled = |finished: &Finished| finished.logs("DEBUG").iter().any(|text| text.starts_with("Compiling"));
 
-            let watch = Watch::of(&cache, event);
-            let mut first = spec().spawn();
-            watch.wait();
-            kill_process(Pid::from_child(&first), signal).unwrap();
-            first.wait().unwrap();
-            let next = spec().run().exits(0);
-            assert_eq!(next.of_type("SPEC").len(), 1, "{event:?} {signal:?}");
-            // What the next start finds is whole, or it is as if there had been nothing.
-            assert!(compiled(&next) || fs::read_dir(&cache).unwrap().count() == 1, "{event:?} {signal:?}");
-            assert!(!compiled(&spec().run().exits(0)), "{event:?} {signal:?}");
+        let watch = moment.map(|events| Watch::of(&cache, events));
+        let mut first = spec().spawn();
+        match watch {
+            Some(watch) => watch.wait(),
+            None => {
+                let mut line = String::new();
+                BufReader::new(first.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+                assert!(line.contains("Compiling"), "{line}");
+            }
         }
+        kill_process(Pid::from_child(&first), signal).unwrap();
+        first.wait().unwrap();
+
+        // Code that has its name is whole; else it is as if nobody had begun.
+        let files = fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path());
+        let kept = files.filter(|path| path.extension().is_some_and(|extension| extension == "cwasm")).count();
+        let next = spec().run().exits(0);
+        assert_eq!(next.of_type("SPEC").len(), 1, "{moment:?} {signal:?}");
+        assert_eq!(compiled(&next), kept == 0, "{moment:?} {signal:?}");
+        assert!(!compiled(&spec().run().exits(0)), "{moment:?} {signal:?}");
     }
 }
