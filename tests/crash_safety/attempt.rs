@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::inotify::WatchFlags;
+use rustix::fs::inotify::{ReadFlags, WatchFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -43,7 +43,7 @@ impl Attempt {
 
 /// Runs both until they have ended. `files` is where the destination puts its files.
 pub fn run(source: Airlock, destination: Airlock, files: &Path, kill: Option<Kill>) -> Attempt {
-    let renames = Watch::of(files, WatchFlags::MOVED_TO);
+    let watch = Watch::of(files, WatchFlags::MODIFY | WatchFlags::MOVED_TO);
     let mut source = source.spawn();
     let mut destination = destination.spawn();
     let killer = Killer {
@@ -56,7 +56,7 @@ pub fn run(source: Airlock, destination: Airlock, files: &Path, kill: Option<Kil
     let lines = BufReader::new(source.stdout.take().expect("it was asked for"));
     let echoes = destination.stdout.take().expect("it was asked for");
     let (platform, echoed) = thread::scope(|scope| {
-        let reader = scope.spawn(|| take_echoes(echoes, &renames, &killer));
+        let reader = scope.spawn(|| take_echoes(echoes, &watch, &killer));
         let mut platform =
             Platform { destination: &mut destination, killer: &killer, passed: Vec::new(), read: Vec::new() };
         let input_ended = platform.pass_all(lines);
@@ -186,18 +186,23 @@ fn is_complete(line: &[u8]) -> bool {
     line.starts_with(b"{\"type\":\"TRACE\"") && line.windows(19).any(|part| part == b"\"status\":\"COMPLETE\"")
 }
 
-/// Reads what the destination says to its end, and counts its states and its renames on the way.
-fn take_echoes(mut stdout: ChildStdout, renames: &Watch, killer: &Killer) -> Vec<u8> {
+/// Reads what the destination says to its end, and counts its states and what it does to its files on the way.
+fn take_echoes(mut stdout: ChildStdout, watch: &Watch, killer: &Killer) -> Vec<u8> {
     let mut read = Vec::new();
     let mut buffer = [0; 4096];
-    let (mut looked_at, mut states, mut renamed) = (0, 0, 0);
+    let (mut looked_at, mut states, mut written, mut renamed) = (0, 0, 0, 0);
     loop {
-        let mut ready = [PollFd::new(renames, PollFlags::IN), PollFd::new(&stdout, PollFlags::IN)];
+        let mut ready = [PollFd::new(watch, PollFlags::IN), PollFd::new(&stdout, PollFlags::IN)];
         poll(&mut ready, None).expect("pipes can be polled");
         if ready[0].revents().contains(PollFlags::IN) {
-            for _ in 0..renames.seen() {
-                renamed += 1;
-                killer.now(Moment::Renamed(renamed));
+            for event in watch.seen() {
+                if event.contains(ReadFlags::MOVED_TO) {
+                    renamed += 1;
+                    killer.now(Moment::Renamed(renamed));
+                } else {
+                    written += 1;
+                    killer.now(Moment::Written(written));
+                }
             }
         }
         if ready[1].revents().is_empty() {

@@ -34,6 +34,8 @@ pub enum Moment {
     Started,
     /// So many bytes were passed on to the destination, most often in the middle of a line.
     Passed(usize),
+    /// The destination wrote to its files so many times.
+    Written(usize),
     /// So many states came out of the destination.
     Echoed(usize),
     /// So many streams were told to be COMPLETE.
@@ -67,14 +69,15 @@ impl Kill {
     pub fn any(random: &mut Rng, bytes: usize, states: usize, replaces: bool) -> Kill {
         let moment = match random.usize(0..if replaces { 16 } else { 12 }) {
             0 => Moment::Started,
-            1..=5 => Moment::Passed(random.usize(0..=bytes / 5)),
+            1..=4 => Moment::Passed(random.usize(0..=bytes / 5)),
+            5 => Moment::Written(random.usize(1..=1 + states / 5)),
             6..=9 => Moment::Echoed(random.usize(1..=1 + states / 5)),
             10 | 12 => Moment::Completed(random.usize(1..=3)),
             11 | 13 => Moment::Closed,
             _ => Moment::Renamed(random.usize(1..=6)),
         };
-        // Only the destination has anything to do then.
-        let late = matches!(moment, Moment::Closed | Moment::Renamed(_));
+        // It is the destination that does something then.
+        let late = matches!(moment, Moment::Closed | Moment::Written(_) | Moment::Renamed(_));
         let victims = match random.usize(0..6) {
             0..=2 => Victims::Destination,
             _ if late => Victims::Destination,

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 
 /// Readable when something has happened.
 pub struct Watch(OwnedFd);
@@ -23,11 +23,11 @@ impl Watch {
         poll(&mut [PollFd::new(self, PollFlags::IN)], None).expect("it can be polled");
     }
 
-    /// How many there were since this was asked last.
-    pub fn seen(&self) -> usize {
+    /// What has happened since this was asked last.
+    pub fn seen(&self) -> Vec<ReadFlags> {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut events = inotify::Reader::new(&self.0, &mut buffer);
-        std::iter::from_fn(|| events.next().ok().map(drop)).count()
+        std::iter::from_fn(|| events.next().ok().map(|event| event.events())).collect()
     }
 }
 

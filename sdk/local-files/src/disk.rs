@@ -134,7 +134,11 @@ pub fn failure(action: &str, path: &Path, error: io::Error) -> Failure {
         Some(Errno::FBIG) => {
             (FailureKind::ConfigError, "it would become too large for the filesystem or for the limit of the process")
         }
-        _ => (FailureKind::SystemError, "look at the filesystem that it is on"),
+        // WASI has no word for too many open files, and calls it an I/O error.
+        _ => (
+            FailureKind::SystemError,
+            "look at the filesystem that it is on, and, where there are many hundred streams, at the limit of open files",
+        ),
     };
     Failure::new(kind, format!("Can not {action} {}: {advice}.", path.display())).with_internal(error)
 }
