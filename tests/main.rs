@@ -2,17 +2,17 @@
 
 mod commands;
 mod contract;
+mod crash_safety;
 mod data_channel;
 mod destination_csv;
 mod destination_dev_null;
-mod crash_safety;
 mod destination_local_json;
 mod documents;
 mod faulty;
 mod files;
 mod harness;
-mod source_e2e_test;
 mod scale;
+mod source_e2e_test;
 mod source_faker;
 mod table;
 mod write_input;

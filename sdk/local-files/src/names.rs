@@ -73,6 +73,11 @@ impl FileNames {
         format!("{}.{}", self.stem, self.extension)
     }
 
+    /// How all the others begin.
+    pub fn hidden(&self) -> String {
+        format!(".{}.", self.stem)
+    }
+
     /// A file that is to become the one that users read.
     pub fn temporary(&self, temporary: Temporary) -> String {
         match temporary {

@@ -73,11 +73,13 @@ impl StreamStorage {
         StreamFile::refuse_foreign(&added_to, format)
     }
 
-    /// Finishes what a crash cut off, removes what is of no use any more, and opens the file that records go to.
+    /// Finishes what a crash cut off, removes what is of no use any more, and opens the file that records go to. The
+    /// hidden files are those of the directory before any stream was opened.
     ///
     /// The caller syncs the directory when all streams are open.
     pub fn open(
         directory: &Path,
+        hidden_files: &BTreeSet<String>,
         stream: StreamName,
         names: FileNames,
         intent: Intent,
@@ -87,7 +89,7 @@ impl StreamStorage {
         let note = recover(directory, &names, format)?;
 
         let target = choose(intent, &note);
-        for temporary in temporaries(directory, &names)? {
+        for temporary in temporaries(directory, hidden_files, &names)? {
             match (temporary, intent, target) {
                 (Temporary::Generation(id), _, Target::Generation(generation)) if id == generation.id => {
                     log::info!(
@@ -269,13 +271,28 @@ fn finish_merge(
     disk::sync_directory(directory)
 }
 
-/// The temporary files of a stream, oldest generation first.
-fn temporaries(directory: &Path, names: &FileNames) -> Result<BTreeSet<Temporary>> {
+/// The hidden files of a directory. Listed once for all streams: to list it for each takes half a minute where there are
+/// three thousand.
+pub fn hidden_files(directory: &Path) -> Result<BTreeSet<String>> {
     let failure = |error| disk::failure("list", directory, error);
     let mut found = BTreeSet::new();
     for entry in fs::read_dir(directory).map_err(failure)? {
-        let file_name = entry.map_err(failure)?.file_name();
-        found.extend(file_name.to_str().and_then(|name| names.recognize(name)));
+        let file_name = entry.map_err(failure)?.file_name().into_string();
+        found.extend(file_name.ok().filter(|name| name.starts_with('.')));
+    }
+    Ok(found)
+}
+
+/// The temporary files of a stream, oldest generation first.
+fn temporaries(directory: &Path, hidden_files: &BTreeSet<String>, names: &FileNames) -> Result<BTreeSet<Temporary>> {
+    let beginning = names.hidden();
+    let of_stream = hidden_files.range(beginning.clone()..).take_while(|name| name.starts_with(&beginning));
+    let mut found = BTreeSet::new();
+    for temporary in of_stream.filter_map(|name| names.recognize(name)) {
+        // What a crash cut off has just been finished.
+        if exists(&directory.join(names.temporary(temporary)))? {
+            found.insert(temporary);
+        }
     }
     Ok(found)
 }

@@ -16,7 +16,7 @@ use crate::format::RecordFormat;
 use crate::generation::Intent;
 use crate::names::{FileNames, described};
 use crate::record_lines::RecordLines;
-use crate::stream_storage::StreamStorage;
+use crate::stream_storage::{StreamStorage, hidden_files};
 
 /// The streams of a sync into files of a format (`F`), and the checkpoints (`C`) that wait.
 pub struct Sync<F, C> {
@@ -41,9 +41,10 @@ impl<F: RecordFormat, C> Sync<F, C> {
             StreamStorage::refuse(directory, names, *intent, &format)
                 .map_err(|failure| failure.for_stream(stream.clone()))?;
         }
+        let hidden_files = hidden_files(directory)?;
         let mut streams = Vec::new();
         for ((stream, intent), names) in plans.into_iter().zip(names) {
-            let opened = StreamStorage::open(directory, stream.clone(), names, intent, &format);
+            let opened = StreamStorage::open(directory, &hidden_files, stream.clone(), names, intent, &format);
             streams.push(opened.map_err(|failure| failure.for_stream(stream))?);
         }
         disk::sync_directory(directory)?;
