@@ -134,6 +134,9 @@ impl Platform<'_> {
                 break;
             }
             self.read.extend_from_slice(&line);
+            if self.killer.kill.is_some_and(|kill| self.passed.len() + line.len() > kill.holds_after) {
+                return false;
+            }
             if !line.ends_with(b"\n") && !self.killer.kill.is_some_and(|kill| kill.passes_pieces_on) {
                 break;
             }

