@@ -1,0 +1,246 @@
+//! The content of one file as UTF-8 bytes in pieces: decompressed, decoded, without a byte order mark.
+//!
+//! Knows nothing of records. Offsets count what comes out of here, so that they mean the same in every read.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use encoding_rs::{Decoder, DecoderResult, Encoding};
+use flate2::read::MultiGzDecoder;
+
+/// What is asked for at a time, unless a test wants less.
+const PIECE: usize = 256 * 1024;
+/// A record may not be longer: it is the host's limit, too, unless the user says otherwise.
+pub const MOST_RECORD_BYTES: usize = 128 * 1024 * 1024;
+
+/// A decoder wants room for a few characters.
+const LEAST_ROOM: usize = 64;
+
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What has been read of a file and not been taken yet.
+pub struct Bytes {
+    source: Source,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Where `start` is in the content.
+    offset: u64,
+    /// What is asked for at a time.
+    piece: usize,
+    ended: bool,
+    /// What ended it, if it was not the end of the content.
+    failed: Option<io::Error>,
+}
+
+enum Source {
+    /// As it lies on the disk: any place of it can be gone to.
+    Plain(File),
+    /// Decompressed or decoded.
+    Made(Box<dyn Read>),
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Source::Plain(file) => file.read(buffer),
+            Source::Made(reader) => reader.read(buffer),
+        }
+    }
+}
+
+impl Bytes {
+    /// The content of an open file, whose name may say that it is compressed.
+    pub fn open(mut file: File, path: &Path, encoding: Option<&'static Encoding>) -> io::Result<Bytes> {
+        let mut first = [0; 2];
+        let length = read_as_much_as_there_is(&mut file, &mut first)?;
+        file.seek(SeekFrom::Start(0))?;
+        let is_gzip = first[..length] == GZIP;
+        if !is_gzip && path.extension().is_some_and(|extension| extension == "gz") {
+            let problem = "its name ends in .gz and its content is not gzip: rename it, or copy it again";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+        }
+        let source = match (is_gzip, encoding) {
+            (false, None) => Source::Plain(file),
+            (true, None) => Source::Made(Box::new(gzip(file))),
+            (false, Some(encoding)) => Source::Made(Box::new(Decoded::new(file, encoding))),
+            (true, Some(encoding)) => Source::Made(Box::new(Decoded::new(gzip(file), encoding))),
+        };
+        let mut bytes = Bytes::of(source);
+        while bytes.data().len() < BYTE_ORDER_MARK.len() && bytes.fill()? {}
+        if bytes.data().starts_with(BYTE_ORDER_MARK) {
+            bytes.consume(BYTE_ORDER_MARK.len());
+        }
+        Ok(bytes)
+    }
+
+    fn of(source: Source) -> Bytes {
+        Bytes { source, buffer: Vec::new(), start: 0, end: 0, offset: 0, piece: PIECE, ended: false, failed: None }
+    }
+
+    /// What is there already.
+    pub fn data(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// Whether `data` goes up to the end of the content.
+    pub fn is_whole(&self) -> bool {
+        self.ended
+    }
+
+    /// Where `data` begins.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Takes so many bytes off the start of `data`.
+    pub fn consume(&mut self, count: usize) {
+        self.start += count;
+        self.offset += count as u64;
+    }
+
+    /// Reads on, behind what is there. False at the end.
+    pub fn fill(&mut self) -> io::Result<bool> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        if self.ended {
+            return Ok(false);
+        }
+        let kept = self.end - self.start;
+        if kept > MOST_RECORD_BYTES {
+            let problem = format!(
+                "one record is longer than {} MiB: check the format, and that every quote is closed",
+                MOST_RECORD_BYTES >> 20
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+        }
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, kept);
+        // Doubled, so that a long record is not looked at from its start too often.
+        let wanted = kept + kept.max(self.piece);
+        if self.buffer.len() < wanted {
+            self.buffer.resize(wanted, 0);
+        } else if self.buffer.len() > 16 * PIECE && wanted <= 2 * PIECE {
+            self.buffer.truncate(2 * PIECE);
+            self.buffer.shrink_to_fit();
+        }
+        loop {
+            match self.source.read(&mut self.buffer[self.end..wanted]) {
+                Ok(0) => {
+                    self.ended = true;
+                    break;
+                }
+                Ok(read) => self.end += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if self.end == kept => return Err(error),
+                Err(error) => {
+                    // What came before the damage counts; the next call tells of it.
+                    self.failed = Some(error);
+                    break;
+                }
+            }
+            if self.end + LEAST_ROOM > wanted {
+                break;
+            }
+        }
+        Ok(self.end > kept)
+    }
+
+    /// Goes on to a later place. False if the content ends before it.
+    pub fn skip_to(&mut self, offset: u64) -> io::Result<bool> {
+        while self.offset < offset {
+            let missing = offset - self.offset;
+            let there = self.data().len() as u64;
+            if missing <= there {
+                self.consume(usize::try_from(missing).unwrap_or(usize::MAX));
+            } else if let Source::Plain(file) = &mut self.source {
+                if file.metadata()?.len() < offset {
+                    return Ok(false);
+                }
+                file.seek(SeekFrom::Start(offset))?;
+                (self.start, self.end, self.offset) = (0, 0, offset);
+            } else {
+                self.consume(self.data().len());
+                if !self.fill()? {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(self.offset == offset)
+    }
+
+    /// Content that comes in pieces of this size, for tests.
+    #[cfg(test)]
+    pub fn in_pieces(content: &[u8], piece: usize) -> Bytes {
+        let reader = io::Cursor::new(content.to_vec());
+        Bytes { piece, ..Bytes::of(Source::Made(Box::new(reader))) }
+    }
+}
+
+fn gzip(file: File) -> MultiGzDecoder<io::BufReader<File>> {
+    MultiGzDecoder::new(io::BufReader::with_capacity(64 * 1024, file))
+}
+
+fn read_as_much_as_there_is(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match file.read(&mut buffer[length..])? {
+            0 => break,
+            read => length += read,
+        }
+    }
+    Ok(length)
+}
+
+/// Content of another encoding, as UTF-8. What the encoding does not have is an error.
+struct Decoded<R> {
+    inner: R,
+    decoder: Decoder,
+    encoding: &'static Encoding,
+    raw: Vec<u8>,
+    start: usize,
+    end: usize,
+    ended: bool,
+    finished: bool,
+}
+
+impl<R: Read> Decoded<R> {
+    fn new(inner: R, encoding: &'static Encoding) -> Self {
+        let decoder = encoding.new_decoder_with_bom_removal();
+        Decoded { inner, decoder, encoding, raw: vec![0; 64 * 1024], start: 0, end: 0, ended: false, finished: false }
+    }
+}
+
+impl<R: Read> Read for Decoded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while !self.finished {
+            if self.start == self.end && !self.ended {
+                self.start = 0;
+                self.end = self.inner.read(&mut self.raw)?;
+                self.ended = self.end == 0;
+            }
+            let raw = &self.raw[self.start..self.end];
+            let (result, read, written) = self.decoder.decode_to_utf8_without_replacement(raw, buffer, self.ended);
+            self.start += read;
+            match result {
+                DecoderResult::InputEmpty => self.finished = self.ended,
+                DecoderResult::OutputFull if written == 0 => return Err(io::ErrorKind::InvalidInput.into()),
+                DecoderResult::OutputFull => {}
+                DecoderResult::Malformed(..) => {
+                    let problem = format!(
+                        "the text is not {}: name its encoding in reader_options, as in {{\"encoding\": \"utf-8\"}}",
+                        self.encoding.name()
+                    );
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+                }
+            }
+            if written > 0 {
+                return Ok(written);
+            }
+        }
+        Ok(0)
+    }
+}
