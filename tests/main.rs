@@ -14,5 +14,6 @@ mod harness;
 mod scale;
 mod source_e2e_test;
 mod source_faker;
+mod source_file;
 mod table;
 mod write_input;

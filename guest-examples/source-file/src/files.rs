@@ -251,5 +251,9 @@ mod tests {
             assert_eq!(failure.kind, airlock_sdk::FailureKind::ConfigError);
         }
         assert!(names(&root, "missing.csv").unwrap_err().message.contains("--mount"));
+        // As root, a test of it would find everything permitted.
+        let denied = failure("open", Path::new("/data/a.csv"), ErrorKind::PermissionDenied.into());
+        assert_eq!(denied.kind, airlock_sdk::FailureKind::ConfigError);
+        assert!(denied.message.contains("Can not open /data/a.csv: it is not permitted"), "{denied}");
     }
 }

@@ -46,9 +46,12 @@ impl JsonRecords {
         JsonRecords { bytes, form, place: Place::Start, length: 0, line: 1, lines: 0, one_line: Vec::new() }
     }
 
-    /// Goes on at a later place, behind a record.
+    /// Goes on at a later place, behind a record; or at the start, where it is.
     pub fn go_on_at(&mut self, offset: u64, line: u64) -> Result<bool, Problem> {
         self.take();
+        if offset <= self.bytes.offset() {
+            return Ok(true);
+        }
         if self.form == Form::Document && self.place == Place::Start {
             // An object alone has its end where the content has it.
             self.place = if self.next_byte()? == Some(b'[') { Place::ArrayNext } else { Place::End };

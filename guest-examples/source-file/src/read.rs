@@ -12,12 +12,12 @@ use crate::position::Position;
 use crate::problem::{Column, Problem};
 use crate::records::Records;
 
-/// A state comes after so much content of a file, …
-const STATE_IN_FILE: u64 = 16 * 1024 * 1024;
+/// A state comes after so much content of a file, and sooner in tests, …
+const STATE_IN_FILE: u64 = if cfg!(test) { 200 } else { 16 * 1024 * 1024 };
 /// … and at the end of a file after so much, …
-const STATE_AT_END: u64 = 1024 * 1024;
+const STATE_AT_END: u64 = if cfg!(test) { 100 } else { 1024 * 1024 };
 /// … but never so often that states are more than a part in so many of what is read.
-const CONTENT_TO_STATE: u64 = 32;
+const CONTENT_TO_STATE: u64 = if cfg!(test) { 0 } else { 32 };
 
 /// Reads the stream.
 pub fn read(dataset: &Dataset, stream: &ConfiguredStream, state: &SavedState, writer: &mut StreamWriter) -> Result<()> {
@@ -63,8 +63,9 @@ impl Read<'_> {
                 done += 1;
                 continue;
             }
-            self.file(file)?;
+            // Of the file before; the last one has the state at the end.
             self.state_if_due(STATE_AT_END)?;
+            self.file(file)?;
         }
         log::info!("{} files were read; {done} had been read before.", files.len() - done);
         Ok(())

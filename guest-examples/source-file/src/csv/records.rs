@@ -196,13 +196,16 @@ impl CsvRecords {
 
     /// Goes on at a later place, where a record begins.
     pub fn go_on_at(&mut self, offset: u64, line: u64) -> Result<bool, Problem> {
+        if self.at_first_record && self.rows.place().0 == offset {
+            return Ok(true);
+        }
         self.at_first_record = false;
         self.rows.go_on_at(offset, line)
     }
 
     /// Where the next record begins.
     pub fn next_place(&self) -> (u64, u64) {
-        self.rows.next_place()
+        if self.at_first_record { self.rows.place() } else { self.rows.next_place() }
     }
 
     /// The line that the record begins in.

@@ -185,6 +185,11 @@ impl Rows {
         self.line
     }
 
+    /// Where the row begins: its place in the content, and its line.
+    pub fn place(&self) -> (u64, u64) {
+        (self.bytes.offset(), self.line)
+    }
+
     /// Where the next row begins: its place in the content, and its line.
     pub fn next_place(&self) -> (u64, u64) {
         (self.bytes.offset() + self.length as u64, self.line + self.lines)
