@@ -389,3 +389,21 @@ fn the_specification_has_every_option() {
     assert_eq!(names(&specification["connectionSpecification"]["properties"]), names(&schema.as_value()["properties"]));
     assert_eq!(specification["connectionSpecification"]["required"], schema.as_value()["required"]);
 }
+
+#[test]
+fn the_examples_are_true() {
+    let mut config: Value = serde_json::from_str(include_str!("../examples/config.json")).unwrap();
+    let catalog: Value = serde_json::from_str(include_str!("../examples/catalog.json")).unwrap();
+    // What the README mounts at /data.
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data");
+    config["url"] = json!(config["url"].as_str().unwrap().replace("/data", data));
+    let run = read(&config, &catalog, None);
+    assert_eq!(run.result, Ok(()));
+    assert_eq!(
+        run.records("cities")[1],
+        json!({"id": 2, "name": "Windhoek", "country": "NA", "population": 486_169, "founded": "1890-10-18",
+            "twin": true})
+    );
+    let configured: ConfiguredCatalog = serde_json::from_value(catalog).unwrap();
+    assert_eq!(configured.streams[0].stream, discovered(&config).unwrap());
+}

@@ -97,6 +97,11 @@ const PANDAS_NULLS: [&[u8]; 18] = [
 ];
 
 impl Nulls {
+    #[inline]
+    fn has_word(&self, text: &[u8]) -> bool {
+        !self.words.is_empty() && self.words.contains(text)
+    }
+
     /// Whether the field is a null where the column is text.
     #[inline]
     fn in_text(&self, field: &Field<'_>) -> bool {
@@ -106,15 +111,14 @@ impl Nulls {
         if field.text.is_empty() {
             return !field.is_quoted;
         }
-        (!self.words.is_empty() && self.words.contains(field.text))
-            || (self.pandas == Some(true) && PANDAS_NULLS.contains(&field.text))
+        self.has_word(field.text) || (self.pandas == Some(true) && PANDAS_NULLS.contains(&field.text))
     }
 
     /// Whether the field is a null where the column is anything else.
     fn elsewhere(&self, field: &Field<'_>) -> bool {
         !self.none
             && (field.text.is_empty()
-                || self.words.contains(field.text)
+                || self.has_word(field.text)
                 || (self.pandas != Some(false) && PANDAS_NULLS.contains(&field.text)))
     }
 }
@@ -257,8 +261,8 @@ fn put(record: &mut Vec<u8>, column_type: ColumnType, field: &Field<'_>, nulls: 
     match column_type {
         ColumnType::Text if nulls.in_text(field) => record.extend_from_slice(b"null"),
         ColumnType::Text => put_text(record, field),
-        ColumnType::Integer if is_integer(text) && !nulls.words.contains(text) => record.extend_from_slice(text),
-        ColumnType::Number if is_number(text) && !nulls.words.contains(text) => record.extend_from_slice(text),
+        ColumnType::Integer if is_integer(text) && !nulls.has_word(text) => record.extend_from_slice(text),
+        ColumnType::Number if is_number(text) && !nulls.has_word(text) => record.extend_from_slice(text),
         _ if nulls.elsewhere(field) => record.extend_from_slice(b"null"),
         ColumnType::Boolean => match boolean(text) {
             Some(true) => record.extend_from_slice(b"true"),
