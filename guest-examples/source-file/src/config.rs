@@ -4,6 +4,7 @@ use airlock_sdk::{Result, config_error};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::position::Reader;
 use crate::reader_options::ReaderOptions;
 
 /// What the user chooses. The specification comes from `connection_specification.json`.
@@ -68,6 +69,8 @@ pub struct Dataset {
     pub path: String,
     /// How the files are read.
     pub options: ReaderOptions,
+    /// The same in the user's words.
+    pub reader: Reader,
     /// The field that tells new records from old ones.
     pub cursor_field: Option<String>,
     /// The fields that identify a record.
@@ -97,13 +100,15 @@ impl Config {
                 self.provider.storage
             )));
         }
-        let options = ReaderOptions::parse(self.reader_options.as_deref().unwrap_or_default(), format)?;
+        let reader = Reader { format: self.format, reader_options: self.reader_options.unwrap_or_default() };
+        let options = ReaderOptions::parse(&reader.reader_options, format)?;
         let named = |name: &String| !name.is_empty();
         Ok(Dataset {
             stream: self.dataset_name,
             format,
             path: path_of(&self.url)?,
             options,
+            reader,
             cursor_field: self.cursor_field.filter(named),
             primary_key: self.primary_key,
         })

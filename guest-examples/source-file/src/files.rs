@@ -66,8 +66,8 @@ pub fn open(file: &FoundFile) -> Result<(File, Version)> {
     let path = Path::new(&file.path);
     let opened = File::open(path).map_err(|error| failure("open", path, error))?;
     let metadata = opened.metadata().map_err(|error| failure("open", path, error))?;
-    if metadata.is_dir() {
-        return Err(config_error(format!("{} is a directory by now: check the option `url`.", file.path)));
+    if !metadata.is_file() {
+        return Err(config_error(format!("{} is no regular file: check the option `url`.", file.path)));
     }
     Ok((opened, version(path, &metadata)?))
 }

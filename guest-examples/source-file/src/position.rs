@@ -1,7 +1,7 @@
 //! Where a stream stands: the state, and which files a read has still to look at. Touches no file.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -56,8 +56,19 @@ struct Reading {
     file: String,
     #[serde(flatten)]
     version: Version,
+    /// What else the place depends on.
+    reader: Reader,
     offset: u64,
     line: u64,
+}
+
+/// How files are read, as the user says it: with another encoding, say, a place in a file is another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reader {
+    /// The option `format`.
+    pub format: String,
+    /// The option `reader_options`.
+    pub reader_options: String,
 }
 
 impl Position {
@@ -100,15 +111,22 @@ impl Position {
         }
     }
 
-    /// How far a file of this version has been read: the place in its content, and the line.
-    pub fn place_in(&self, path: &str, version: &Version) -> Option<(u64, u64)> {
+    /// Whether a file has been read in part.
+    pub fn is_in(&self, file: &FoundFile) -> bool {
+        self.reading.as_ref().is_some_and(|reading| reading.file == file.path)
+    }
+
+    /// How far a file of this version has been read by this reader: the place in its content, and the line.
+    pub fn place_in(&self, path: &str, version: &Version, reader: &Reader) -> Option<(u64, u64)> {
         let reading = self.reading.as_ref()?;
-        (reading.file == path && reading.version == *version).then_some((reading.offset, reading.line))
+        let is_same = reading.file == path && reading.version == *version && reading.reader == *reader;
+        is_same.then_some((reading.offset, reading.line))
     }
 
     /// A file has been read up to this place.
-    pub fn read_up_to(&mut self, path: &str, version: &Version, (offset, line): (u64, u64)) {
-        self.reading = Some(Reading { file: path.to_owned(), version: version.clone(), offset, line });
+    pub fn read_up_to(&mut self, path: &str, version: &Version, reader: &Reader, (offset, line): (u64, u64)) {
+        let (version, reader) = (version.clone(), reader.clone());
+        self.reading = Some(Reading { file: path.to_owned(), version, reader, offset, line });
     }
 
     /// A file has been read whole.
@@ -136,7 +154,7 @@ impl Position {
     pub fn complete(&mut self, files: &[FoundFile]) {
         self.complete = true;
         self.reading = None;
-        let there: std::collections::HashSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+        let there: HashSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
         self.files.retain(|path, _| there.contains(path.as_str()));
         if let Some(highest) = self.highest.take() {
             // It is greater than the one before: only greater ones were written, or those of a first read.
@@ -254,16 +272,21 @@ mod tests {
         position.done("/data/a.csv", file("a", 5, 12).version);
         position.saw(&cursor, "7".into());
         let version = file("b", 6, 99).version;
-        position.read_up_to("/data/b.csv", &version, (40, 3));
+        let reader = Reader { format: "csv".into(), reader_options: "{}".into() };
+        position.read_up_to("/data/b.csv", &version, &reader, (40, 3));
         assert_eq!(
             serde_json::to_value(&position).unwrap(),
             json!({
                 "mode": "incremental", "complete": false, "cursor_field": "id", "highest": "7",
                 "files": {"/data/a.csv": {"modified": "2026-01-01T00:00005Z", "size": 12}},
-                "reading": {"file": "/data/b.csv", "modified": "2026-01-01T00:00006Z", "size": 99, "offset": 40, "line": 3},
+                "reading": {"file": "/data/b.csv", "modified": "2026-01-01T00:00006Z", "size": 99,
+                    "reader": {"format": "csv", "reader_options": "{}"}, "offset": 40, "line": 3},
             })
         );
-        assert_eq!(position.place_in("/data/b.csv", &version), Some((40, 3)));
-        assert_eq!(position.place_in("/data/b.csv", &file("b", 7, 99).version), None);
+        assert_eq!(position.place_in("/data/b.csv", &version, &reader), Some((40, 3)));
+        assert_eq!(position.place_in("/data/b.csv", &file("b", 7, 99).version, &reader), None);
+        assert_eq!(position.place_in("/data/a.csv", &version, &reader), None);
+        let latin1 = Reader { reader_options: "{\"encoding\": \"latin1\"}".into(), ..reader };
+        assert_eq!(position.place_in("/data/b.csv", &version, &latin1), None);
     }
 }

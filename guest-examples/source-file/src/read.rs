@@ -58,7 +58,9 @@ struct Read<'a> {
 impl Read<'_> {
     fn files(&mut self, files: &[FoundFile]) -> Result<()> {
         let mut done = 0;
-        for file in files {
+        // The one that is read in part comes first, for there is one place only to go on at.
+        let (begun, others): (Vec<_>, Vec<_>) = files.iter().partition(|file| self.position.is_in(file));
+        for file in begun.into_iter().chain(others) {
             if self.position.is_done(file) {
                 done += 1;
                 continue;
@@ -95,7 +97,7 @@ impl Read<'_> {
 
     fn records(&mut self, records: &mut Records, path: &str, version: &Version) -> Result<(), Stop> {
         let mut counted = records.next_place().0;
-        if let Some(place) = self.position.place_in(path, version) {
+        if let Some(place) = self.position.place_in(path, version, &self.dataset.reader) {
             if !records.go_on_at(place)? {
                 let what = "the file has no such place, where the state says that it was read up to. Clear the data of the \
                             connection and sync again.";
@@ -110,7 +112,7 @@ impl Read<'_> {
                 Ok(Some(record)) => record,
                 Ok(None) => break,
                 Err(problem) => {
-                    self.position.read_up_to(path, version, before);
+                    self.position.read_up_to(path, version, &self.dataset.reader, before);
                     return Err(problem.into());
                 }
             };
@@ -118,7 +120,7 @@ impl Read<'_> {
                 Ok(()) => {}
                 Err(WriteError::Failure(failure)) => return Err(failure.into()),
                 Err(WriteError::Cursor(why)) => {
-                    self.position.read_up_to(path, version, before);
+                    self.position.read_up_to(path, version, &self.dataset.reader, before);
                     let field = self.cursor.as_ref().map_or("", |cursor| &cursor.field);
                     let what = format!("the cursor {why}. Correct it, or choose another cursor_field.");
                     return Err(Problem::new(records.line(), what).at(Column::Named(field.to_owned())).into());
@@ -128,7 +130,7 @@ impl Read<'_> {
             if place.0 - counted >= STATE_IN_FILE {
                 self.since_state += place.0 - counted;
                 counted = place.0;
-                self.position.read_up_to(path, version, place);
+                self.position.read_up_to(path, version, &self.dataset.reader, place);
                 self.state_if_due(STATE_IN_FILE)?;
             }
         }

@@ -251,6 +251,54 @@ fn a_file_that_changes_in_an_interrupted_read_comes_from_its_start() {
 }
 
 #[test]
+fn another_encoding_begins_the_file_anew() {
+    let files = Files::new();
+    let mut content = b"id,n\n1,\xc3\xa9\n2,x\n".to_vec();
+    files.write("a.csv", &content, 1);
+    let config = files.config("a.csv", "csv", json!({}));
+    let catalog = catalog(&config, "full_refresh");
+    content.extend(b"3,\xe9\n");
+    files.write("a.csv", &content, 2);
+    let first = read(&config, &catalog, None);
+    assert!(first.result.as_ref().unwrap_err().message.contains("line 4, column 3: a byte is not UTF-8"));
+    assert_eq!(ids(&first), [1, 2]);
+    let config = files.config("a.csv", "csv", json!({"reader_options": "{\"encoding\": \"latin1\"}"}));
+    let second = read(&config, &catalog, first.checkpoints("rows").last());
+    assert_eq!(ids(&second), [1, 2, 3]);
+    assert_eq!(second.records("rows")[2]["n"], "é");
+}
+
+#[test]
+fn a_record_that_has_no_end_is_told() {
+    let long = "x".repeat(3 << 20);
+    for (format, content) in [
+        ("csv", format!("id\n1\n\"{long}")),
+        ("jsonl", format!("{{\"id\":1}}\n{{\"id\":\"{long}")),
+        ("json", format!("[{{\"id\":1}},\n{{\"id\":\"{long}")),
+    ] {
+        let files = Files::new();
+        files.write("long", content, 1);
+        let failure = check(&files.config("long", format, json!({}))).unwrap_err();
+        assert!(failure.message.contains("one record is longer than 1 MiB"), "{failure}");
+        assert!(failure.message.contains(if format == "csv" { "line 3" } else { "line 2" }), "{failure}");
+    }
+}
+
+#[test]
+fn the_file_that_was_interrupted_comes_first() {
+    let (name, format, content) = contents(0..100).swap_remove(0);
+    let files = Files::new();
+    files.write(name, &content, 10);
+    let config = files.config("*.csv", format, json!({}));
+    let catalog = catalog(&config, "incremental");
+    let first = Host::new().interrupting_after(9, Interruption::Cancelled).read::<FileSource>(&config, &catalog);
+    let covered = covered(&first) as u64;
+    files.write("older.csv", "id,text\n500,x\n", 1);
+    let second = read(&config, &catalog, first.checkpoints("rows").last());
+    assert_eq!(ids(&second), (covered..100).chain([500]).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_cursor_moves_on_when_all_was_read_and_not_before() {
     let files = Files::new();
     // Not sorted: the greatest comes first.
