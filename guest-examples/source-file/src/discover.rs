@@ -19,6 +19,8 @@ const DISCOVERED_BYTES: u64 = 64 * 1024 * 1024;
 const CHECKED_BYTES: u64 = 1024 * 1024;
 /// A file that is looked at is looked at for so much at least.
 const LEAST_BYTES: u64 = 256 * 1024;
+/// To open a file takes as long as to read so much of it.
+const OPENED_BYTES: u64 = 4 * 1024;
 
 /// Reads the start of the files.
 pub fn check(dataset: &Dataset) -> Result<()> {
@@ -65,16 +67,17 @@ fn properties(dataset: &Dataset, budget: u64) -> Result<Map<String, Value>> {
     let mut sample = Sample::default();
     let mut left = budget;
     let mut looked_at = 0;
-    for (index, file) in files.iter().enumerate() {
+    // The newest have the fields that were added last.
+    for (index, file) in files.iter().rev().enumerate() {
         if left == 0 {
             break;
         }
         let share = (left / (files.len() - index) as u64).max(LEAST_BYTES);
         let looked = sample.look_at(dataset, file, share)?;
-        left = left.saturating_sub(looked);
+        left = left.saturating_sub(looked.max(OPENED_BYTES));
         looked_at += 1;
     }
-    log::info!("The fields were found in {looked_at} of {} files, in {} bytes of content.", files.len(), budget - left);
+    log::info!("The fields were found in {looked_at} of {} files.", files.len());
     if !sample.has_content {
         return Err(config_error(format!(
             "{} is empty, so no field is known: put a file there that has {}.",

@@ -77,7 +77,7 @@ pub fn failure(action: &str, path: &Path, error: io::Error) -> Failure {
     let path = path.display();
     let failure = match error.kind() {
         _ if is_missing(&error) => {
-            config_error(format!("There is no file {path}: check the option `url`. {WHAT_IS_SEEN}"))
+            config_error(format!("There is no file or directory {path}: check the option `url`. {WHAT_IS_SEEN}"))
         }
         ErrorKind::PermissionDenied => config_error(format!(
             "Can not {action} {path}: it is not permitted. Let the user that runs the connector read it. {WHAT_IS_SEEN}"
@@ -90,12 +90,12 @@ pub fn failure(action: &str, path: &Path, error: io::Error) -> Failure {
 const WHAT_IS_SEEN: &str = "A connector sees /airbyte, which --airbyte-dir DIRECTORY is, and directories that are shown to \
                             it with --mount DIRECTORY:/data; symbolic links that lead out of them lead nowhere.";
 
-/// What is outside of all directories that a guest was given is not there either.
+/// What is outside of all directories that a guest was given is not there either: what a link or `..` leads to, too.
 fn is_missing(error: &io::Error) -> bool {
     #[cfg(target_os = "wasi")]
-    const NOT_CAPABLE: i32 = 76;
+    const NOT_PERMITTED: i32 = 63;
     #[cfg(target_os = "wasi")]
-    if error.raw_os_error() == Some(NOT_CAPABLE) {
+    if error.raw_os_error() == Some(NOT_PERMITTED) {
         return true;
     }
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
@@ -239,12 +239,12 @@ mod tests {
     fn what_is_not_there_is_named_with_what_to_do() {
         let root = tree(&["empty/.hidden"]);
         for (path, words) in [
-            ("missing.csv", "There is no file"),
-            ("missing/*.csv", "There is no file"),
+            ("missing.csv", "There is no file or directory"),
+            ("missing/*.csv", "There is no file or directory"),
             ("*.csv", "No file matches"),
             ("empty", "There is no file in the directory"),
             ("a/[", "pattern"),
-            ("empty/.hidden/x", "There is no file"),
+            ("empty/.hidden/x", "There is no file or directory"),
         ] {
             let failure = names(&root, path).unwrap_err();
             assert!(failure.message.contains(words), "{path}: {failure}");

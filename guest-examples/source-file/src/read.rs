@@ -154,7 +154,9 @@ impl Read<'_> {
     }
 
     fn state_if_due(&mut self, after: u64) -> Result<()> {
-        if self.since_state >= after.max(self.position.weight() * CONTENT_TO_STATE) { self.state() } else { Ok(()) }
+        // The weight takes a look at every file: not for each small one.
+        let is_due = self.since_state >= after && self.since_state >= self.position.weight() * CONTENT_TO_STATE;
+        if is_due { self.state() } else { Ok(()) }
     }
 
     fn state(&mut self) -> Result<()> {

@@ -398,7 +398,7 @@ fn a_check_says_what_does_not_work() {
         assert_eq!(check(&good), Ok(()), "{good}");
     }
     for (config, words) in [
-        (config("missing.csv", "csv"), "There is no file"),
+        (config("missing.csv", "csv"), "There is no file or directory"),
         (config("*.txt", "csv"), "No file matches"),
         (config("directory", "csv"), "There is no file in the directory"),
         (config("empty.csv", "csv"), "is empty"),
