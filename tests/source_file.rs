@@ -8,6 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::harness::{Airlock, Finished, Workspace, connector};
@@ -430,4 +431,34 @@ fn a_large_file_takes_no_memory_and_states_come_on_the_way() {
         let peak = peak.unwrap();
         assert!(peak < 48 << 10, "{name}: {peak} KiB");
     }
+}
+
+#[test]
+fn a_sync_that_was_stopped_goes_on_in_the_middle_of_the_file() {
+    let mounted = Mounted::new();
+    let row = |id: u64| format!("{id},\"{}\"", "y".repeat(200));
+    let records = write_large(&mounted.path("large.csv"), 40 << 20, "id,text\n", "\n", row, "\n");
+    let config = config("/data/large.csv", "csv");
+    let catalog = configured(&mounted.discover(&config), "full_refresh");
+    let run = mounted.run("read", &config).option("--catalog", mounted.workspace.json("catalog.json", &catalog));
+    let mut child = run.spawn();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let (mut seen, mut state) = (0, None);
+    let mut line = Vec::new();
+    while stdout.read_until(b'\n', &mut line).unwrap() > 0 {
+        seen += u64::from(line.starts_with(b"{\"type\":\"RECORD\""));
+        if line.starts_with(b"{\"type\":\"STATE\"") {
+            if state.is_none() {
+                // Another 24 MiB are to come: it is in the middle of its work.
+                kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+            }
+            state = Some((seen, serde_json::from_slice::<Value>(&line).unwrap()["state"].clone()));
+        }
+        line.clear();
+    }
+    assert!(!child.wait().unwrap().success(), "it was stopped");
+    let (covered, state) = state.unwrap();
+    assert!(state["stream"]["stream_state"]["reading"]["offset"].as_u64().unwrap() >= 16 << 20, "{state}");
+    let rest = ids(&mounted.read_with(&config, &catalog, Some(&[state])).exits(0));
+    assert!(rest.into_iter().eq(covered..records), "every record behind the {covered}th, once");
 }
