@@ -209,7 +209,8 @@ struct Decoded<R> {
 
 impl<R: Read> Decoded<R> {
     fn new(inner: R, encoding: &'static Encoding) -> Self {
-        let decoder = encoding.new_decoder_with_bom_removal();
+        // A byte order mark is surer than what the user says.
+        let decoder = encoding.new_decoder();
         Decoded { inner, decoder, encoding, raw: vec![0; 64 * 1024], start: 0, end: 0, ended: false, finished: false }
     }
 }

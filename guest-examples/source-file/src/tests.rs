@@ -82,10 +82,12 @@ fn contents(ids: std::ops::Range<u64>) -> Vec<(&'static str, &'static str, Vec<u
     let lines: String = objects.iter().map(|object| format!("{object}\n\n")).collect();
     let pretty = serde_json::to_string_pretty(&objects).unwrap();
     let utf16: Vec<u8> = csv.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big_endian: Vec<u8> = format!("\u{feff}{csv}").encode_utf16().flat_map(u16::to_be_bytes).collect();
     vec![
         ("a.csv", "csv", csv.clone().into_bytes()),
         ("a.csv.gz", "csv", gzip(csv.as_bytes())),
         ("utf16.csv", "csv", utf16),
+        ("utf16.csv", "csv", gzip(&big_endian)),
         ("a.jsonl", "jsonl", lines.clone().into_bytes()),
         // Two members, as `cat` makes them.
         ("b", "jsonl", [gzip(&lines.as_bytes()[..200]), gzip(&lines.as_bytes()[200..])].concat()),
@@ -436,6 +438,11 @@ fn the_specification_has_every_option() {
     let names = |properties: &Value| properties.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&specification["connectionSpecification"]["properties"]), names(&schema.as_value()["properties"]));
     assert_eq!(specification["connectionSpecification"]["required"], schema.as_value()["required"]);
+    let examples = &specification["connectionSpecification"]["properties"]["reader_options"]["examples"];
+    for example in examples.as_array().unwrap() {
+        let config = Files::new().config("a.csv", "csv", json!({"reader_options": example}));
+        serde_json::from_value::<Config>(config).unwrap().dataset().unwrap();
+    }
 }
 
 #[test]
