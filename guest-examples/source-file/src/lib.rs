@@ -53,7 +53,8 @@ impl Source for FileSource {
                 writer.complete()?;
             } else {
                 writer.fail(config_error(format!(
-                    "There is no stream {}: take it out of the catalog. The stream is {}, as the option `dataset_name` says.",
+                    "There is no stream {}: take it out of the catalog. The stream is {}, as the option `dataset_name` \
+                     says.",
                     stream.name(),
                     dataset.stream
                 )))?;

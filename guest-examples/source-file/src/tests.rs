@@ -334,7 +334,10 @@ fn a_cursor_moves_on_when_all_was_read_and_not_before() {
 #[test]
 fn fields_are_discovered_in_every_format() {
     let files = Files::new();
-    files.write("a.csv", "\u{feff}id,at,zip,big,empty,flag,day,mixed\n1,2024-01-01T00:00:00Z,007,99999999999999999999,,TRUE,2024-01-01,1\n2,,010,1,NA,false,,x\n", 1);
+    let content = "\u{feff}id,at,zip,big,empty,flag,day,mixed\n\
+        1,2024-01-01T00:00:00Z,007,99999999999999999999,,TRUE,2024-01-01,1\n\
+        2,,010,1,NA,false,,x\n";
+    files.write("a.csv", content, 1);
     let config = files.config("a.csv", "csv", json!({"primary_key": ["id"], "cursor_field": "at"}));
     let stream = discovered(&config).unwrap();
     let properties = &stream.json_schema["properties"];
