@@ -122,8 +122,8 @@ fn path_of(url: &str) -> Result<String> {
         Some(("file", path)) => path,
         Some((scheme, _)) if !scheme.contains('/') => {
             return Err(config_error(format!(
-                "The option `url` begins with {scheme}://, and connectors have no network yet: copy the files to where the \
-                 connector sees them, and give their path."
+                "The option `url` begins with {scheme}://, and connectors have no network yet: copy the files to \
+                 where the connector sees them, and give their path."
             )));
         }
         _ => url,

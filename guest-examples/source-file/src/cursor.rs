@@ -36,8 +36,8 @@ impl Cursor {
     pub fn new(field: &str, properties: Option<&Value>) -> Result<Cursor> {
         let Some(schema) = properties.and_then(|properties| properties.get(field)) else {
             return Err(config_error(format!(
-                "The cursor field \"{field}\" is not among the fields of the catalog: select it, or choose another in the \
-                 option `cursor_field`."
+                "The cursor field \"{field}\" is not among the fields of the catalog: select it, or choose another \
+                 in the option `cursor_field`."
             )));
         };
         let is_timestamp = schema.get("format").and_then(Value::as_str) == Some("date-time");

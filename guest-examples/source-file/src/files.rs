@@ -87,8 +87,8 @@ pub fn failure(action: &str, path: &Path, error: io::Error) -> Failure {
     failure.with_internal(error)
 }
 
-const WHAT_IS_SEEN: &str = "A connector sees /airbyte, which --airbyte-dir DIRECTORY is, and directories that are shown to \
-                            it with --mount DIRECTORY:/data; symbolic links that lead out of them lead nowhere.";
+const WHAT_IS_SEEN: &str = "A connector sees /airbyte, which --airbyte-dir DIRECTORY is, and directories that \
+                            are shown to it with --mount DIRECTORY:/data; symbolic links that lead out of them lead nowhere.";
 
 /// What is outside of all directories that a guest was given is not there either: what a link or `..` leads to, too.
 fn is_missing(error: &io::Error) -> bool {

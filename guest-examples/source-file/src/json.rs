@@ -224,8 +224,8 @@ impl JsonRecords {
             return not_utf8(self.line, object, error.valid_up_to());
         }
         let what = if error.is_eof() {
-            "the JSON object ends early: it is cut off, or goes on in the next line. If the file is one document, choose \
-             the format json."
+            "the JSON object ends early: it is cut off, or goes on in the next line. If the file is one document, \
+             choose the format json."
         } else {
             "this is no valid JSON from here on."
         };
@@ -415,7 +415,8 @@ mod tests {
         #[test]
         fn no_bytes_panic_and_pieces_make_no_difference(
             content in proptest::collection::vec(proptest::sample::select(vec![
-                &b"{\"a\":1}"[..], b"[", b"]", b",", b"{", b"}", b"\"", b"\\", b"\n", b" ", b"\r", b"\xff", b"1"]), 0..12),
+                &b"{\"a\":1}"[..], b"[", b"]", b",", b"{", b"}", b"\"", b"\\", b"\n", b" ", b"\r",
+                b"\xff", b"1"]), 0..12),
             piece in 1..9_usize,
         ) {
             let content = content.concat();

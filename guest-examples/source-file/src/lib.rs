@@ -2,7 +2,8 @@
 //!
 //! From the outside in: `config` and `reader_options` are what the user says, `files` knows which files there are,
 //! `discover` and `read` are the commands, `position` is the state and `cursor` what it may go by, `records` goes
-//! through one file, `csv` and `json` find records in what `bytes` makes of it, and `schema` and `timestamp` know types.
+//! through one file, `csv` and `json` find records in what `bytes` makes of it, and `schema` and `timestamp`
+//! know types.
 
 mod bytes;
 mod config;

@@ -174,7 +174,8 @@ impl Position {
             return;
         }
         log::warn!(
-            "There are more than {MOST_FILES} files: of those that the state does not list, only newer ones will be read."
+            "There are more than {MOST_FILES} files: of those that the state does not list, only newer ones will be \
+             read."
         );
         let mut by_age: Vec<Forgotten> = self
             .files

@@ -99,8 +99,8 @@ impl Read<'_> {
         let mut counted = records.next_place().0;
         if let Some(place) = self.position.place_in(path, version, &self.dataset.reader) {
             if !records.go_on_at(place)? {
-                let what = "the file has no such place, where the state says that it was read up to. Clear the data of the \
-                            connection and sync again.";
+                let what = "the file has no such place, where the state says that it was read up to. Clear the data \
+                            of the connection and sync again.";
                 return Err(Problem::new(place.1, what).into());
             }
             counted = place.0;

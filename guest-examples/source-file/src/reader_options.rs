@@ -77,8 +77,8 @@ impl ReaderOptions {
         let known = if format == Format::Csv { &CSV_OPTIONS[..] } else { &JSON_OPTIONS[..] };
         if let Some(unknown) = options.keys().find(|name| !known.contains(&name.as_str())) {
             return Err(config_error(format!(
-                "`reader_options` has the option `{unknown}`, which this connector does not have for the format {}: take \
-                 it out. There are {}.",
+                "`reader_options` has the option `{unknown}`, which this connector does not have for the format {}: \
+                 take it out. There are {}.",
                 format.name(),
                 known.join(", ")
             )));

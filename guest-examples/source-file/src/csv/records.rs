@@ -68,7 +68,7 @@ impl ColumnType {
 pub struct Nulls {
     /// Words of the user's.
     pub words: HashSet<Vec<u8>>,
-    /// Whether pandas' words are nulls: in all columns if true, in none if false, in those that are no text if not said.
+    /// Whether pandas' words are nulls: in all columns, in none, or if not said in those that are no text.
     pub pandas: Option<bool>,
     /// Whether there are nulls at all.
     pub none: bool,

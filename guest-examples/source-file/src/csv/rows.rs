@@ -233,8 +233,8 @@ impl Rows {
                 place.end = end;
                 at = end + 1;
                 if data.get(at).is_some_and(|byte| *byte != delimiter && *byte != b'\n' && *byte != b'\r') {
-                    let what = "there is text behind a closing quote. Double the quotes within quotes, or set quotechar, \
-                                escapechar or \"quoting\": 3 in reader_options.";
+                    let what = "there is text behind a closing quote. Double the quotes within quotes, or set \
+                                quotechar, escapechar or \"quoting\": 3 in reader_options.";
                     return Err(Problem::new(self.line + lines_in(&data[..at]), what).at(self.column_of(data, at)));
                 }
             } else {
