@@ -3,11 +3,16 @@
 
 mod bench;
 mod build;
+mod busybox;
+mod cache;
+mod clients;
 mod command;
+mod debian;
 mod debian_rust;
 mod demo;
 mod dist;
 mod guest_toolchain;
+mod python_clients;
 mod test;
 
 use std::process::ExitCode;
@@ -33,6 +38,7 @@ enum Task {
     /// Check everything: formatting, build, clippy, documentation, unit tests, tests through the binary
     ///
     /// What fails does not stop what can still be checked; a summary at the end names it, and the exit code is 1.
+    /// Without a network, AIRLOCK_CLIENTS=none leaves out the tests that run other people's clients.
     Test,
 
     /// Measure the host beside native programs that do the same work
@@ -54,6 +60,13 @@ enum Task {
     /// rustup cannot download, Debian's rustc is unpacked into the user's cache directory (below airlock/), once;
     /// nothing is installed on the system. AIRLOCK_GUEST_TOOLCHAIN=rustup or =debian allows only that one.
     Toolchain(ToolchainArguments),
+
+    /// Fetch the clients that the tests run, and say where they are
+    ///
+    /// PyAirbyte and others from PyPI (1 GB), and busybox where it is not installed, go to the user's cache directory
+    /// (below airlock/), once; nothing is installed on the system. What is printed is for a shell:
+    /// eval "$(cargo xtask clients)". The environment variable AIRLOCK_CLIENTS=none makes `cargo xtask test` go without.
+    Clients,
 }
 
 #[derive(Args)]
@@ -110,6 +123,7 @@ fn main() -> ExitCode {
             test_guests: !only.host,
             locked: false,
         }),
+        Task::Clients => clients::print(),
         Task::Toolchain(arguments) => guest_toolchain::print(arguments.env),
     };
     match result {

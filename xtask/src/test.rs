@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::clients::{self, Clients};
 use crate::{bench, build, command, dist, heading};
 
 /// One check.
@@ -19,7 +20,10 @@ struct Check {
 enum Work {
     Build,
     Benchmark,
+    Clients,
     Command(Command),
+    /// The tests through the binary, among others: they run the clients.
+    TestsWithClients(Command),
 }
 
 /// How a check ended.
@@ -27,6 +31,7 @@ enum Outcome {
     Passed(Duration),
     Failed(Duration),
     NotRun,
+    LeftOut,
 }
 
 /// As large as shows that the benchmark works and that the yardstick still does the host's work. It judges no speed: other
@@ -36,13 +41,20 @@ const SMALL_BENCHMARK: bench::Options =
 
 /// Runs all checks; an error that names the failed ones.
 pub fn run() -> Result<()> {
+    let left_out = clients::are_left_out()?;
     let mut build_failed = false;
+    let mut clients = None;
     let mut outcomes = Vec::new();
     for check in checks() {
         heading(check.name);
         if check.needs_build && build_failed {
             println!("Not run: the build failed.");
             outcomes.push((check.name, Outcome::NotRun));
+            continue;
+        }
+        if matches!(check.work, Work::Clients) && left_out {
+            println!("Left out, with the tests that run them, as AIRLOCK_CLIENTS=none says.");
+            outcomes.push((check.name, Outcome::LeftOut));
             continue;
         }
         let start = Instant::now();
@@ -52,10 +64,9 @@ pub fn run() -> Result<()> {
                 build::run(&build::Selection { host: true, connectors: true, test_guests: true, locked: true })
             }
             Work::Benchmark => bench::run(SMALL_BENCHMARK),
-            Work::Command(mut command) => {
-                println!("$ {}", command::display_with_environment(&command));
-                command::run(&mut command)
-            }
+            Work::Clients => Clients::ensure().map(|found| clients = Some(found)),
+            Work::Command(command) => run_command(command),
+            Work::TestsWithClients(command) => run_command(with_clients(command, clients.as_ref())),
         };
         outcomes.push((
             check.name,
@@ -71,6 +82,20 @@ pub fn run() -> Result<()> {
     }
     heading("Summary");
     summarize(&outcomes)
+}
+
+fn run_command(mut command: Command) -> Result<()> {
+    println!("$ {}", command::display_with_environment(&command));
+    command::run(&mut command)
+}
+
+/// The tests learn where the clients are; without clients, the others still run.
+fn with_clients(mut command: Command, clients: Option<&Clients>) -> Command {
+    match clients {
+        Some(clients) => command.envs(clients.environment()),
+        None => command.args(["--", "--skip", "airbyte_clients::"]),
+    };
+    command
 }
 
 /// The order: what is quick first, and what needs the host's dependencies together.
@@ -112,9 +137,10 @@ fn checks() -> Vec<Check> {
     vec![
         check("Formatting", command(&["fmt", "--all", "--check"])),
         Check { name: "Build", work: Work::Build, needs_build: false },
+        Check { name: "Other people's clients for the tests", work: Work::Clients, needs_build: false },
         Check {
             name: "Unit tests, examples in the documentation, and the tests through the binary",
-            work: Work::Command(tests),
+            work: Work::TestsWithClients(tests),
             needs_build: true,
         },
         check("Unit tests of the host", host_tests),
@@ -135,6 +161,7 @@ fn summarize(outcomes: &[(&'static str, Outcome)]) -> Result<()> {
                 failed.push(*name);
             }
             Outcome::NotRun => println!("not run  {name}"),
+            Outcome::LeftOut => println!("LEFT OUT {name}, and the tests that run them (AIRLOCK_CLIENTS=none)"),
         }
     }
     if !failed.is_empty() {
@@ -148,6 +175,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn tests_that_run_clients_are_told_where_they_are_or_skipped() {
+        let command = with_clients(Command::new("tests"), None);
+        assert_eq!(command::display(&command), "tests -- --skip airbyte_clients::");
+    }
+
+    #[test]
     fn the_summary_fails_and_names_each_failure() {
         let passed = || Outcome::Passed(Duration::from_secs(1));
         let failed = || Outcome::Failed(Duration::from_secs(1));
@@ -157,5 +190,6 @@ mod tests {
         // What was not run is never the only thing wrong: the build failed before it.
         let error = summarize(&[("build", failed()), ("tests", Outcome::NotRun)]);
         assert_eq!(error.expect_err("one failed").to_string(), "failed: build");
+        summarize(&[("build", passed()), ("clients", Outcome::LeftOut)]).expect("leaving out is no failure");
     }
 }
