@@ -1,5 +1,6 @@
 //! Airlock through the door its users use: the built binary, real components, real files and pipes.
 
+mod airbyte_clients;
 mod commands;
 mod contract;
 mod crash_safety;
@@ -13,6 +14,7 @@ mod files;
 mod harness;
 mod scale;
 mod source_e2e_test;
+mod pods;
 mod source_faker;
 mod source_file;
 mod table;

@@ -87,10 +87,14 @@ fn install(python: &Python, directory: &Path) -> Result<()> {
     fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
     let installer = directory.join("installer");
     python.make_environment(&installer, true)?;
-    command::output(pip(&installer).arg(UV)).context(
-        "cannot install from PyPI.\nhint: `pip download uv` must work on this machine (pip's own configuration and the \
-         usual proxy variables are honoured); without a network, AIRLOCK_CLIENTS=none leaves these tests out",
-    )?;
+    if let Err(error) = command::output(pip(&installer).arg(UV)) {
+        cache::remove(directory)?;
+        bail!(
+            "cannot install from PyPI: {error:#}\n\
+             hint: `pip download uv` must work on this machine; without a network, AIRLOCK_CLIENTS=none leaves these \
+             tests out"
+        );
+    }
     for (name, pins) in ENVIRONMENTS {
         let environment = directory.join(name);
         let list = directory.join(format!("{name}.txt"));
@@ -108,7 +112,7 @@ fn install(python: &Python, directory: &Path) -> Result<()> {
             eprintln!("{error:#}\nThat was uv; pip, which has its own configuration, may do better, in some minutes");
             python.make_environment(&environment, true)?;
             command::output(pip(&environment).args(["--no-deps", "--requirement"]).arg(&list)).with_context(|| {
-                format!("cannot install the packages of xtask/python/{name}.txt from PyPI, by uv or by pip")
+                format!("cannot install the packages of xtask/python/{name}.txt from PyPI, neither by uv nor by pip")
             })?;
         }
     }

@@ -1,0 +1,325 @@
+//! As the platform runs a connector in a pod: a shell starts the words of AIRBYTE_ENTRYPOINT, with files in the working
+//! directory for what goes in, named pipes for what comes out, and files again for how it ended.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use serde_json::{Value, json};
+
+use crate::harness::lines::{record_line, state_line, status_line};
+use crate::harness::workspace::configured_catalog;
+use crate::harness::{Workspace, airlock_binary, connector, dist, protocol, test_guest};
+
+/// What the platform starts in place of an image's own entrypoint. COMMAND is a line with the connector's redirections.
+const WRAPPER: &str = r#"
+echo "Using AIRBYTE_ENTRYPOINT: $AIRBYTE_ENTRYPOINT"
+(
+    COMMAND
+) &
+connector=$!
+(
+    while [ ! -f TERMINATED ]; do
+        sleep 1
+    done
+    kill $connector
+) &
+watcher=$!
+wait $connector
+code=$?
+echo $code > code.unfinished
+mv code.unfinished exitCode.txt
+kill $watcher 2> /dev/null
+exit $code
+"#;
+
+/// What the platform gives every container of a sync, as far as a connector could care.
+const ENVIRONMENT: [(&str, &str); 8] = [
+    ("WORKER_JOB_ID", "7"),
+    ("WORKER_JOB_ATTEMPT", "0"),
+    ("DEPLOYMENT_MODE", "OSS"),
+    ("DATA_CHANNEL_MEDIUM", "STDIO"),
+    ("DATA_CHANNEL_FORMAT", "JSONL"),
+    ("USE_STREAM_CAPABLE_STATE", "true"),
+    ("LOG_LEVEL", "info"),
+    ("JAVA_OPTS", "-XX:+ExitOnOutOfMemoryError"),
+];
+
+/// A shell of an image, and its PATH, where `sleep` and `mv` must be.
+pub struct Shell {
+    pub program: PathBuf,
+    pub path: PathBuf,
+}
+
+/// A pod of one container, whose working directory is the workspace.
+struct Pod<'a> {
+    shell: &'a Shell,
+    entrypoint: String,
+    workspace: Workspace,
+}
+
+/// How a pod ended.
+struct Ended {
+    code: Option<i32>,
+    /// What the platform reads from the named pipe, or from jobOutput.json.
+    messages: Vec<Value>,
+    /// What the connector said on stderr, which the platform shows as errors.
+    stderr: String,
+    /// What the container printed.
+    printed: String,
+    exit_code_file: String,
+}
+
+impl Ended {
+    #[track_caller]
+    fn expect_code(self, code: i32) -> Vec<Value> {
+        assert_eq!(self.code, Some(code), "{}{:?}", self.stderr, self.messages);
+        assert_eq!(self.exit_code_file.trim(), code.to_string());
+        assert_eq!(self.stderr, "");
+        assert!(self.printed.starts_with("Using AIRBYTE_ENTRYPOINT: /"), "{}", self.printed);
+        self.messages
+    }
+}
+
+impl<'a> Pod<'a> {
+    fn new(shell: &'a Shell, connector: &Path) -> Pod<'a> {
+        let workspace = Workspace::new();
+        // Words, which the shell splits.
+        let airbyte = workspace.directory("airbyte");
+        let entrypoint = format!(
+            "{} --connector {} --airbyte-dir {}",
+            airlock_binary().display(),
+            connector.display(),
+            airbyte.display()
+        );
+        Pod { shell, entrypoint, workspace }
+    }
+
+    fn with(self, name: &str, content: &Value) -> Self {
+        self.workspace.json(name, content);
+        self
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.workspace.path().join(name)
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(&self.shell.program);
+        command
+            .args(["-c", &WRAPPER.replace("COMMAND", line)])
+            .current_dir(self.workspace.path())
+            .env_clear()
+            .env("PATH", &self.shell.path)
+            .env("XDG_CACHE_HOME", dist().join("test-cache"))
+            .env("AIRBYTE_ENTRYPOINT", &self.entrypoint)
+            .envs(ENVIRONMENT)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// `spec`, `check` or `discover`: the platform reads a file once the container has ended.
+    fn run(&self, command: &str) -> Ended {
+        let config = self.file("connectionConfiguration.json");
+        let options = if command == "spec" { String::new() } else { format!("--config {}", config.display()) };
+        let line =
+            format!("eval \"$AIRBYTE_ENTRYPOINT {command} {options}\" > {}", self.file("jobOutput.json").display());
+        let output = self.command(&line).output().expect("the shell starts");
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let output_file = fs::read(self.file("jobOutput.json")).unwrap_or_default();
+        self.ended(output.status, protocol::messages(&output_file), stderr, printed)
+    }
+
+    /// `read`: the platform reads named pipes.
+    fn read(&self) -> Ended {
+        let state = self.file("inputState.json");
+        let state = if state.is_file() { format!("--state {}", state.display()) } else { String::new() };
+        self.sync(&format!("read {} {state}", self.sync_options()), "2> stderr > stdout", None, |_| {})
+    }
+
+    /// `write`: the platform writes to one as well.
+    fn write(&self, input: &str) -> Ended {
+        let command = format!("write {}", self.sync_options());
+        self.sync(&command, "2> stderr > stdout < stdin", Some(input), |_| {})
+    }
+
+    fn sync_options(&self) -> String {
+        let (config, catalog) = (self.file("connectorConfig.json"), self.file("catalog.json"));
+        format!("--config {} --catalog {}", config.display(), catalog.display())
+    }
+
+    fn sync(
+        &self,
+        command: &str,
+        redirections: &str,
+        input: Option<&str>,
+        mut on_line: impl FnMut(&str) + Send,
+    ) -> Ended {
+        let pipes = ["stderr", "stdout", "stdin"].map(|name| self.file(name));
+        for pipe in &pipes {
+            mknodat(CWD, pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a named pipe");
+        }
+        let line = format!("eval \"$AIRBYTE_ENTRYPOINT {command}\" {redirections}");
+        let shell = self.command(&line).spawn().expect("the shell starts");
+        let over = AtomicBool::new(false);
+        let (opened, all_opened) = mpsc::channel();
+        let (stdout, stderr, output) = thread::scope(|scope| {
+            let [stderr, stdout, stdin] = &pipes;
+            let on_line = &mut on_line;
+            let over = &over;
+            let platform = scope.spawn(move || {
+                // The order in which the platform opens them: each waits for the connector's side.
+                let mut stderr = File::open(stderr).unwrap();
+                let stderr = scope.spawn(move || {
+                    let mut text = String::new();
+                    stderr.read_to_string(&mut text).unwrap();
+                    text
+                });
+                let stdout = File::open(stdout).unwrap();
+                let stdout = scope.spawn(move || {
+                    let mut text = String::new();
+                    let mut lines = BufReader::new(stdout);
+                    // Once the container is gone, nobody reads what a connector without it still has to say.
+                    while !over.load(Ordering::Relaxed) {
+                        let start = text.len();
+                        if lines.read_line(&mut text).unwrap() == 0 {
+                            break;
+                        }
+                        on_line(&text[start..]);
+                    }
+                    text
+                });
+                let stdin = input.map(|_| OpenOptions::new().write(true).open(stdin).unwrap());
+                opened.send(()).unwrap();
+                if let (Some(mut stdin), Some(input)) = (stdin, input) {
+                    // It may end without reading it all.
+                    let _ = stdin.write_all(input.as_bytes());
+                }
+                (stdout.join().unwrap(), stderr.join().unwrap())
+            });
+            let output = shell.wait_with_output().unwrap();
+            if self.file("TERMINATED").exists() {
+                over.store(true, Ordering::Relaxed);
+            }
+            // If the shell ended without opening them, the platform's side waits for ever: this lets it go on.
+            let other_ends = pipes.each_ref().map(|pipe| OpenOptions::new().read(true).write(true).open(pipe).unwrap());
+            all_opened.recv().unwrap();
+            drop(other_ends);
+            let (stdout, stderr) = platform.join().unwrap();
+            (stdout, stderr, output)
+        });
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let stderr = stderr + &String::from_utf8(output.stderr).unwrap();
+        self.ended(output.status, protocol::messages(stdout.as_bytes()), stderr, printed)
+    }
+
+    fn ended(&self, status: ExitStatus, messages: Vec<Value>, stderr: String, printed: String) -> Ended {
+        let exit_code_file = fs::read_to_string(self.file("exitCode.txt")).unwrap_or_default();
+        Ended { code: status.code(), messages, stderr, printed, exit_code_file }
+    }
+}
+
+fn count(messages: &[Value], kind: &str) -> usize {
+    messages.iter().filter(|message| message["type"] == kind).count()
+}
+
+/// Every command of a source and of a destination.
+pub fn every_command_runs(shell: &Shell) {
+    let config = json!({"count": 50, "seed": 1, "records_per_slice": 20, "always_updated": false});
+    let pod = || Pod::new(shell, &connector("source-faker")).with("connectionConfiguration.json", &config);
+    assert_eq!(count(&pod().run("spec").expect_code(0), "SPEC"), 1);
+    assert_eq!(count(&pod().run("check").expect_code(0), "CONNECTION_STATUS"), 1);
+    assert_eq!(count(&pod().run("discover").expect_code(0), "CATALOG"), 1);
+    let wrong = pod().with("connectionConfiguration.json", &json!({"count": "many"}));
+    let messages = wrong.run("check").expect_code(0);
+    assert_eq!(messages[0]["connectionStatus"]["status"], "FAILED");
+
+    let catalog = configured_catalog(&["users", "products"]);
+    let source = || {
+        let pod = Pod::new(shell, &connector("source-faker"));
+        pod.with("connectorConfig.json", &config).with("catalog.json", &catalog)
+    };
+    let read = source().read().expect_code(0);
+    assert_eq!((count(&read, "RECORD"), count(&read, "STATE")), (100, 4));
+    let states = read.iter().filter(|message| message["type"] == "STATE").map(|message| message["state"].clone());
+    let again = source().with("inputState.json", &states.collect()).read().expect_code(0);
+    assert_eq!(count(&again, "RECORD"), 0);
+
+    let destination = Pod::new(shell, &connector("destination-local-json"))
+        .with("connectorConfig.json", &json!({"destination_path": "/local/out"}))
+        .with("catalog.json", &catalog);
+    let input: String = read.iter().map(|message| format!("{message}\n")).collect();
+    let echoed = destination.write(&input).expect_code(0);
+    assert_eq!(count(&echoed, "STATE"), 4);
+    let written = fs::read_to_string(destination.file("airbyte/local/out/_airbyte_raw_users.jsonl")).unwrap();
+    assert_eq!(written.lines().count(), 50);
+}
+
+/// What a connector that fails leaves for the platform.
+pub fn a_failure_is_in_the_exit_code_and_on_stdout_alone(shell: &Shell) {
+    let catalog = configured_catalog(&["one"]);
+    let source = Pod::new(shell, &test_guest("source-fails"))
+        .with("connectorConfig.json", &json!({"from": "read", "kind": "config_error"}))
+        .with("catalog.json", &catalog);
+    let messages = source.read().expect_code(1);
+    let errors: Vec<&Value> = messages.iter().filter(|message| message["trace"]["type"] == "ERROR").collect();
+    assert_eq!(errors.len(), 1);
+    assert_eq!(errors[0]["trace"]["error"]["failure_type"], "config_error");
+    assert_eq!(count(&messages, "RECORD"), 3);
+
+    // The platform goes on writing for as long as the pipe takes it.
+    let destination = Pod::new(shell, &connector("destination-local-json"))
+        .with("connectorConfig.json", &json!({"destination_path": "/local/out"}))
+        .with("catalog.json", &catalog);
+    let rest: String = (2..50_000).map(|number| record_line("one", number)).collect();
+    let input = record_line("unheard-of", 1) + &state_line("one", 1) + &rest + &status_line("one", "COMPLETE");
+    let messages = destination.write(&input).expect_code(1);
+    assert_eq!((count(&messages, "STATE"), count(&messages, "TRACE")), (0, 1));
+}
+
+/// A sync that is cancelled: the shell goes, the connector is orphaned, and nobody reads its stdout any more.
+pub fn a_cancelled_sync_ends(shell: &Shell) {
+    let source = Pod::new(shell, &test_guest("source-endless"))
+        .with("connectorConfig.json", &json!({}))
+        .with("catalog.json", &configured_catalog(&["one"]));
+    let terminated = source.file("TERMINATED");
+    let mut records = 0;
+    let ended = source.sync(&format!("read {}", source.sync_options()), "2> stderr > stdout", None, |line| {
+        records += usize::from(line.starts_with(r#"{"type":"RECORD""#));
+        if records == 10 {
+            File::create(&terminated).unwrap();
+        }
+    });
+    // That `sync` returned shows that the connector ended: its stderr was read to the end.
+    assert_eq!((ended.code, ended.exit_code_file.trim()), (Some(143), "143"));
+    assert!(count(&ended.messages, "RECORD") >= 10);
+    assert!(ended.stderr.contains("stdout can not be written to any more"), "{}", ended.stderr);
+}
+
+/// The shell of the machine, often dash.
+fn sh() -> Shell {
+    Shell { program: "/bin/sh".into(), path: "/usr/bin:/bin".into() }
+}
+
+#[test]
+fn every_command_runs_in_sh() {
+    every_command_runs(&sh());
+}
+
+#[test]
+fn a_failure_is_told_in_sh() {
+    a_failure_is_in_the_exit_code_and_on_stdout_alone(&sh());
+}
+
+#[test]
+fn a_cancelled_sync_ends_in_sh() {
+    a_cancelled_sync_ends(&sh());
+}
