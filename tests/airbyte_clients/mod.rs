@@ -50,6 +50,8 @@ fn python_program(environment: &str, name: &str, workspace: &Workspace) -> Comma
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("AIRBYTE_OFFLINE_MODE", "1")
         .env("DO_NOT_TRACK", "1")
+        // Some ask Airbyte's registry all the same.
+        .env("HTTPS_PROXY", "http://127.0.0.1:9")
         .env("AIRBYTE_LOGGING_ROOT", workspace.directory("logs"))
         .env("AIRBYTE_TEMP_DIR", workspace.directory("temporary"))
         .env("AIRBYTE_PROJECT_DIR", workspace.path());
