@@ -5,11 +5,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 
 use crate::harness::lines::{record_line, state_line, status_line};
@@ -28,7 +26,7 @@ connector=$!
         sleep 1
     done
     kill $connector
-) &
+) > /dev/null 2>&1 &
 watcher=$!
 wait $connector
 code=$?
@@ -142,13 +140,13 @@ impl<'a> Pod<'a> {
     fn read(&self) -> Ended {
         let state = self.file("inputState.json");
         let state = if state.is_file() { format!("--state {}", state.display()) } else { String::new() };
-        self.sync(&format!("read {} {state}", self.sync_options()), "2> stderr > stdout", None, |_| {})
+        self.sync(&format!("read {} {state}", self.sync_options()), "2> stderr > stdout", None, |_| true)
     }
 
     /// `write`: the platform writes to one as well.
     fn write(&self, input: &str) -> Ended {
         let command = format!("write {}", self.sync_options());
-        self.sync(&command, "2> stderr > stdout < stdin", Some(input), |_| {})
+        self.sync(&command, "2> stderr > stdout < stdin", Some(input), |_| true)
     }
 
     fn sync_options(&self) -> String {
@@ -156,25 +154,23 @@ impl<'a> Pod<'a> {
         format!("--config {} --catalog {}", config.display(), catalog.display())
     }
 
+    /// `on_line` is told each line of stdout, and says whether to read on.
     fn sync(
         &self,
         command: &str,
         redirections: &str,
         input: Option<&str>,
-        mut on_line: impl FnMut(&str) + Send,
+        mut on_line: impl FnMut(&str) -> bool + Send,
     ) -> Ended {
         let pipes = ["stderr", "stdout", "stdin"].map(|name| self.file(name));
-        for pipe in &pipes {
-            mknodat(CWD, pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a named pipe");
-        }
+        assert!(Command::new("mkfifo").args(&pipes).status().expect("mkfifo starts").success());
         let line = format!("eval \"$AIRBYTE_ENTRYPOINT {command}\" {redirections}");
         let shell = self.command(&line).spawn().expect("the shell starts");
-        let over = AtomicBool::new(false);
         let (opened, all_opened) = mpsc::channel();
+        let (ended, has_ended) = mpsc::channel();
         let (stdout, stderr, output) = thread::scope(|scope| {
             let [stderr, stdout, stdin] = &pipes;
             let on_line = &mut on_line;
-            let over = &over;
             let platform = scope.spawn(move || {
                 // The order in which the platform opens them: each waits for the connector's side.
                 let mut stderr = File::open(stderr).unwrap();
@@ -187,13 +183,14 @@ impl<'a> Pod<'a> {
                 let stdout = scope.spawn(move || {
                     let mut text = String::new();
                     let mut lines = BufReader::new(stdout);
-                    // Once the container is gone, nobody reads what a connector without it still has to say.
-                    while !over.load(Ordering::Relaxed) {
-                        let start = text.len();
-                        if lines.read_line(&mut text).unwrap() == 0 {
+                    let mut start = 0;
+                    while lines.read_line(&mut text).unwrap() > 0 {
+                        if !on_line(&text[start..]) {
+                            // Nobody reads on, and the pipe stays open for as long as the container lives.
+                            has_ended.recv().unwrap();
                             break;
                         }
-                        on_line(&text[start..]);
+                        start = text.len();
                     }
                     text
                 });
@@ -206,9 +203,8 @@ impl<'a> Pod<'a> {
                 (stdout.join().unwrap(), stderr.join().unwrap())
             });
             let output = shell.wait_with_output().unwrap();
-            if self.file("TERMINATED").exists() {
-                over.store(true, Ordering::Relaxed);
-            }
+            // That nobody waits for it is the rule.
+            let _ = ended.send(());
             // If the shell ended without opening them, the platform's side waits for ever: this lets it go on.
             let other_ends = pipes.each_ref().map(|pipe| OpenOptions::new().read(true).write(true).open(pipe).unwrap());
             all_opened.recv().unwrap();
@@ -297,10 +293,11 @@ pub fn a_cancelled_sync_ends(shell: &Shell) {
         if records == 10 {
             File::create(&terminated).unwrap();
         }
+        records < 10
     });
     // That `sync` returned shows that the connector ended: its stderr was read to the end.
     assert_eq!((ended.code, ended.exit_code_file.trim()), (Some(143), "143"));
-    assert!(count(&ended.messages, "RECORD") >= 10);
+    assert_eq!(count(&ended.messages, "RECORD"), 10);
     assert!(ended.stderr.contains("stdout can not be written to any more"), "{}", ended.stderr);
 }
 

@@ -18,6 +18,8 @@ def check(line):
     # As Airbyte's own connectors print a message.
     if json.loads(message.model_dump_json(by_alias=True, exclude_unset=True)) != json.loads(line):
         raise ValueError("the model gives something else back")
+    if len(message.model_fields_set) != 2:
+        raise ValueError("a message has a type, and what the type says")
     check_fields(message)
     return message.type.value
 
