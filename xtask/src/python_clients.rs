@@ -102,7 +102,8 @@ fn install(python: &Python, directory: &Path) -> Result<()> {
         python.make_environment(&environment, false)?;
         let mut by_uv = Command::new(installer.join("bin/uv"));
         by_uv
-            .args(["pip", "install", "--quiet", "--no-deps", "--compile-bytecode", "--python"])
+            // Behind a proxy that opens connections, only the system knows whom to trust.
+            .args(["pip", "install", "--quiet", "--system-certs", "--no-deps", "--compile-bytecode", "--python"])
             .arg(interpreter(&environment))
             .arg("--requirement")
             .arg(&list)
