@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::harness::lines::{record_line, state_line, status_line};
 use crate::harness::workspace::configured_catalog;
-use crate::harness::{Workspace, airlock_binary, connector, dist, protocol, test_guest};
+use crate::harness::{Workspace, connector, dist, protocol, test_guest};
 
 /// What the platform starts in place of an image's own entrypoint. COMMAND is a line with the connector's redirections.
 const WRAPPER: &str = r#"
@@ -87,14 +87,8 @@ impl Ended {
 impl<'a> Pod<'a> {
     fn new(shell: &'a Shell, connector: &Path) -> Pod<'a> {
         let workspace = Workspace::new();
-        // Words, which the shell splits.
         let airbyte = workspace.directory("airbyte");
-        let entrypoint = format!(
-            "{} --connector {} --airbyte-dir {}",
-            airlock_binary().display(),
-            connector.display(),
-            airbyte.display()
-        );
+        let entrypoint = workspace.entrypoint(connector, Some(&airbyte));
         Pod { shell, entrypoint, workspace }
     }
 

@@ -14,7 +14,7 @@ use crate::harness::{Workspace, connector, dist};
 fn image_test(workspace: &Workspace, name: &str, config: &Value, wrong: &Value, tests: &Value) -> Command {
     let folder = workspace.directory(name);
     let metadata = fs::read_to_string(dist().join(format!("connectors/{name}.metadata.yaml"))).unwrap();
-    // It knows three languages: python and manifest-only mean that it looks at more than the image.
+    // It knows three languages, and with the other two it looks at more than the image.
     assert!(metadata.contains("language:rust"));
     fs::write(folder.join("metadata.yaml"), metadata.replace("language:rust", "language:java")).unwrap();
     // JSON is YAML.
@@ -28,7 +28,8 @@ fn image_test(workspace: &Workspace, name: &str, config: &Value, wrong: &Value, 
     let python = python_program("clients", "python", workspace);
     let stand_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("airbyte_clients/docker.py");
     let docker = programs.join("docker");
-    let text = format!("#!/bin/sh\nexec {} {} \"$@\"\n", Path::new(python.get_program()).display(), stand_in.display());
+    let text =
+        format!("#!/bin/sh\nexec '{}' '{}' \"$@\"\n", Path::new(python.get_program()).display(), stand_in.display());
     fs::write(&docker, text).unwrap();
     fs::set_permissions(&docker, fs::Permissions::from_mode(0o755)).unwrap();
 

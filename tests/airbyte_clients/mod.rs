@@ -18,7 +18,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::harness::{Workspace, airlock_binary};
+use crate::harness::Workspace;
 
 /// What `cargo xtask clients` found or fetched.
 fn fetched(variable: &str) -> PathBuf {
@@ -84,22 +84,12 @@ fn seen(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).expect("the script wrote it")).expect("it is JSON")
 }
 
-/// The words that run a connector, as a shell has them.
-fn words(connector: &Path, airbyte_directory: Option<&Path>) -> String {
-    let mut words = format!("{} --connector {}", airlock_binary().display(), connector.display());
-    if let Some(directory) = airbyte_directory {
-        words += &format!(" --airbyte-dir {}", directory.display());
-    }
-    words
-}
-
 /// A connector as one executable file, for clients that take no arguments: what README advises.
 fn executable(workspace: &Workspace, name: &str, connector: &Path, airbyte_directory: Option<&Path>) -> PathBuf {
     let cache = crate::harness::dist().join("test-cache");
-    let path = workspace.file(
-        name,
-        format!("#!/bin/sh\nXDG_CACHE_HOME={} exec {} \"$@\"\n", cache.display(), words(connector, airbyte_directory)),
-    );
+    let entrypoint = workspace.entrypoint(connector, airbyte_directory);
+    let path =
+        workspace.file(name, format!("#!/bin/sh\nXDG_CACHE_HOME='{}' exec {entrypoint} \"$@\"\n", cache.display()));
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
     path
 }

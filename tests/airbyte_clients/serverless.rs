@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{run, script, seen, words};
+use super::{run, script, seen};
 use crate::harness::{Workspace, connector, dist};
 
 #[test]
 fn a_source_is_read_and_goes_on_from_its_states() {
     let workspace = Workspace::new();
     let seen_by_script = workspace.path().join("seen.json");
-    let arguments = json!({"source": words(&connector("source-faker"), None), "seen": seen_by_script});
+    let arguments = json!({"source": workspace.entrypoint(&connector("source-faker"), None), "seen": seen_by_script});
     run(script("serverless.py", &workspace)
         .arg(arguments.to_string())
         .env("XDG_CACHE_HOME", dist().join("test-cache")));

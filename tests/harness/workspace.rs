@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::airlock_binary;
+
 /// Removed at the end of the test.
 pub struct Workspace(TempDir);
 
@@ -23,6 +25,23 @@ impl Workspace {
         let path = self.path().join(name);
         fs::create_dir_all(&path).expect("a directory");
         path
+    }
+
+    /// The words that run a connector, as AIRBYTE_ENTRYPOINT has them. They are links, for a shell splits words at the
+    /// spaces that the path of a checkout may have.
+    pub fn entrypoint(&self, connector: &Path, airbyte_directory: Option<&Path>) -> String {
+        let link = |to: &Path| {
+            let link = self.path().join(to.file_name().expect("a file"));
+            if !link.exists() {
+                std::os::unix::fs::symlink(to, &link).expect("a link");
+            }
+            link
+        };
+        let mut words = format!("{} --connector {}", link(&airlock_binary()).display(), link(connector).display());
+        if let Some(directory) = airbyte_directory {
+            words += &format!(" --airbyte-dir {}", directory.display());
+        }
+        words
     }
 
     /// A file with this content.

@@ -149,7 +149,8 @@ impl Python {
         bail!(
             "there is no Python for Airbyte's Python packages; they need Python 3.{oldest} to 3.{newest} with its modules \
              venv and ensurepip (on Debian: python3-venv):{reasons}\n\
-             hint: put one on the PATH as python3, or as python3.{newest}; AIRLOCK_CLIENTS=none leaves these tests out"
+             hint: put one on the PATH as python3, or as python3.{newest} (`uv python install 3.{newest}` does that); \
+             AIRLOCK_CLIENTS=none leaves these tests out"
         )
     }
 
