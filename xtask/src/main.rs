@@ -114,7 +114,7 @@ fn main() -> ExitCode {
             users: size.users,
             runs: size.runs.into(),
             many_users: size.many_users,
-            python_source_faker: None,
+            python: !size.without_python,
             judge: true,
         }),
         Task::Build(only) => build::run(&build::Selection {

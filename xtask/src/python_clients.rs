@@ -60,7 +60,6 @@ impl PythonClients {
     }
 
     /// The executable of Airbyte's own source-faker, which the benchmark compares with.
-    #[allow(dead_code)] // until the benchmark is there
     pub fn source_faker(&self) -> PathBuf {
         self.directory.join("source-faker/bin/source-faker")
     }

@@ -37,7 +37,7 @@ enum Outcome {
 /// As large as shows that the benchmark works and that the yardstick still does the host's work. It judges no speed: other
 /// programs may run beside it.
 const SMALL_BENCHMARK: bench::Options =
-    bench::Options { users: 20_000, runs: 1, many_users: 50_000, python_source_faker: None, judge: false };
+    bench::Options { users: 20_000, runs: 1, many_users: 50_000, python: false, judge: false };
 
 /// Runs all checks; an error that names the failed ones.
 pub fn run() -> Result<()> {

@@ -15,6 +15,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
+use crate::python_clients::PythonClients;
 use crate::{build, command, dist};
 use measure::{Input, Meter, Program, Usage};
 use report::{Measured, Work};
@@ -33,8 +34,8 @@ pub struct Options {
     pub runs: usize,
     /// How many users show that memory stays flat.
     pub many_users: u64,
-    /// Airbyte's Python source-faker, if it takes part.
-    pub python_source_faker: Option<PathBuf>,
+    /// Whether Airbyte's Python source-faker takes part: it needs minutes.
+    pub python: bool,
     /// Whether the promise must hold. On a small scale, starting a process counts for too much.
     pub judge: bool,
 }
@@ -43,6 +44,7 @@ pub struct Options {
 struct Bench {
     options: Options,
     meter: Meter,
+    python_source_faker: Option<PathBuf>,
     yardstick: PathBuf,
     compiled_source: PathBuf,
     directory: PathBuf,
@@ -55,7 +57,12 @@ pub fn run(options: Options) -> Result<()> {
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
     let [yardstick, usage] = build::yardstick()?;
+    let python_source_faker = match options.python {
+        true => Some(PythonClients::ensure()?.source_faker()),
+        false => None,
+    };
     let bench = Bench {
+        python_source_faker,
         meter: Meter { usage },
         yardstick,
         compiled_source: directory.join("source-faker.cwasm"),
@@ -140,7 +147,7 @@ impl Bench {
             ("airlock, connector compiled ahead (.cwasm)", compiled, runs),
             ("airlock, component (.wasm) from the cache", component, runs),
         ];
-        if let Some(python) = &self.options.python_source_faker {
+        if let Some(python) = &self.python_source_faker {
             let spec = Program::new([python.clone().into_os_string(), "spec".into()]);
             programs.push(("Airbyte's source-faker (Python)", spec, self.options.runs));
         }
@@ -154,7 +161,7 @@ impl Bench {
             ("airlock", Program::new(self.read(users)), runs),
             (NATIVE, Program::new(self.native_read(users)), runs),
         ];
-        if let Some(python) = &self.options.python_source_faker {
+        if let Some(python) = &self.python_source_faker {
             let arguments = [python.as_os_str().to_owned(), "read".into()].into_iter().chain(self.files_of_read(users));
             // Minutes for what takes the others a second.
             programs.push(("Airbyte's source-faker (Python)", Program::new(arguments), 1));
