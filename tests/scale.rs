@@ -124,6 +124,16 @@ fn a_hundred_and_twenty_streams_arrive_each_in_its_file() {
 }
 
 #[test]
+fn a_destination_has_more_files_open_than_a_shell_gives() {
+    let scale = Scale::new();
+    let names: Vec<String> = (0..120).map(|number| format!("stream_{number}")).collect();
+    let catalog = configured_catalog(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let input: String = names.iter().map(|name| record_line(name, 1) + &state_line(name, 1)).collect();
+    let written = scale.write(&catalog, input).with_open_files(64).run().exits(0);
+    assert_eq!(written.states().len(), 120);
+}
+
+#[test]
 fn streams_are_told_apart_by_name_and_namespace_whatever_is_in_them() {
     let names: &[Name] = &[
         (None, "users"),

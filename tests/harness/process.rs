@@ -51,6 +51,16 @@ impl Airlock {
         self
     }
 
+    /// From a shell that gives it so many open files, unless it takes more.
+    pub fn with_open_files(mut self, limit: u32) -> Airlock {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -Sn {limit}; exec \"$@\""), "sh"]);
+        shell.arg(self.command.get_program()).args(self.command.get_args()).env_clear();
+        shell.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        self.command = shell;
+        self
+    }
+
     /// What comes on stdin; nothing, unless said.
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Airlock {
         self.stdin = bytes.into();

@@ -5,11 +5,20 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 /// Where a guest finds the one directory that it may write to.
 pub const AIRBYTE_DIRECTORY: &str = "/airbyte";
+
+/// Lets a guest have as many files open as this process ever may. A destination with a file for each stream needs them, and
+/// what a shell gives by default ends at some 250 or 1,000 streams.
+fn allow_many_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where that is not granted, the default has to do.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
 
 /// A directory of the host that a guest may read: `HOST:GUEST`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +77,7 @@ impl Filesystem {
                 (temporary.path().to_owned(), Some(temporary))
             }
         };
+        allow_many_open_files();
         Ok(Filesystem { airbyte, mounts: mounts.to_vec(), temporary })
     }
 

@@ -44,7 +44,7 @@ pub struct Annotation {
 ///
 /// Records are gathered and leave in batches by themselves: after about 256 KiB, at the first write a second after the
 /// oldest of them, before a checkpoint, and at the end of the stream. A source that is about to wait calls
-/// [`wait`](StreamWriter::wait), or, if it is another that waits (a connection, for example),
+/// [`wait`](crate::wait), or, if it is another that waits (a connection, for example),
 /// [`flush`](StreamWriter::flush) first.
 ///
 /// A stream whose writer is dropped is complete if `read` returns ok, and failed if it returns an error.
