@@ -1,14 +1,15 @@
 //! Dates and times as ISO 8601 and Airbyte's protocol write them. Only forms that can mean one thing are known.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-const SECONDS_A_DAY: i64 = 86_400;
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
 
 /// A moment, as seconds since 1970 and the digits of its fraction. A time without an offset counts as UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp<'a> {
     seconds: i64,
-    /// Without the zeros at its end, so that text order is number order.
+    /// All of them, however many; without the zeros at its end, so that text order is number order.
     fraction: &'a [u8],
 }
 
@@ -20,16 +21,15 @@ pub fn is_date(text: &[u8]) -> bool {
 /// A date and time: `2024-02-29T23:59:59`, with any number of digits of a second and `Z` or an offset such as `+01:00`.
 /// Says whether there is an offset.
 pub fn parse(text: &[u8]) -> Option<(Timestamp<'_>, bool)> {
-    let days = date(text.get(..10)?)?;
+    let date = date(text.get(..10)?)?;
     let (time, mut rest) = text.get(10..)?.split_at_checked(9)?;
     let [b'T', h1, h2, b':', m1, m2, b':', s1, s2] = *time else {
         return None;
     };
     let (hour, minute, second) = (two(h1, h2)?, two(m1, m2)?, two(s1, s2)?);
-    // A leap second is the 60th.
-    if hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
+    // A leap second is the 60th: the next minute's first.
+    let (second, leap) = if second == 60 { (59, 1) } else { (second, 0) };
+    let time = Time::new(hour, minute, second, 0).ok()?;
     let mut fraction: &[u8] = &[];
     if let Some(digits) = rest.strip_prefix(b".") {
         let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -48,78 +48,39 @@ pub fn parse(text: &[u8]) -> Option<(Timestamp<'_>, bool)> {
             if hours > 23 || minutes > 59 {
                 return None;
             }
-            let seconds = hours * 3600 + minutes * 60;
+            let seconds = i64::from(hours) * 3600 + i64::from(minutes) * 60;
             Some(if sign == b'-' { -seconds } else { seconds })
         }
         _ => return None,
     };
-    let seconds = days * SECONDS_A_DAY + hour * 3600 + minute * 60 + second - offset.unwrap_or(0);
+    // In UTC no time is missing or comes twice.
+    let seconds = TimeZone::UTC.to_timestamp(date.to_datetime(time)).ok()?.as_second() + leap - offset.unwrap_or(0);
     Some((Timestamp { seconds, fraction }, offset.is_some()))
 }
 
 /// A file's time, to the nanosecond. Texts of it sort as the times do.
 pub fn of_file(time: SystemTime) -> String {
-    let nanoseconds = match time.duration_since(UNIX_EPOCH) {
-        Ok(since) => i128::try_from(since.as_nanos()).unwrap_or(i128::MAX),
-        Err(error) => -i128::try_from(error.duration().as_nanos()).unwrap_or(i128::MAX),
-    };
-    let (seconds, fraction) = (nanoseconds.div_euclid(1_000_000_000), nanoseconds.rem_euclid(1_000_000_000));
-    let seconds = i64::try_from(seconds).unwrap_or(0);
-    let (year, month, day) = civil_date(seconds.div_euclid(SECONDS_A_DAY));
-    let second = seconds.rem_euclid(SECONDS_A_DAY);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{fraction:09}Z",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
+    // No file system has times that this does not take: years up to 9999.
+    let time = jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::MAX);
+    format!("{time:.9}")
 }
 
-/// The day, counted from 1970-01-01.
-fn date(text: &[u8]) -> Option<i64> {
+fn date(text: &[u8]) -> Option<Date> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text else {
         return None;
     };
-    let year = two(y1, y2)? * 100 + two(y3, y4)?;
-    let (month, day) = (two(m1, m2)?, two(d1, d2)?);
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days_in_month = match month {
-        2 => 28 + i64::from(leap),
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    if day < 1 || day > days_in_month {
-        return None;
-    }
-    // Years begin in March, so that a leap day comes last.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    Some(year * 365 + leap_days + (153 * month + 2) / 5 + day - 1 - 719_468)
+    let year = i16::from(two(y1, y2)?) * 100 + i16::from(two(y3, y4)?);
+    Date::new(year, two(m1, m2)?, two(d1, d2)?).ok()
 }
 
-fn two(tens: u8, ones: u8) -> Option<i64> {
-    (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
-}
-
-/// The Gregorian date of a day counted from 1970-01-01.
-fn civil_date(day: i64) -> (i64, i64, i64) {
-    const DAYS_A_CYCLE: i64 = 146_097; // 400 years
-    let day = day + 719_468; // from 0000-03-01
-    let cycle = day.div_euclid(DAYS_A_CYCLE);
-    let day = day.rem_euclid(DAYS_A_CYCLE);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day_of_month = day - (153 * month + 2) / 5 + 1;
-    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    (cycle * 400 + year + carry, month, day_of_month)
+fn two(tens: u8, ones: u8) -> Option<i8> {
+    (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| ((tens - b'0') * 10 + (ones - b'0')) as i8)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
     fn only_days_that_exist_are_dates() {
