@@ -11,7 +11,7 @@ use crate::csv::value_kind;
 use crate::cursor::Cursor;
 use crate::files::{self, FoundFile};
 use crate::records::{open_csv, open_json};
-use crate::schema::{self, Kinds, Seen};
+use crate::schema::{self, Kinds, MOST_FIELDS, Seen};
 
 /// `discover` reads so much content, whole files as long as they fit.
 const DISCOVERED_BYTES: u64 = 64 * 1024 * 1024;
@@ -78,6 +78,9 @@ fn properties(dataset: &Dataset, budget: u64) -> Result<Map<String, Value>> {
         looked_at += 1;
     }
     log::info!("The fields were found in {looked_at} of {} files.", files.len());
+    if sample.objects.has_too_many_fields() {
+        log::warn!("The records have more than {MOST_FIELDS} fields. The schema does not list all of them.");
+    }
     if !sample.has_content {
         return Err(config_error(format!(
             "{} is empty, so no field is known: put a file there that has {}.",
@@ -144,7 +147,7 @@ impl Sample {
                 break;
             };
             self.has_content = true;
-            // It is valid JSON; only what no type holds is left (a number of 400 digits, a depth of 128).
+            // It is valid JSON; only a name that is no text is left.
             if self.objects.look_at(record).is_err() {
                 log::warn!("{}, line {}: not every field of the record is understood.", file.path, records.line());
             }

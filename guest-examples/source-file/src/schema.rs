@@ -2,17 +2,22 @@
 //!
 //! Knows nothing of files.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::BitOrAssign;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::timestamp;
 
+/// Records with more fields than this have the first ones listed.
+pub const MOST_FIELDS: usize = 10_000;
+
 /// Objects deeper than this are objects of anything.
 const MOST_DEPTH: usize = 8;
-/// An object with more names than this uses them as data, and its properties are not listed.
+/// An object in a record with more names than this uses them as data, and its properties are not listed.
 const MOST_PROPERTIES: usize = 1000;
 
 /// What the values of a field have been, as a set.
@@ -43,6 +48,16 @@ impl Kinds {
 
     fn has(self, kind: Kinds) -> bool {
         self.0 & kind.0 != 0
+    }
+
+    /// What a JSON value is by its first byte: for one that no type holds.
+    fn of_beginning(value: &str) -> Kinds {
+        match value.as_bytes().first() {
+            Some(b'{') => Kinds::OBJECT,
+            Some(b'[') => Kinds::ARRAY,
+            Some(b'"') => Kinds::TEXT,
+            _ => Kinds::NUMBER,
+        }
     }
 
     /// What a text of JSON is.
@@ -114,18 +129,40 @@ pub fn of_records(properties: Map<String, Value>) -> Value {
 #[derive(Debug, Default)]
 pub struct Seen {
     kinds: Kinds,
-    /// The fields of objects, in the order of their coming.
-    fields: Vec<(String, Seen)>,
+    /// The fields of objects.
+    fields: BTreeMap<String, Seen>,
     too_many_fields: bool,
     items: Option<Box<Seen>>,
 }
 
 impl Seen {
-    /// Looks at one JSON document.
-    pub fn look_at(&mut self, document: &[u8]) -> serde_json::Result<()> {
-        let mut deserializer = serde_json::Deserializer::from_slice(document);
-        Look { seen: self, depth: 0 }.deserialize(&mut deserializer)?;
-        deserializer.end()
+    /// Looks at a record, which is valid JSON. It fails if it can not say what each of the fields is.
+    pub fn look_at(&mut self, record: &[u8]) -> serde_json::Result<()> {
+        let mut deserializer = serde_json::Deserializer::from_slice(record);
+        match (Look { seen: self, depth: 0 }.deserialize(&mut deserializer)) {
+            Ok(()) => Ok(()),
+            // No type holds `1e400` and the half of a surrogate pair. Then the other fields must not suffer from it.
+            Err(_) => self.look_at_each_field(record),
+        }
+    }
+
+    fn look_at_each_field(&mut self, record: &[u8]) -> serde_json::Result<()> {
+        let fields: BTreeMap<String, &RawValue> = serde_json::from_slice(record)?;
+        for (name, value) in fields {
+            let Some(seen) = self.field(name, MOST_FIELDS) else {
+                continue;
+            };
+            let mut deserializer = serde_json::Deserializer::from_str(value.get());
+            if (Look { seen: &mut *seen, depth: 1 }.deserialize(&mut deserializer)).is_err() {
+                seen.kinds |= Kinds::of_beginning(value.get());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether not all fields are listed.
+    pub fn has_too_many_fields(&self) -> bool {
+        self.too_many_fields
     }
 
     /// The properties of the objects that it has been.
@@ -165,20 +202,12 @@ impl Seen {
         schema
     }
 
-    fn field(&mut self, name: String) -> Option<&mut Seen> {
-        let place = match self.fields.iter().position(|(known, _)| *known == name) {
-            Some(place) => place,
-            None if self.too_many_fields => return None,
-            None if self.fields.len() >= MOST_PROPERTIES => {
-                self.too_many_fields = true;
-                return None;
-            }
-            None => {
-                self.fields.push((name, Seen::default()));
-                self.fields.len() - 1
-            }
-        };
-        Some(&mut self.fields[place].1)
+    fn field(&mut self, name: String, most: usize) -> Option<&mut Seen> {
+        if self.fields.len() >= most && !self.fields.contains_key(&name) {
+            self.too_many_fields = true;
+            return None;
+        }
+        Some(self.fields.entry(name).or_default())
     }
 }
 
@@ -247,7 +276,11 @@ impl<'de> Visitor<'de> for Look<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
         self.seen.kinds |= Kinds::OBJECT;
         while let Some(name) = fields.next_key::<String>()? {
-            let field = if self.depth >= MOST_DEPTH { None } else { self.seen.field(name) };
+            let field = match self.depth {
+                0 => self.seen.field(name, MOST_FIELDS),
+                1..MOST_DEPTH => self.seen.field(name, MOST_PROPERTIES),
+                _ => None,
+            };
             match field {
                 Some(seen) => fields.next_value_seed(Look { seen, depth: self.depth + 1 })?,
                 None => {
@@ -307,6 +340,37 @@ mod tests {
         assert_eq!(schema, json!({"map": {"type": ["null", "object"]}}));
         let deep = format!("{}1{}", "{\"a\":".repeat(100), "}".repeat(100));
         assert!(schema_of(&[&deep]).to_string().matches("object").count() <= MOST_DEPTH);
+    }
+
+    #[test]
+    fn the_fields_of_records_are_listed_up_to_a_limit() {
+        let record = |count: usize| {
+            let fields: Vec<String> = (0..count).map(|number| format!("\"field_{number}\":1")).collect();
+            format!("{{{}}}", fields.join(","))
+        };
+        let mut seen = Seen::default();
+        seen.look_at(record(MOST_FIELDS).as_bytes()).unwrap();
+        assert!(!seen.has_too_many_fields());
+        seen.look_at(record(MOST_FIELDS + 1).as_bytes()).unwrap();
+        assert!(seen.has_too_many_fields());
+        assert_eq!(seen.into_properties().len(), MOST_FIELDS);
+    }
+
+    #[test]
+    fn a_value_that_no_type_holds_hides_no_other() {
+        let schema =
+            schema_of(&[r#"{"n":1e400,"t":"\ud800","o":{"n":-1e400,"x":1},"a":[1e400],"i":1,"d":"2024-01-01"}"#]);
+        for (field, expected) in [
+            ("n", json!({"type": ["null", "number"]})),
+            ("t", json!({"type": ["null", "string"]})),
+            ("i", json!({"type": ["null", "integer"]})),
+            ("d", json!({"type": ["null", "string"], "format": "date"})),
+        ] {
+            assert_eq!(schema[field], expected, "{field}");
+        }
+        assert_eq!(schema["o"]["type"], json!(["null", "object"]));
+        assert_eq!(schema["a"]["type"], json!(["null", "array"]));
+        assert!(Seen::default().look_at(br#"{"\ud800":1}"#).is_err(), "a name that is no text");
     }
 
     #[test]
