@@ -404,7 +404,7 @@ mod tests {
         let problem = records("a,b\n1,2\n1,2,secret\n", json!(null), Nulls::default()).unwrap_err();
         assert!(problem.starts_with("f, line 3: the row has 3 fields, and there are 2"), "{problem}");
         let problem = records("a,b\n1\n", json!(null), Nulls::default()).unwrap_err();
-        assert!(problem.starts_with("f, line 2: the row has 1 fields"), "{problem}");
+        assert!(problem.starts_with("f, line 2: the row has 1 field, "), "{problem}");
         let problem = records("a\n1\n", json!({"a": {"type": "object"}}), Nulls::default()).unwrap_err();
         assert!(problem.contains("\"a\" holds objects"), "{problem}");
     }

@@ -159,9 +159,10 @@ impl Rows {
     /// What is wrong with a row of another width than this.
     pub fn wrong_width(&self, columns: usize) -> Problem {
         let what = format!(
-            "the row has {} fields, and there are {columns} columns. Check the row, and the separator and quotes in \
-             reader_options.",
-            self.fields.len()
+            "the row has {}, and there {} {}. Check the row, and the separator and quotes in reader_options.",
+            counted(self.fields.len(), "field"),
+            if columns == 1 { "is" } else { "are" },
+            counted(columns, "column")
         );
         Problem::new(self.line, what)
     }
@@ -233,9 +234,16 @@ impl Rows {
                 place.end = end;
                 at = end + 1;
                 if data.get(at).is_some_and(|byte| *byte != delimiter && *byte != b'\n' && *byte != b'\r') {
-                    let what = "there is text behind a closing quote. Double the quotes within quotes, or set \
-                                quotechar, escapechar or \"quoting\": 3 in reader_options.";
-                    return Err(Problem::new(self.line + lines_in(&data[..at]), what).at(self.column_of(data, at)));
+                    let line = self.line + lines_in(&data[..at]);
+                    let opened = self.line + lines_in(&data[..place.start]);
+                    // A quote that is missing is in the line where the field begins, or soon behind it.
+                    let where_opened =
+                        if opened < line { format!(" of a field that begins in line {opened}") } else { String::new() };
+                    let what = format!(
+                        "there is text behind the closing quote{where_opened}. Close or double the quotes within \
+                         quotes, or set quotechar, escapechar or \"quoting\": 3 in reader_options."
+                    );
+                    return Err(Problem::new(line, what).at(self.column_of(data, at)));
                 }
             } else {
                 loop {
@@ -361,6 +369,10 @@ fn class_in_json(byte: u8) -> u8 {
     }
 }
 
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
 /// Line ends of any kind.
 fn lines_in(bytes: &[u8]) -> u64 {
     let mut returns = 0;
@@ -415,7 +427,11 @@ mod tests {
         for (content, place) in [
             (&b"a,b\n1,\"secret"[..], "line 2, column 3: a quote is opened"),
             (b"a\n\"x\ny\",\"secret\n\n", "line 3, column 4: a quote is opened"),
-            (b"\"a\nb\"secret,c\n", "line 2, column 3: there is text behind"),
+            (
+                b"\"a\nb\"secret,c\n",
+                "line 2, column 3: there is text behind the closing quote of a field that begins in line 1. ",
+            ),
+            (b"\"a\"secret,c\n", "line 1, column 4: there is text behind the closing quote. "),
             (b"a\r\nb\rsecret\xff\n", "line 3, column 7: a byte is not UTF-8"),
             (b"\"x\n\xe9secret\"\n", "line 2, column 1: a byte is not UTF-8"),
         ] {
