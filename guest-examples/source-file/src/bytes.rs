@@ -3,11 +3,11 @@
 //! Knows nothing of records. Offsets count what comes out of here, so that they mean the same in every read.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use encoding_rs::{Decoder, DecoderResult, Encoding};
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 /// What is asked for at a time, unless a test wants less.
 const PIECE: usize = 256 * 1024;
@@ -54,19 +54,27 @@ impl Read for Source {
 impl Bytes {
     /// The content of an open file, whose name may say that it is compressed.
     pub fn open(mut file: File, path: &Path, encoding: Option<&'static Encoding>) -> io::Result<Bytes> {
-        let mut first = [0; 2];
-        let length = read_as_much_as_there_is(&mut file, &mut first)?;
+        let first = first_bytes(&mut file)?;
         file.seek(SeekFrom::Start(0))?;
-        let is_gzip = first[..length] == GZIP;
+        let is_gzip = first == GZIP;
         if !is_gzip && path.extension().is_some_and(|extension| extension == "gz") {
             let problem = "its name ends in .gz and its content is not gzip: rename it, or copy it again";
             return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
         }
-        let source = match (is_gzip, encoding) {
-            (false, None) => Source::Plain(file),
-            (true, None) => Source::Made(Box::new(gzip(file))),
-            (false, Some(encoding)) => Source::Made(Box::new(Decoded::new(file, encoding))),
-            (true, Some(encoding)) => Source::Made(Box::new(Decoded::new(gzip(file), encoding))),
+        let source = if is_gzip {
+            let mut decompressed = Gzip::new(file);
+            let first = first_bytes(&mut decompressed)?;
+            let encoding = encoding.or(marked_encoding(&first));
+            let decompressed = io::Cursor::new(first).chain(decompressed);
+            match encoding {
+                None => Source::Made(Box::new(decompressed)),
+                Some(encoding) => Source::Made(Box::new(Decoded::new(decompressed, encoding))),
+            }
+        } else {
+            match encoding.or(marked_encoding(&first)) {
+                None => Source::Plain(file),
+                Some(encoding) => Source::Made(Box::new(Decoded::new(file, encoding))),
+            }
         };
         let mut bytes = Bytes::of(source);
         while bytes.data().len() < BYTE_ORDER_MARK.len() && bytes.fill()? {}
@@ -180,19 +188,61 @@ impl Bytes {
     }
 }
 
-fn gzip(file: File) -> MultiGzDecoder<io::BufReader<File>> {
-    MultiGzDecoder::new(io::BufReader::with_capacity(64 * 1024, file))
+/// The first two bytes, or fewer if there are no more.
+fn first_bytes(reader: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut first = Vec::with_capacity(2);
+    reader.take(2).read_to_end(&mut first)?;
+    Ok(first)
 }
 
-fn read_as_much_as_there_is(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut length = 0;
-    while length < buffer.len() {
-        match file.read(&mut buffer[length..])? {
-            0 => break,
-            read => length += read,
+/// UTF-16, if the byte order mark says so. That of UTF-8 is three bytes long and says nothing new.
+fn marked_encoding(first: &[u8]) -> Option<&'static Encoding> {
+    Encoding::for_bom(first).map(|(encoding, _)| encoding)
+}
+
+/// The content of gzip's members, of which there may be several. Zeros between and behind them are padding, as gzip
+/// itself takes them.
+struct Gzip {
+    /// None at the end.
+    member: Option<GzDecoder<BufReader<File>>>,
+}
+
+impl Gzip {
+    fn new(file: File) -> Gzip {
+        Gzip { member: Some(GzDecoder::new(BufReader::with_capacity(64 * 1024, file))) }
+    }
+}
+
+impl Read for Gzip {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let read = member.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            let next = first_but_zeros(member.get_mut())?;
+            if next.is_some_and(|byte| byte != GZIP[0]) {
+                let problem = "there is something behind the end of the compressed data: copy the file again";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+            }
+            let ended = self.member.take().filter(|_| next.is_some());
+            self.member = ended.map(|member| GzDecoder::new(member.into_inner()));
+        }
+        Ok(0)
+    }
+}
+
+/// Passes over zeros. Returns what comes behind them, without taking it.
+fn first_but_zeros(reader: &mut impl BufRead) -> io::Result<Option<u8>> {
+    loop {
+        let data = reader.fill_buf()?;
+        let zeros = data.iter().take_while(|byte| **byte == 0).count();
+        let (next, is_end) = (data.get(zeros).copied(), data.is_empty());
+        reader.consume(zeros);
+        if next.is_some() || is_end {
+            return Ok(next);
         }
     }
-    Ok(length)
 }
 
 /// Content of another encoding, as UTF-8. What the encoding does not have is an error.

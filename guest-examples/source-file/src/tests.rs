@@ -198,7 +198,7 @@ fn a_cut_off_or_damaged_gzip_file_is_told() {
         (whole[..3].to_vec(), "cut off"),
         (b"id\n1\n".to_vec(), "not gzip"),
         (Vec::new(), "not gzip"),
-        ([&gzip(b"id\n1\n")[..], &b"junk".repeat(9)].concat(), "damaged"),
+        ([&gzip(b"id\n1\n")[..], &b"junk".repeat(9)].concat(), "something behind the end"),
         (changed, "damaged"),
     ] {
         let files = Files::new();
@@ -206,6 +206,47 @@ fn a_cut_off_or_damaged_gzip_file_is_told() {
         let failure = check(&files.config("a.csv.gz", "csv", json!({}))).unwrap_err();
         assert_eq!(failure.kind, FailureKind::ConfigError, "{failure}");
         assert!(failure.message.contains(words) && failure.message.contains("a.csv.gz, line"), "{failure}");
+    }
+}
+
+#[test]
+fn gzip_has_several_members_and_padding_and_nothing_else() {
+    let files = Files::new();
+    let config = files.config("a.csv.gz", "csv", json!({}));
+    let members = [gzip(b"id\n1\n"), gzip(b""), vec![0; 3], gzip(b"2\n3\n"), vec![0; 100_000]].concat();
+    files.write("a.csv.gz", &members, 1);
+    let catalog = catalog(&config, "full_refresh");
+    let run = read(&config, &catalog, None);
+    assert_eq!((run.result.clone(), ids(&run)), (Ok(()), vec![1, 2, 3]));
+
+    for garbage in [&b"x"[..], b"something else", b"\0\0x", b"\x1f\x8bx"] {
+        files.write("a.csv.gz", [&members[..], garbage].concat(), 2);
+        let run = read(&config, &catalog, None);
+        let failure = run.result.clone().unwrap_err();
+        assert_eq!(failure.kind, FailureKind::ConfigError);
+        let words = if garbage.starts_with(b"\x1f") { "compressed data end early" } else { "something behind the end" };
+        assert!(failure.message.contains(words), "{failure}");
+        assert_eq!(ids(&run), [1, 2, 3], "what came before has left");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_says_what_the_encoding_is() {
+    let files = Files::new();
+    for (mark, bytes_of) in [([0xff, 0xfe], u16::to_le_bytes as fn(u16) -> [u8; 2]), ([0xfe, 0xff], u16::to_be_bytes)] {
+        let text = |text: &str| [mark.to_vec(), text.encode_utf16().flat_map(bytes_of).collect()].concat();
+        for (name, format, content) in [
+            ("a.csv", "csv", text("id\tname\r\n1\tZo\u{eb}\r\n")),
+            ("a.csv.gz", "csv", gzip(&text("id\tname\r\n1\tZo\u{eb}\r\n"))),
+            ("a.json", "json", text("[{\"id\": 1, \"name\": \"Zo\u{eb}\"}]")),
+        ] {
+            files.write(name, content, 1);
+            let options = if format == "csv" { json!({"reader_options": "{\"sep\": \"\\t\"}"}) } else { json!({}) };
+            let config = files.config(name, format, options);
+            let run = read(&config, &catalog(&config, "full_refresh"), None);
+            assert_eq!(run.result, Ok(()), "{name}");
+            assert_eq!(run.records("rows"), [json!({"id": 1, "name": "Zo\u{eb}"})], "{name}");
+        }
     }
 }
 
