@@ -3,11 +3,13 @@
 //! Knows nothing of records. Offsets count what comes out of here, so that they mean the same in every read.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use encoding_rs::{Decoder, DecoderResult, Encoding};
-use flate2::bufread::GzDecoder;
+use encoding_rs::Encoding;
+
+use crate::decoded::Decoded;
+use crate::gzip::{self, Gzip};
 
 /// What is asked for at a time, unless a test wants less.
 const PIECE: usize = 256 * 1024;
@@ -17,7 +19,6 @@ const MOST_RECORD_BYTES: usize = if cfg!(test) { 1 << 20 } else { 128 << 20 };
 /// A decoder wants room for a few characters.
 const LEAST_ROOM: usize = 64;
 
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What has been read of a file and not been taken yet.
@@ -56,7 +57,7 @@ impl Bytes {
     pub fn open(mut file: File, path: &Path, encoding: Option<&'static Encoding>) -> io::Result<Bytes> {
         let first = first_bytes(&mut file)?;
         file.seek(SeekFrom::Start(0))?;
-        let is_gzip = first == GZIP;
+        let is_gzip = first == gzip::MAGIC;
         if !is_gzip && path.extension().is_some_and(|extension| extension == "gz") {
             let problem = "its name ends in .gz and its content is not gzip: rename it, or copy it again";
             return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
@@ -198,100 +199,4 @@ fn first_bytes(reader: &mut impl Read) -> io::Result<Vec<u8>> {
 /// UTF-16, if the byte order mark says so. That of UTF-8 is three bytes long and says nothing new.
 fn marked_encoding(first: &[u8]) -> Option<&'static Encoding> {
     Encoding::for_bom(first).map(|(encoding, _)| encoding)
-}
-
-/// The content of gzip's members, of which there may be several. Zeros between and behind them are padding, as gzip
-/// itself takes them.
-struct Gzip {
-    /// None at the end.
-    member: Option<GzDecoder<BufReader<File>>>,
-}
-
-impl Gzip {
-    fn new(file: File) -> Gzip {
-        Gzip { member: Some(GzDecoder::new(BufReader::with_capacity(64 * 1024, file))) }
-    }
-}
-
-impl Read for Gzip {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while let Some(member) = &mut self.member {
-            let read = member.read(buffer)?;
-            if read > 0 || buffer.is_empty() {
-                return Ok(read);
-            }
-            let next = first_but_zeros(member.get_mut())?;
-            if next.is_some_and(|byte| byte != GZIP[0]) {
-                let problem = "there is something behind the end of the compressed data: copy the file again";
-                return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
-            }
-            let ended = self.member.take().filter(|_| next.is_some());
-            self.member = ended.map(|member| GzDecoder::new(member.into_inner()));
-        }
-        Ok(0)
-    }
-}
-
-/// Passes over zeros. Returns what comes behind them, without taking it.
-fn first_but_zeros(reader: &mut impl BufRead) -> io::Result<Option<u8>> {
-    loop {
-        let data = reader.fill_buf()?;
-        let zeros = data.iter().take_while(|byte| **byte == 0).count();
-        let (next, is_end) = (data.get(zeros).copied(), data.is_empty());
-        reader.consume(zeros);
-        if next.is_some() || is_end {
-            return Ok(next);
-        }
-    }
-}
-
-/// Content of another encoding, as UTF-8. What the encoding does not have is an error.
-struct Decoded<R> {
-    inner: R,
-    decoder: Decoder,
-    encoding: &'static Encoding,
-    raw: Vec<u8>,
-    start: usize,
-    end: usize,
-    ended: bool,
-    finished: bool,
-}
-
-impl<R: Read> Decoded<R> {
-    fn new(inner: R, encoding: &'static Encoding) -> Self {
-        // A byte order mark is surer than what the user says.
-        let decoder = encoding.new_decoder();
-        Decoded { inner, decoder, encoding, raw: vec![0; 64 * 1024], start: 0, end: 0, ended: false, finished: false }
-    }
-}
-
-impl<R: Read> Read for Decoded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while !self.finished {
-            if self.start == self.end && !self.ended {
-                self.start = 0;
-                self.end = self.inner.read(&mut self.raw)?;
-                self.ended = self.end == 0;
-            }
-            let raw = &self.raw[self.start..self.end];
-            let (result, read, written) = self.decoder.decode_to_utf8_without_replacement(raw, buffer, self.ended);
-            self.start += read;
-            match result {
-                DecoderResult::InputEmpty => self.finished = self.ended,
-                DecoderResult::OutputFull if written == 0 => return Err(io::ErrorKind::InvalidInput.into()),
-                DecoderResult::OutputFull => {}
-                DecoderResult::Malformed(..) => {
-                    let problem = format!(
-                        "the text is not {}: name its encoding in reader_options, as in {{\"encoding\": \"utf-8\"}}",
-                        self.encoding.name()
-                    );
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
-                }
-            }
-            if written > 0 {
-                return Ok(written);
-            }
-        }
-        Ok(0)
-    }
 }

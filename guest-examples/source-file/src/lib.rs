@@ -2,15 +2,17 @@
 //!
 //! From the outside in: `config` and `reader_options` are what the user says, `files` knows which files there are,
 //! `discover` and `read` are the commands, `position` is the state and `cursor` what it may go by, `records` goes
-//! through one file, `csv` and `json` find records in what `bytes` makes of it, and `schema` and `timestamp`
-//! know types.
+//! through one file, `csv` and `json` find records in what `bytes` makes of it, with `gzip` and `decoded`, and `schema`
+//! and `timestamp` know types.
 
 mod bytes;
 mod config;
 mod csv;
 mod cursor;
+mod decoded;
 mod discover;
 mod files;
+mod gzip;
 mod json;
 mod position;
 mod problem;
