@@ -86,6 +86,8 @@ const MOST_SCHEMAS: usize = 10_000;
 const LARGEST_RECORD: usize = 16 * 1024 * 1024;
 /// How far numbers reach where one end is open.
 const REACH: i64 = 1_000_000;
+/// Where the integers of 64 bits end, as a number of 64 bits can say it.
+const INTEGERS_END: f64 = i64::MAX as f64;
 /// How long texts are where nothing else is said.
 const LENGTHS: (usize, usize) = (4, 20);
 
@@ -448,6 +450,16 @@ fn text(place: &str, fields: &Fields) -> Result<Shape, Problem> {
 }
 
 fn integer(place: &str, fields: &Fields) -> Result<Shape, Problem> {
+    for keyword in ["minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"] {
+        let asks_for_more = match limit(place, fields, keyword)? {
+            Some(limit) if keyword.ends_with("inimum") => limit > INTEGERS_END,
+            Some(limit) => limit < -INTEGERS_END,
+            None => false,
+        };
+        if asks_for_more {
+            return Err(problem(&below(place, keyword), "no integer of 64 bits is within this limit"));
+        }
+    }
     // The casts end at the ends of i64.
     let at_least = limit(place, fields, "minimum")?.map(|limit| limit.ceil() as i64);
     let above = limit(place, fields, "exclusiveMinimum")?.map(|limit| (limit.floor() as i64).saturating_add(1));
@@ -579,6 +591,11 @@ mod tests {
             (json!({"required": "a"}), "#/required:"),
             (json!({"properties": {"a": {"type": "integer", "minimum": "1"}}}), "#/properties/a/minimum:"),
             (json!({"properties": {"a": {"type": "integer", "minimum": 2, "maximum": 1}}}), "#/properties/a:"),
+            (json!({"properties": {"a": {"type": "integer", "minimum": 1e30}}}), "#/properties/a/minimum:"),
+            (
+                json!({"properties": {"a": {"type": "integer", "exclusiveMaximum": -1e30}}}),
+                "#/properties/a/exclusiveMaximum:",
+            ),
             (json!({"properties": {"a": {"type": "number", "minimum": 1, "exclusiveMaximum": 1}}}), "#/properties/a:"),
             (json!({"properties": {"a": {"format": "uuid", "maxLength": 20}}}), "#/properties/a/format:"),
             (json!({"properties": {"a": {"minItems": 2, "uniqueItems": true}}}), "#/properties/a/uniqueItems:"),
