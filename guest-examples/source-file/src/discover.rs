@@ -111,7 +111,9 @@ impl Sample {
 
     fn look_at_csv(&mut self, dataset: &Dataset, file: &FoundFile, share: u64) -> Result<u64> {
         let path = Path::new(&file.path);
-        let (opened, _) = files::open(file)?;
+        let Some((opened, _)) = files::open(file)? else {
+            return Ok(0);
+        };
         let Some((mut rows, columns)) = open_csv(dataset, opened, path)? else {
             return Ok(0);
         };
@@ -138,7 +140,9 @@ impl Sample {
 
     fn look_at_json(&mut self, dataset: &Dataset, file: &FoundFile, share: u64) -> Result<u64> {
         let path = Path::new(&file.path);
-        let (opened, _) = files::open(file)?;
+        let Some((opened, _)) = files::open(file)? else {
+            return Ok(0);
+        };
         let mut records = open_json(dataset, opened, path)?;
         // An array without elements has content, lines without any have none.
         self.has_content |= dataset.format == Format::Json;

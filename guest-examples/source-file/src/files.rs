@@ -61,15 +61,22 @@ pub fn find(path: &str) -> Result<Vec<FoundFile>> {
     Ok(files)
 }
 
-/// Opens a file, and looks at what it is now.
-pub fn open(file: &FoundFile) -> Result<(File, Version)> {
+/// Opens a file, and looks at what it is now. None if it is gone since it was found: a moment later it would not have
+/// been.
+pub fn open(file: &FoundFile) -> Result<Option<(File, Version)>> {
     let path = Path::new(&file.path);
-    let opened = File::open(path).map_err(|error| failure("open", path, error))?;
+    let opened = match File::open(path) {
+        Err(error) if is_missing(&error) => {
+            log::warn!("{} was removed before it could be read.", file.path);
+            return Ok(None);
+        }
+        opened => opened.map_err(|error| failure("open", path, error))?,
+    };
     let metadata = opened.metadata().map_err(|error| failure("open", path, error))?;
     if !metadata.is_file() {
         return Err(config_error(format!("{} is no regular file: check the option `url`.", file.path)));
     }
-    Ok((opened, version(path, &metadata)?))
+    Ok(Some((opened, version(path, &metadata)?)))
 }
 
 /// Why a file can not be used, and what to do about it.
@@ -233,6 +240,16 @@ mod tests {
         assert_eq!(names(&root, "d[1]/x.csv").unwrap(), ["d[1]/x.csv"], "a file's own name comes first");
         assert_eq!(names(&root, "d/**/*.csv").unwrap(), ["d/e/f.csv", "d/c.csv"]);
         assert_eq!(names(&root, "**/f.csv").unwrap(), ["d/e/f.csv"]);
+    }
+
+    #[test]
+    fn a_file_that_is_gone_since_it_was_found_is_not_opened() {
+        let root = tree(&["a.csv", "b.csv"]);
+        let files = find(root.path().to_str().unwrap()).unwrap();
+        fs::remove_file(root.path().join("a.csv")).unwrap();
+        let (_, version) = open(&files[0]).unwrap().unwrap();
+        assert_eq!(version, files[0].version);
+        assert!(files[1].path.ends_with("a.csv") && open(&files[1]).unwrap().is_none());
     }
 
     #[test]

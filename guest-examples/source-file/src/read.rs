@@ -75,7 +75,9 @@ impl Read<'_> {
 
     fn file(&mut self, file: &FoundFile) -> Result<()> {
         let path = Path::new(&file.path);
-        let (opened, version) = files::open(file)?;
+        let Some((opened, version)) = files::open(file)? else {
+            return Ok(());
+        };
         log::debug!("Reading {}, {} bytes.", file.path, version.size);
         match Records::open(self.dataset, opened, path, self.properties)? {
             None => log::warn!("{} is empty.", file.path),
