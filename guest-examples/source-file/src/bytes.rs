@@ -43,6 +43,19 @@ enum Source {
     Made(Box<dyn Read>),
 }
 
+impl Source {
+    /// Where a file ends that somebody has cut off just now, half a row may lie that looks like a whole one.
+    fn require_its_end(&mut self) -> io::Result<()> {
+        let Source::Plain(file) = self else {
+            return Ok(());
+        };
+        if file.metadata()?.len() < file.stream_position()? {
+            return Err(io::ErrorKind::ResourceBusy.into());
+        }
+        Ok(())
+    }
+}
+
 impl Read for Source {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
@@ -139,6 +152,7 @@ impl Bytes {
         loop {
             match self.source.read(&mut self.buffer[self.end..wanted]) {
                 Ok(0) => {
+                    self.source.require_its_end()?;
                     self.ended = true;
                     break;
                 }
@@ -199,4 +213,22 @@ fn first_bytes(reader: &mut impl Read) -> io::Result<Vec<u8>> {
 /// UTF-16, if the byte order mark says so. That of UTF-8 is three bytes long and says nothing new.
 fn marked_encoding(first: &[u8]) -> Option<&'static Encoding> {
     Encoding::for_bom(first).map(|(encoding, _)| encoding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_becomes_shorter_has_no_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.csv");
+        std::fs::write(&path, "id\n".repeat(PIECE)).unwrap();
+        let mut bytes = Bytes::open(File::open(&path).unwrap(), &path, None).unwrap();
+        let read = bytes.data().len();
+        bytes.consume(read);
+        File::options().write(true).open(&path).unwrap().set_len(10).unwrap();
+        assert_eq!(bytes.fill().unwrap_err().kind(), io::ErrorKind::ResourceBusy);
+        assert!(!bytes.is_whole());
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use airlock_sdk::{Failure, config_error, system_error};
+use airlock_sdk::{Failure, config_error, system_error, transient_error};
 
 /// Why a file can not be read any further.
 #[derive(Debug)]
@@ -38,6 +38,9 @@ impl Problem {
             }
             io::ErrorKind::InvalidInput => "the compressed data are damaged. Copy the file again.".to_owned(),
             io::ErrorKind::InvalidData => format!("{error}."),
+            io::ErrorKind::ResourceBusy => {
+                "the file became shorter while it was read. Sync again when nobody writes to it.".to_owned()
+            }
             kind => format!("the file can not be read any further: {kind}."),
         };
         Problem { what, line, column: None, cause: Some(error) }
@@ -54,6 +57,7 @@ impl Problem {
     pub fn in_file(self, path: &Path) -> Failure {
         let message = format!("{}, line {}{}: {}", path.display(), self.line, Place(&self.column), self.what);
         match self.cause {
+            Some(error) if error.kind() == io::ErrorKind::ResourceBusy => transient_error(message),
             Some(error) if !is_about_content(&error) => system_error(message).with_internal(error),
             Some(error) => config_error(message).with_internal(error),
             None => config_error(message),
