@@ -1,7 +1,9 @@
 //! source-file: what Airbyte's source-file does with local files, of any size.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
@@ -234,8 +236,13 @@ fn a_check_names_what_is_wrong() {
     fs::create_dir(mounted.path("directory")).unwrap();
     mounted.write("a.csv", "id\n1\n", 1);
     mounted.write("empty.csv", "", 1);
+    rustix::fs::mkfifoat(rustix::fs::CWD, mounted.path("pipe"), rustix::fs::Mode::RWXU).unwrap();
+    fs::create_dir(mounted.path("names")).unwrap();
+    File::create(mounted.path("names").join(OsStr::from_bytes(b"a\xff.csv"))).unwrap();
     let csv = |name: &str| config(&format!("/data/{name}"), "csv");
     for (config, words) in [
+        (csv("pipe"), "/data/pipe is no regular file"),
+        (csv("names"), "/data/names: the name of a file in it is not UTF-8"),
         (csv("directory"), "/data/directory"),
         (csv("*.tsv"), "/data/*.tsv"),
         (csv("empty.csv"), "/data/empty.csv is empty"),
@@ -431,6 +438,43 @@ fn a_large_file_takes_no_memory_and_states_come_on_the_way() {
         let peak = peak.unwrap();
         assert!(peak < 48 << 10, "{name}: {peak} KiB");
     }
+}
+
+#[test]
+fn a_file_that_is_removed_is_left_out_and_one_that_is_cut_off_gives_no_half_rows() {
+    let mounted = Mounted::new();
+    let row = |id: u64| format!("{id},\"{}\"", "y".repeat(200));
+    let records = write_large(&mounted.path("1.csv"), 20 << 20, "id,text\n", "\n", row, "\n");
+    mounted.write("2.csv", "id,text\n1,a\n", 9_999_999_999);
+    let config = config("/data", "csv");
+    let catalog = mounted.workspace.json("catalog.json", &configured(&mounted.discover(&config), "full_refresh"));
+    // Nobody reads on until the change is made, so the most of the large file is still to be read.
+    let read = |change: &dyn Fn()| {
+        let mut child = mounted.run("read", &config).option("--catalog", &catalog).spawn();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.starts_with("{\"type\":\"RECORD\"") {
+            line.clear();
+            assert!(stdout.read_line(&mut line).unwrap() > 0, "a record comes");
+        }
+        change();
+        let lines: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+        (child.wait().unwrap().success(), lines)
+    };
+    let count = |lines: &[Value]| lines.iter().filter(|line| line["type"] == "RECORD").count() as u64 + 1;
+
+    let (succeeded, lines) = read(&|| fs::remove_file(mounted.path("2.csv")).unwrap());
+    assert_eq!((succeeded, count(&lines)), (true, records));
+
+    let cut_off = || File::options().write(true).open(mounted.path("1.csv")).unwrap().set_len(1000).unwrap();
+    let (succeeded, lines) = read(&cut_off);
+    assert!(!succeeded && count(&lines) < records);
+    let texts = lines.iter().filter_map(|line| line["record"]["data"]["text"].as_str());
+    assert!(texts.into_iter().all(|text| text.len() == 200));
+    let error = lines.iter().find(|line| line["trace"]["type"] == "ERROR").map(|line| &line["trace"]["error"]).unwrap();
+    assert_eq!(error["failure_type"], "transient_error", "{error}");
+    assert!(error["message"].as_str().unwrap().contains("/data/1.csv, line "), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("became shorter"), "{error}");
 }
 
 #[test]

@@ -142,7 +142,9 @@ impl Bytes {
         self.buffer.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, kept);
         // Doubled, so that a long record is not looked at from its start too often.
-        let wanted = kept + kept.max(self.piece);
+        let doubled = kept + kept.max(self.piece);
+        // Not beyond the limit, for the memory of a component never shrinks.
+        let wanted = if doubled > MOST_RECORD_BYTES / 2 { MOST_RECORD_BYTES + self.piece } else { doubled };
         if self.buffer.len() < wanted {
             self.buffer.resize(wanted, 0);
         } else if self.buffer.len() > 16 * PIECE && wanted <= 2 * PIECE {

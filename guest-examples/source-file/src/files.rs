@@ -47,6 +47,8 @@ pub fn find(path: &str) -> Result<Vec<FoundFile>> {
             }
             files
         }
+        // To open a pipe could take for ever.
+        Ok(metadata) if !metadata.is_file() => return Err(no_regular_file(&path)),
         Ok(metadata) => vec![found(&path, &metadata)?],
         Err(error) if is_missing(&error) && path.contains(['*', '?', '[']) => {
             let files = matching(&path)?;
@@ -74,9 +76,13 @@ pub fn open(file: &FoundFile) -> Result<Option<(File, Version)>> {
     };
     let metadata = opened.metadata().map_err(|error| failure("open", path, error))?;
     if !metadata.is_file() {
-        return Err(config_error(format!("{} is no regular file: check the option `url`.", file.path)));
+        return Err(no_regular_file(&file.path));
     }
     Ok(Some((opened, version(path, &metadata)?)))
+}
+
+fn no_regular_file(path: &str) -> Failure {
+    config_error(format!("{path} is no regular file: check the option `url`."))
 }
 
 /// Why a file can not be used, and what to do about it.
@@ -88,6 +94,9 @@ pub fn failure(action: &str, path: &Path, error: io::Error) -> Failure {
         }
         ErrorKind::PermissionDenied => config_error(format!(
             "Can not {action} {path}: it is not permitted. Let the user that runs the connector read it. {WHAT_IS_SEEN}"
+        )),
+        _ if is_bad_name(&error) => config_error(format!(
+            "Can not {action} {path}: the name of a file in it is not UTF-8. Rename the file, or move it away."
         )),
         _ => system_error(format!("Can not {action} {path}: look at the disk or the mount that it is on.")),
     };
@@ -106,6 +115,12 @@ fn is_missing(error: &io::Error) -> bool {
         return true;
     }
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// WASI knows names in UTF-8 only, and does not go on with a directory behind another.
+fn is_bad_name(error: &io::Error) -> bool {
+    const ILLEGAL_BYTE_SEQUENCE: i32 = if cfg!(target_os = "wasi") { 25 } else { 84 };
+    error.raw_os_error() == Some(ILLEGAL_BYTE_SEQUENCE)
 }
 
 /// Airbyte's local files are below `/local`: that is a directory shown to the connector, or else `/airbyte/local`.
