@@ -14,6 +14,8 @@ pub struct Decoded<R> {
     end: usize,
     ended: bool,
     finished: bool,
+    /// What came before has been given, and next comes what the encoding does not have.
+    malformed: bool,
 }
 
 impl<R: Read> Decoded<R> {
@@ -21,13 +23,30 @@ impl<R: Read> Decoded<R> {
     pub fn new(inner: R, encoding: &'static Encoding) -> Self {
         // A byte order mark is surer than what the user says.
         let decoder = encoding.new_decoder();
-        Decoded { inner, decoder, encoding, raw: vec![0; 64 * 1024], start: 0, end: 0, ended: false, finished: false }
+        Decoded {
+            inner,
+            decoder,
+            encoding,
+            raw: vec![0; 64 * 1024],
+            start: 0,
+            end: 0,
+            ended: false,
+            finished: false,
+            malformed: false,
+        }
     }
 }
 
 impl<R: Read> Read for Decoded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while !self.finished {
+            if self.malformed {
+                let problem = format!(
+                    "the text is not {}: name its encoding in reader_options, as in {{\"encoding\": \"utf-8\"}}",
+                    self.encoding.name()
+                );
+                return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+            }
             if self.start == self.end && !self.ended {
                 self.start = 0;
                 self.end = self.inner.read(&mut self.raw)?;
@@ -40,18 +59,27 @@ impl<R: Read> Read for Decoded<R> {
                 DecoderResult::InputEmpty => self.finished = self.ended,
                 DecoderResult::OutputFull if written == 0 => return Err(io::ErrorKind::InvalidInput.into()),
                 DecoderResult::OutputFull => {}
-                DecoderResult::Malformed(..) => {
-                    let problem = format!(
-                        "the text is not {}: name its encoding in reader_options, as in {{\"encoding\": \"utf-8\"}}",
-                        self.encoding.name()
-                    );
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
-                }
+                DecoderResult::Malformed(..) => self.malformed = true,
             }
             if written > 0 {
                 return Ok(written);
             }
         }
         Ok(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_before_a_malformed_character_is_given() {
+        let mut decoded = Decoded::new(&b"a\n\x81\x40\n\x81\xff\nb"[..], encoding_rs::SHIFT_JIS);
+        let mut text = Vec::new();
+        let error = decoded.read_to_end(&mut text).unwrap_err();
+        assert_eq!(String::from_utf8(text).unwrap(), "a\n\u{3000}\n");
+        assert!(error.to_string().contains("not Shift_JIS"), "{error}");
+        assert!(decoded.read(&mut [0; 64]).is_err(), "it stays so");
     }
 }
