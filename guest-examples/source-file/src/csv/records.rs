@@ -24,8 +24,11 @@ pub enum ColumnType {
     Boolean,
     /// `2024-02-29`
     Date,
-    /// `2024-02-29T23:59:59`, with or without an offset.
-    Timestamp,
+    /// `2024-02-29T23:59:59`
+    Timestamp {
+        /// Whether there is an offset, if the catalog says so.
+        has_offset: Option<bool>,
+    },
 }
 
 impl ColumnType {
@@ -36,7 +39,9 @@ impl ColumnType {
             ColumnType::Number => "number",
             ColumnType::Boolean => "boolean",
             ColumnType::Date => "date",
-            ColumnType::Timestamp => "date-time",
+            ColumnType::Timestamp { has_offset: None } => "date-time",
+            ColumnType::Timestamp { has_offset: Some(true) } => "date-time with an offset",
+            ColumnType::Timestamp { has_offset: Some(false) } => "date-time without an offset",
         }
     }
 
@@ -48,7 +53,13 @@ impl ColumnType {
             ["boolean"] => ColumnType::Boolean,
             ["string"] => match schema.get("format").and_then(Value::as_str) {
                 Some("date") => ColumnType::Date,
-                Some("date-time") => ColumnType::Timestamp,
+                Some("date-time") => ColumnType::Timestamp {
+                    has_offset: match schema.get("airbyte_type").and_then(Value::as_str) {
+                        Some("timestamp_with_timezone") => Some(true),
+                        Some("timestamp_without_timezone") => Some(false),
+                        _ => None,
+                    },
+                },
                 _ => ColumnType::Text,
             },
             ["object" | "array", ..] => {
@@ -270,7 +281,10 @@ fn put(record: &mut Vec<u8>, column_type: ColumnType, field: &Field<'_>, nulls: 
             None => return false,
         },
         ColumnType::Date if timestamp::is_date(text) => put_text(record, field),
-        ColumnType::Timestamp if timestamp::parse(text).is_some() => put_text(record, field),
+        ColumnType::Timestamp { has_offset } => match timestamp::parse(text) {
+            Some((_, found)) if has_offset.is_none_or(|expected| expected == found) => put_text(record, field),
+            _ => return false,
+        },
         _ => return false,
     }
     true
@@ -396,6 +410,14 @@ mod tests {
             (json!({"type": "boolean"}), "yes"),
             (json!({"type": "string", "format": "date"}), "2024-02-30"),
             (json!({"type": "string", "format": "date-time"}), "2024-02-03"),
+            (
+                json!({"type": "string", "format": "date-time", "airbyte_type": "timestamp_with_timezone"}),
+                "2024-02-03T00:00:00",
+            ),
+            (
+                json!({"type": "string", "format": "date-time", "airbyte_type": "timestamp_without_timezone"}),
+                "2024-02-03T00:00:00+01:00",
+            ),
         ] {
             let problem = records(&format!("a\n\n{value}\n"), json!({"a": schema}), Nulls::default()).unwrap_err();
             assert!(problem.starts_with("f, line 3, column \"a\": the value is no "), "{problem}");
