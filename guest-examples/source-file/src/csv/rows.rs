@@ -493,8 +493,11 @@ mod tests {
             let read = rows_of(&content, piece, Dialect::default()).unwrap();
             // Without quotes around it, white space alone is a blank line.
             let blank = |field: &String| !always && !field.is_empty() && field.bytes().all(|byte| byte == b' ');
-            let expected: Vec<Vec<Vec<u8>>> =
-                rows.iter().filter(|row| row.len() > 1 || !row.iter().all(blank)).map(|row| row.iter().map(|field| field.as_bytes().to_vec()).collect()).collect();
+            let expected: Vec<Vec<Vec<u8>>> = rows
+                .iter()
+                .filter(|row| row.len() > 1 || !row.iter().all(blank))
+                .map(|row| row.iter().map(|field| field.as_bytes().to_vec()).collect())
+                .collect();
             prop_assert_eq!(read, expected);
         }
 
