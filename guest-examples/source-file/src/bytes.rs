@@ -143,8 +143,8 @@ impl Bytes {
         (self.start, self.end) = (0, kept);
         // Doubled, so that a long record is not looked at from its start too often.
         let doubled = kept + kept.max(self.piece);
-        // Not beyond the limit, for the memory of a component never shrinks.
-        let wanted = if doubled > MOST_RECORD_BYTES / 2 { MOST_RECORD_BYTES + self.piece } else { doubled };
+        // Hardly beyond the limit, for the memory of a component never shrinks.
+        let wanted = if doubled > MOST_RECORD_BYTES / 4 * 3 { MOST_RECORD_BYTES + self.piece } else { doubled };
         if self.buffer.len() < wanted {
             self.buffer.resize(wanted, 0);
         } else if self.buffer.len() > 16 * PIECE && wanted <= 2 * PIECE {
