@@ -93,7 +93,9 @@ fn a_check_tells_what_is_wrong_and_where() {
     let schema = r#"{"type": "object", "properties": {"field1": {"type": "invalid_type"}}}"#;
     for (config, part) in [
         // The specification requires it, as Airbyte's does.
-        (json!({"type": "INFINITE_FEED"}), "oneOf"),
+        (json!({}), "error: \"type\" is a required property"),
+        (json!({"type": "INFINITE_FEED"}), "error: \"max_records\" is a required property"),
+        (json!({"type": "ENDLESS_FEED"}), "/type: value is not one of \"INFINITE_FEED\", \"EXCEPTION_AFTER_N\""),
         (json!({"type": "EXCEPTION_AFTER_N", "throw_after_n_records": 0}), "throw_after_n_records is 0"),
         (
             continuous(10, &json!({"type": "SINGLE_STREAM", "stream_name": "s", "stream_schema": schema})),

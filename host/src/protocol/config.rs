@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::document;
 use super::failure::Failure;
+use super::violation;
 
 /// What a user configured.
 pub struct Config {
@@ -46,15 +47,8 @@ impl Config {
             Ok(validator) => validator,
             Err(error) => return Validity::UnusableSpecification(error.to_string()),
         };
-        let problems: Vec<String> = validator
-            .iter_errors(&self.value)
-            .map(|error| {
-                // Masked: the value at fault may be a secret, and it is not yet known which values are.
-                let path = error.instance_path().to_string();
-                let message = error.masked();
-                if path.is_empty() { message.to_string() } else { format!("{path}: {message}") }
-            })
-            .collect();
+        let problems: Vec<String> =
+            validator.iter_errors(&self.value).map(|error| violation::describe(&error)).collect();
         if problems.is_empty() {
             Validity::Valid
         } else {

@@ -22,5 +22,6 @@ mod queue;
 mod record_lines;
 mod secrets;
 mod stdout;
+mod violation;
 
 pub use interruption::Interruption;
