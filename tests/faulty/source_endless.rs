@@ -69,7 +69,20 @@ fn a_guest_that_does_not_stop_is_stopped_after_its_grace() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once() {
+fn a_signal_that_is_handed_on_as_another_leaves_the_grace() {
+    let mut since = Instant::now();
+    let finished = endless("spin", |live| {
+        since = Instant::now();
+        live.signal(Signal::INT);
+        live.wait_for(is_told);
+        live.signal(Signal::TERM);
+    });
+    assert_eq!(finished.status.signal(), Some(15));
+    assert!((GRACE..PATIENCE).contains(&since.elapsed()), "{:?}", since.elapsed());
+}
+
+#[test]
+fn the_same_signal_again_ends_at_once() {
     let mut since = Instant::now();
     let finished = endless("spin", |live| {
         since = Instant::now();

@@ -98,7 +98,9 @@ impl Termination {
                     input.interrupt();
                 }
             }
-            // Nothing to clean up, or a second signal: somebody is in a hurry.
+            // The same wish: a terminal's Ctrl-C reaches everybody, and PyAirbyte hands it on as SIGTERM.
+            Phase::MovingData(_) if earlier != signal => {}
+            // Nothing to clean up, or the same signal again: somebody is in a hurry.
             _ => self.end(),
         }
     }
