@@ -27,6 +27,9 @@ pub struct Config {
     /// The fields that identify a record.
     #[serde(default)]
     pub primary_key: Vec<String>,
+    /// Whether files are told apart without a cursor and without a primary key, too.
+    #[serde(default)]
+    pub incremental_by_file: bool,
 }
 
 /// Where the files are.
@@ -75,6 +78,8 @@ pub struct Dataset {
     pub cursor_field: Option<String>,
     /// The fields that identify a record.
     pub primary_key: Vec<String>,
+    /// Whether files are told apart without a cursor and without a primary key, too.
+    pub incremental_by_file: bool,
 }
 
 impl Config {
@@ -111,6 +116,7 @@ impl Config {
             reader,
             cursor_field: self.cursor_field.filter(named),
             primary_key: self.primary_key,
+            incremental_by_file: self.incremental_by_file,
         })
     }
 }

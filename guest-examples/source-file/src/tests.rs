@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
 use airlock_sdk::testing::{Event, Host, Run};
-use airlock_sdk::{FailureKind, Interruption};
+use airlock_sdk::{FailureKind, Interruption, SyncMode};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
@@ -407,7 +407,12 @@ fn fields_are_discovered_in_every_format() {
     files.write("b.json", "{\"a\": {\"b\": [1]}}", 1);
     let stream = discovered(&files.config("b.json", "json", json!({}))).unwrap();
     assert_eq!(stream.json_schema["properties"]["a"]["properties"]["b"]["items"]["type"], json!(["null", "integer"]));
-    assert_eq!((stream.source_defined_cursor, stream.default_cursor_field.len()), (Some(true), 0));
+    assert_eq!(stream.supported_sync_modes, [SyncMode::FullRefresh], "PyAirbyte would replace all by what is new");
+    for by_file in [json!({"incremental_by_file": true}), json!({"primary_key": ["a"]})] {
+        let stream = discovered(&files.config("b.json", "json", by_file)).unwrap();
+        assert_eq!(stream.supported_sync_modes, [SyncMode::FullRefresh, SyncMode::Incremental]);
+        assert_eq!((stream.source_defined_cursor, stream.default_cursor_field.len()), (Some(true), 0));
+    }
 }
 
 #[test]
