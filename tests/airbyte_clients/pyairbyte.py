@@ -1,6 +1,8 @@
 """Drives PyAirbyte as its users do, and writes down what it saw. What must come out stands in pyairbyte.rs."""
 
 import json
+import pathlib
+import shutil
 import sys
 
 import airbyte
@@ -55,6 +57,23 @@ seen["third_read"] = third.processed_records
 seen["in_duckdb_after_growth"] = {name: len(list(third[name])) for name in ("users", "purchases")}
 
 seen["wrong_config"] = failure(lambda: source({"count": "many"}).check())
+
+
+def read_twice(options):
+    """Reads a directory before and after there is a second file, and says which records the cache has then."""
+    files = pathlib.Path(directory) / "files"
+    (files / "1.csv").write_text("id\n1\n")
+    (files / "2.csv").unlink(missing_ok=True)
+    config = {"dataset_name": "rows", "format": "csv", "url": "*.csv", "provider": {"storage": "local"}} | options
+    rows = airbyte.get_source("source-file", local_executable=arguments["files"], config=config, streams="*")
+    cache = cached("files" + "_".join(options))
+    rows.read(cache=cache)
+    (files / "2.csv").write_text("id\n2\n")
+    return sorted(row["id"] for row in rows.read(cache=cache)["rows"])
+
+
+seen["directories"] = [read_twice(options) for options in ({}, {"primary_key": ["id"]}, {"cursor_field": "id"})]
+
 failing = airbyte.get_source(
     "source-documents",
     local_executable=arguments["failing_source"],

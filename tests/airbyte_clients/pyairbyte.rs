@@ -33,6 +33,7 @@ fn the_library_reads_into_its_cache_and_writes_to_a_destination() {
     let arguments = json!({
         "directory": workspace.path(),
         "source": executable(&workspace, "source-faker", &connector("source-faker"), None),
+        "files": executable(&workspace, "source-file", &connector("source-file"), Some(&workspace.directory("files"))),
         "failing_source": executable(&workspace, "source-documents", &test_guest("source-documents"), Some(&documents)),
         "destination":
             executable(&workspace, "local-json", &connector("destination-local-json"), Some(&airbyte)),
@@ -56,6 +57,8 @@ fn the_library_reads_into_its_cache_and_writes_to_a_destination() {
     assert_eq!(seen["second_read"], 0, "it went on from its state");
     assert_eq!(seen["third_read"], 60, "the source had grown by 30 users");
     assert_eq!(seen["in_duckdb_after_growth"], json!({"users": 150, "purchases": 150}));
+
+    assert_eq!(seen["directories"], json!([[1, 2], [1, 2], [1, 2]]), "no file of an earlier read is lost");
 
     let failed = |what: &str, expected: &str| {
         let failure = seen[what].as_str().unwrap_or_else(|| panic!("{what} did not fail"));

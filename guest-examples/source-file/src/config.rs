@@ -82,6 +82,14 @@ pub struct Dataset {
     pub incremental_by_file: bool,
 }
 
+impl Dataset {
+    /// Whether there are incremental syncs. PyAirbyte asks for them in any case, and takes what comes for all there is
+    /// where it knows neither a cursor nor a key.
+    pub fn is_incremental(&self) -> bool {
+        self.cursor_field.is_some() || !self.primary_key.is_empty() || self.incremental_by_file
+    }
+}
+
 impl Config {
     /// What the options come to.
     pub fn dataset(self) -> Result<Dataset> {

@@ -35,8 +35,7 @@ pub fn discover(dataset: &Dataset) -> Result<Catalog> {
     let mut stream = Stream::with_schema(dataset.stream.as_str(), schema::of_records(properties)).resumable();
     match &dataset.cursor_field {
         Some(field) => stream = stream.incremental(field),
-        // PyAirbyte takes what comes for all there is, where there is neither a cursor nor a key.
-        None if dataset.primary_key.is_empty() && !dataset.incremental_by_file => {}
+        None if !dataset.is_incremental() => {}
         None => {
             // By the files' times, which are in no field.
             stream.supported_sync_modes.push(SyncMode::Incremental);

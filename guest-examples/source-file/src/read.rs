@@ -21,7 +21,7 @@ const CONTENT_TO_STATE: u64 = if cfg!(test) { 0 } else { 32 };
 
 /// Reads the stream.
 pub fn read(dataset: &Dataset, stream: &ConfiguredStream, state: &SavedState, writer: &mut StreamWriter) -> Result<()> {
-    let is_incremental = stream.sync_mode == SyncMode::Incremental;
+    let is_incremental = stream.sync_mode == SyncMode::Incremental && dataset.is_incremental();
     let properties = stream.stream.json_schema.get("properties");
     let cursor = match &dataset.cursor_field {
         Some(field) if is_incremental => Some(Cursor::new(field, properties)?),

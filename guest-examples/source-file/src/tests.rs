@@ -30,8 +30,8 @@ impl Files {
 
     fn config(&self, name: &str, format: &str, more: Value) -> Value {
         let url = self.0.path().join(name);
-        let mut config =
-            json!({"dataset_name": "rows", "format": format, "url": url, "provider": {"storage": "local"}});
+        let mut config = json!({"dataset_name": "rows", "format": format, "url": url, "provider": {"storage": "local"},
+                "incremental_by_file": true});
         for (name, value) in more.as_object().unwrap() {
             config[name] = value.clone();
         }
@@ -407,11 +407,25 @@ fn fields_are_discovered_in_every_format() {
     files.write("b.json", "{\"a\": {\"b\": [1]}}", 1);
     let stream = discovered(&files.config("b.json", "json", json!({}))).unwrap();
     assert_eq!(stream.json_schema["properties"]["a"]["properties"]["b"]["items"]["type"], json!(["null", "integer"]));
-    assert_eq!(stream.supported_sync_modes, [SyncMode::FullRefresh], "PyAirbyte would replace all by what is new");
-    for by_file in [json!({"incremental_by_file": true}), json!({"primary_key": ["a"]})] {
-        let stream = discovered(&files.config("b.json", "json", by_file)).unwrap();
-        assert_eq!(stream.supported_sync_modes, [SyncMode::FullRefresh, SyncMode::Incremental]);
-        assert_eq!((stream.source_defined_cursor, stream.default_cursor_field.len()), (Some(true), 0));
+    assert_eq!((stream.source_defined_cursor, stream.default_cursor_field.len()), (Some(true), 0));
+}
+
+#[test]
+fn without_a_cursor_a_key_or_the_option_every_sync_brings_all() {
+    let files = Files::new();
+    files.write("a.csv", "id\n1\n", 1);
+    let none = files.config("*.csv", "csv", json!({"incremental_by_file": false}));
+    assert_eq!(discovered(&none).unwrap().supported_sync_modes, [SyncMode::FullRefresh]);
+    let by_key = files.config("*.csv", "csv", json!({"incremental_by_file": false, "primary_key": ["id"]}));
+    assert_eq!(discovered(&by_key).unwrap().supported_sync_modes, [SyncMode::FullRefresh, SyncMode::Incremental]);
+    // PyAirbyte asks for incremental syncs whether they are offered or not.
+    for (config, second_brings) in [(none, vec![1, 2]), (by_key, vec![2])] {
+        files.write("b.csv", "id\n", 1);
+        let catalog = catalog(&config, "incremental");
+        let first = read(&config, &catalog, None);
+        files.write("b.csv", "id\n2\n", 2);
+        let second = read(&config, &catalog, first.checkpoints("rows").last());
+        assert_eq!(ids(&second), second_brings);
     }
 }
 
