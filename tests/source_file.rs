@@ -77,8 +77,7 @@ fn configured(stream: &Value, sync_mode: &str) -> Value {
 }
 
 fn config(url: &str, format: &str) -> Value {
-    json!({"dataset_name": "rows", "format": format, "url": url, "provider": {"storage": "local"},
-        "incremental_by_file": true})
+    json!({"dataset_name": "rows", "format": format, "url": url, "provider": {"storage": "local"}})
 }
 
 fn with(mut config: Value, option: &str, value: Value) -> Value {
@@ -128,7 +127,6 @@ fn a_configuration_of_airbytes_source_file_is_valid() {
     let ours = jsonschema::validator_for(&spec.messages[0]["spec"]["connectionSpecification"]).unwrap();
     for (format, options) in [("csv", Some("{\"sep\": \";\"}")), ("json", None), ("jsonl", Some("{}"))] {
         let mut config = config("/local/a.csv", format);
-        config.as_object_mut().unwrap().remove("incremental_by_file");
         if let Some(options) = options {
             config["reader_options"] = json!(options);
         }

@@ -27,9 +27,6 @@ pub struct Config {
     /// The fields that identify a record.
     #[serde(default)]
     pub primary_key: Vec<String>,
-    /// Whether files are told apart without a cursor and without a primary key, too.
-    #[serde(default)]
-    pub incremental_by_file: bool,
 }
 
 /// Where the files are.
@@ -78,16 +75,6 @@ pub struct Dataset {
     pub cursor_field: Option<String>,
     /// The fields that identify a record.
     pub primary_key: Vec<String>,
-    /// Whether files are told apart without a cursor and without a primary key, too.
-    pub incremental_by_file: bool,
-}
-
-impl Dataset {
-    /// Whether there are incremental syncs. PyAirbyte asks for them in any case, and takes what comes for all there is
-    /// where it knows neither a cursor nor a key.
-    pub fn is_incremental(&self) -> bool {
-        self.cursor_field.is_some() || !self.primary_key.is_empty() || self.incremental_by_file
-    }
 }
 
 impl Config {
@@ -124,7 +111,6 @@ impl Config {
             reader,
             cursor_field: self.cursor_field.filter(named),
             primary_key: self.primary_key,
-            incremental_by_file: self.incremental_by_file,
         })
     }
 }

@@ -35,7 +35,6 @@ pub fn discover(dataset: &Dataset) -> Result<Catalog> {
     let mut stream = Stream::with_schema(dataset.stream.as_str(), schema::of_records(properties)).resumable();
     match &dataset.cursor_field {
         Some(field) => stream = stream.incremental(field),
-        None if !dataset.is_incremental() => {}
         None => {
             // By the files' times, which are in no field.
             stream.supported_sync_modes.push(SyncMode::Incremental);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use airlock_sdk::{ConfiguredStream, Failure, Result, SavedState, StreamWriter, SyncMode};
+use airlock_sdk::{ConfiguredStream, DestinationSyncMode, Failure, Result, SavedState, StreamWriter, SyncMode};
 use serde_json::Value;
 
 use crate::config::Dataset;
@@ -21,7 +21,7 @@ const CONTENT_TO_STATE: u64 = if cfg!(test) { 0 } else { 32 };
 
 /// Reads the stream.
 pub fn read(dataset: &Dataset, stream: &ConfiguredStream, state: &SavedState, writer: &mut StreamWriter) -> Result<()> {
-    let is_incremental = stream.sync_mode == SyncMode::Incremental && dataset.is_incremental();
+    let is_incremental = stream.sync_mode == SyncMode::Incremental && !takes_the_place(dataset, stream);
     let properties = stream.stream.json_schema.get("properties");
     let cursor = match &dataset.cursor_field {
         Some(field) if is_incremental => Some(Cursor::new(field, properties)?),
@@ -43,6 +43,13 @@ pub fn read(dataset: &Dataset, stream: &ConfiguredStream, state: &SavedState, wr
         }
         Err(failure) => Err(failure),
     }
+}
+
+/// Whether what comes takes the place of what is there, so that all must come. PyAirbyte asks for incremental syncs that
+/// overwrite; it merges where it knows a key, and appends where it knows a cursor.
+fn takes_the_place(dataset: &Dataset, stream: &ConfiguredStream) -> bool {
+    let overwrites = stream.destination_sync_mode == DestinationSyncMode::Overwrite;
+    overwrites && dataset.cursor_field.is_none() && dataset.primary_key.is_empty()
 }
 
 struct Read<'a> {

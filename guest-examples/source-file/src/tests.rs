@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
 use airlock_sdk::testing::{Event, Host, Run};
-use airlock_sdk::{FailureKind, Interruption, SyncMode};
+use airlock_sdk::{FailureKind, Interruption};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
@@ -30,8 +30,8 @@ impl Files {
 
     fn config(&self, name: &str, format: &str, more: Value) -> Value {
         let url = self.0.path().join(name);
-        let mut config = json!({"dataset_name": "rows", "format": format, "url": url, "provider": {"storage": "local"},
-                "incremental_by_file": true});
+        let mut config =
+            json!({"dataset_name": "rows", "format": format, "url": url, "provider": {"storage": "local"}});
         for (name, value) in more.as_object().unwrap() {
             config[name] = value.clone();
         }
@@ -411,21 +411,21 @@ fn fields_are_discovered_in_every_format() {
 }
 
 #[test]
-fn without_a_cursor_a_key_or_the_option_every_sync_brings_all() {
+fn all_comes_where_it_takes_the_place_of_what_is_there() {
     let files = Files::new();
     files.write("a.csv", "id\n1\n", 1);
-    let none = files.config("*.csv", "csv", json!({"incremental_by_file": false}));
-    assert_eq!(discovered(&none).unwrap().supported_sync_modes, [SyncMode::FullRefresh]);
-    let by_key = files.config("*.csv", "csv", json!({"incremental_by_file": false, "primary_key": ["id"]}));
-    assert_eq!(discovered(&by_key).unwrap().supported_sync_modes, [SyncMode::FullRefresh, SyncMode::Incremental]);
-    // PyAirbyte asks for incremental syncs whether they are offered or not.
-    for (config, second_brings) in [(none, vec![1, 2]), (by_key, vec![2])] {
+    let by_file = files.config("*.csv", "csv", json!({}));
+    let by_key = files.config("*.csv", "csv", json!({"primary_key": ["id"]}));
+    for (config, mode, second_brings) in
+        [(&by_file, "append", vec![2]), (&by_file, "overwrite", vec![1, 2]), (&by_key, "overwrite", vec![2])]
+    {
         files.write("b.csv", "id\n", 1);
-        let catalog = catalog(&config, "incremental");
-        let first = read(&config, &catalog, None);
+        let mut catalog = catalog(config, "incremental");
+        catalog["streams"][0]["destination_sync_mode"] = json!(mode);
+        let first = read(config, &catalog, None);
         files.write("b.csv", "id\n2\n", 2);
-        let second = read(&config, &catalog, first.checkpoints("rows").last());
-        assert_eq!(ids(&second), second_brings);
+        let second = read(config, &catalog, first.checkpoints("rows").last());
+        assert_eq!(ids(&second), second_brings, "{mode}");
     }
 }
 
