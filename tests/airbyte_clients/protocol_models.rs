@@ -50,6 +50,8 @@ fn every_line_parses_and_says_the_same() {
     add("failing-read", read(&test_guest("source-fails"), fails, &["one", "two"]), 1, counts);
     let counts = json!({"LOG": 1, "TRACE": 3, "RECORD": 4, "STATE": 1});
     add("annotations", read(&test_guest("source-annotates"), json!({}), &["one"]), 0, counts);
+    // Compiled before, or a debug message would say that it is now.
+    of(&test_guest("source-talks"), "spec").run_tool().exits(0);
     let counts = json!({"LOG": 10, "TRACE": 7, "CONTROL": 1, "RECORD": 3, "STATE": 1});
     add("talk", read(&test_guest("source-talks"), json!({}), &["one"]).arg("--debug"), 0, counts);
     let counts = json!({"LOG": 2, "TRACE": 6, "RECORD": 6, "STATE": 2});

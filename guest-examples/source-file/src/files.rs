@@ -110,8 +110,9 @@ const WHAT_IS_SEEN: &str = "A connector sees /airbyte, which --airbyte-dir DIREC
 fn is_missing(error: &io::Error) -> bool {
     #[cfg(target_os = "wasi")]
     const NOT_PERMITTED: i32 = 63;
+    // Without a code where the standard library itself knows no directory for a path, as Rust 1.85's does.
     #[cfg(target_os = "wasi")]
-    if error.raw_os_error() == Some(NOT_PERMITTED) {
+    if matches!(error.raw_os_error(), None | Some(NOT_PERMITTED)) {
         return true;
     }
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
