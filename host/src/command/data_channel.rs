@@ -14,7 +14,7 @@ pub fn require_lines(catalog: &ConfiguredCatalog) -> Result<(), Failure> {
     require("DATA_CHANNEL_MEDIUM", variable("DATA_CHANNEL_MEDIUM"), "STDIO")?;
     require("DATA_CHANNEL_FORMAT", variable("DATA_CHANNEL_FORMAT"), "JSONL")?;
     refuse_file_transfer(variable("USE_FILE_TRANSFER"))?;
-    match catalog.streams_with_files().first() {
+    match catalog.stream_with_files() {
         None => Ok(()),
         Some(stream) => Err(Failure::config_error(format!(
             "The files of the stream {stream} are to be moved (include_files in the configured catalog), and airlock moves records \

@@ -15,7 +15,7 @@ pub struct ConfiguredCatalog {
     /// As it came: what the connector gets.
     pub text: String,
     streams: Vec<StreamName>,
-    streams_with_files: Vec<StreamName>,
+    stream_with_files: Option<StreamName>,
     index: HashMap<StreamName, StreamIndex>,
 }
 
@@ -69,7 +69,7 @@ impl ConfiguredCatalog {
             format!("{error}{hint}")
         })?;
         let mut streams = Vec::with_capacity(catalog.streams.len());
-        let mut streams_with_files = Vec::new();
+        let mut stream_with_files = None;
         let mut index = HashMap::with_capacity(catalog.streams.len());
         for configured in catalog.streams {
             // Both are all the host needs to know: that the word is one of Airbyte's.
@@ -79,11 +79,11 @@ impl ConfiguredCatalog {
                 return Err(format!("stream {name} is in it twice"));
             }
             if configured.include_files == Some(true) {
-                streams_with_files.push(name.clone());
+                stream_with_files.get_or_insert_with(|| name.clone());
             }
             streams.push(name);
         }
-        Ok(ConfiguredCatalog { text, streams, streams_with_files, index })
+        Ok(ConfiguredCatalog { text, streams, stream_with_files, index })
     }
 
     /// The streams in their order.
@@ -91,9 +91,9 @@ impl ConfiguredCatalog {
         &self.streams
     }
 
-    /// The streams whose files are to be moved beside their records.
-    pub fn streams_with_files(&self) -> &[StreamName] {
-        &self.streams_with_files
+    /// The first stream whose files are to be moved beside its records.
+    pub fn stream_with_files(&self) -> Option<&StreamName> {
+        self.stream_with_files.as_ref()
     }
 
     /// The place of a stream.
