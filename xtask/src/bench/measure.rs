@@ -95,10 +95,17 @@ impl Usage {
     }
 }
 
-fn start(arguments: &[OsString]) -> Result<(Child, String)> {
+/// A command from a program and its arguments.
+pub fn command_of(arguments: &[OsString]) -> Result<Command> {
     let (program, arguments) = arguments.split_first().context("a program has a name")?;
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.args(arguments);
+    Ok(command)
+}
+
+fn start(arguments: &[OsString]) -> Result<(Child, String)> {
+    let mut command = command_of(arguments)?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
     let shown = command::display(&command);
     let child = command.spawn().with_context(|| format!("cannot start `{shown}`"))?;
     Ok((child, shown))
