@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdin};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use crate::harness::golden::assert_spec;
 use crate::harness::lines::{record_line, state_line, status_line};
 use crate::harness::workspace::configured_catalog;
 use crate::harness::{Airlock, Finished, Workspace, connector};
@@ -113,9 +114,7 @@ fn state_is_acknowledged(finished: &Finished) -> bool {
 
 #[test]
 fn the_spec_is_airbytes() {
-    let expected: Value = serde_json::from_str(include_str!("golden/destination-csv.spec.json")).unwrap();
-    let finished = Airlock::of(&connector("destination-csv")).arg("spec").run().exits(0);
-    assert_eq!(finished.messages, [json!({"type": "SPEC", "spec": expected})]);
+    assert_spec("destination-csv");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::faulty::live::Live;
+use crate::harness::golden::assert_spec;
 use crate::harness::lines::{record_line, state_line, status_line};
 use crate::harness::workspace::configured_catalog;
 use crate::harness::{Airlock, Finished, Workspace, connector, protocol};
@@ -94,9 +95,7 @@ fn records(count: u64) -> String {
 
 #[test]
 fn the_spec_is_airbytes() {
-    let expected: Value = serde_json::from_str(include_str!("golden/destination-dev-null.spec.json")).unwrap();
-    let finished = Airlock::of(&connector("destination-dev-null")).arg("spec").run().exits(0);
-    assert_eq!(finished.messages, [json!({"type": "SPEC", "spec": expected})]);
+    assert_spec("destination-dev-null");
 }
 
 #[test]

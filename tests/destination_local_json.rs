@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::harness::golden::assert_spec;
 use crate::harness::lines::{record_line, state_line, status_line};
 use crate::harness::workspace::configured_catalog;
 use crate::harness::{Airlock, Finished, Workspace, connector};
@@ -58,9 +59,7 @@ fn overwrite(generation: Option<i64>) -> Value {
 
 #[test]
 fn the_spec_is_airbytes() {
-    let expected: Value = serde_json::from_str(include_str!("golden/destination-local-json.spec.json")).unwrap();
-    let finished = Airlock::of(&connector("destination-local-json")).arg("spec").run().exits(0);
-    assert_eq!(finished.messages, [json!({"type": "SPEC", "spec": expected})]);
+    assert_spec("destination-local-json");
 }
 
 #[test]

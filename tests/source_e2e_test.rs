@@ -7,6 +7,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::faulty::live::Live;
+use crate::harness::golden::assert_spec;
 use crate::harness::workspace::configured_catalog;
 use crate::harness::{Airlock, Finished, Workspace, connector};
 
@@ -69,9 +70,7 @@ fn assert_cancelled(finished: &Finished, since: Instant) {
 
 #[test]
 fn the_spec_is_airbytes() {
-    let expected: Value = serde_json::from_str(include_str!("golden/source-e2e-test.spec.json")).unwrap();
-    let finished = Airlock::of(&connector("source-e2e-test")).arg("spec").run().exits(0);
-    assert_eq!(finished.messages, [json!({"type": "SPEC", "spec": expected})]);
+    assert_spec("source-e2e-test");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! How the tests run the built `airlock` binary, and what they look at afterwards. Every line that an Airbyte command prints
 //! is held against the schema of the protocol, in every test.
 
+pub mod golden;
 pub mod lines;
 pub mod process;
 pub mod protocol;

@@ -65,7 +65,8 @@ mod tests {
 
     #[test]
     fn every_delimiter_of_the_specification_is_known() {
-        let specification: Value = serde_json::from_str(include_str!("../tests/airbyte-specification.json")).unwrap();
+        let specification: Value =
+            serde_json::from_str(include_str!("../../../tests/golden/destination-csv.spec.json")).unwrap();
         let schema = &specification["connectionSpecification"]["properties"]["delimiter"];
         let delimiters: Vec<u8> =
             schema["enum"].as_array().unwrap().iter().map(|name| delimiter(name).unwrap()).collect();

@@ -38,7 +38,8 @@ mod tests {
 
     #[test]
     fn the_specification_is_airbytes() {
-        let expected: Value = serde_json::from_str(include_str!("../tests/airbyte-specification.json")).unwrap();
+        let expected: Value =
+            serde_json::from_str(include_str!("../../../tests/golden/destination-csv.spec.json")).unwrap();
         let json = Csv::specification().to_json().unwrap();
         assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), expected);
     }
