@@ -4,10 +4,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use airlock_sdk::{Result, config_error};
+use airlock_sdk::{Result, WholeNumber};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Number;
 
 /// What the user chooses.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -20,22 +19,17 @@ pub struct Config {
 enum TestDestination {
     Silent,
     Logging { logging_config: LoggingConfig },
-    Throttled { millis_per_record: Whole },
-    Failing { num_messages: Whole },
+    Throttled { millis_per_record: WholeNumber },
+    Failing { num_messages: WholeNumber },
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(tag = "logging_type")]
 enum LoggingConfig {
-    FirstN { max_entry_count: Whole },
-    EveryNth { nth_entry_to_log: Whole, max_entry_count: Whole },
-    RandomSampling { sampling_ratio: f64, seed: Option<Whole>, max_entry_count: Whole },
+    FirstN { max_entry_count: WholeNumber },
+    EveryNth { nth_entry_to_log: WholeNumber, max_entry_count: WholeNumber },
+    RandomSampling { sampling_ratio: f64, seed: Option<WholeNumber>, max_entry_count: WholeNumber },
 }
-
-/// A whole number, however JSON writes it; of a fraction, the whole part, as Airbyte has it.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(from = "Number")]
-struct Whole(i64);
 
 /// What the destination does.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,21 +57,6 @@ pub struct Entries {
     pub most: u64,
 }
 
-impl From<Number> for Whole {
-    fn from(number: Number) -> Self {
-        Whole(number.as_i64().unwrap_or_else(|| number.as_f64().unwrap_or_default() as i64))
-    }
-}
-
-impl Whole {
-    fn at_least(self, option: &str, least: u64) -> Result<u64> {
-        match u64::try_from(self.0) {
-            Ok(number) if number >= least => Ok(number),
-            _ => Err(config_error(format!("{option} is {}: give {least} or a larger number.", self.0))),
-        }
-    }
-}
-
 impl Config {
     /// The mode that was chosen, if its options can be.
     pub fn mode(self) -> Result<Mode> {
@@ -85,10 +64,10 @@ impl Config {
             TestDestination::Silent => Mode::Silent,
             TestDestination::Logging { logging_config } => Mode::Logging(logging_config.entries()?),
             TestDestination::Throttled { millis_per_record } => {
-                Mode::Throttled(Duration::from_millis(millis_per_record.at_least("millis_per_record", 0)?))
+                Mode::Throttled(Duration::from_millis(millis_per_record.within("millis_per_record", 0, u64::MAX)?))
             }
             TestDestination::Failing { num_messages } => {
-                Mode::Failing { records: num_messages.at_least("num_messages", 0)? }
+                Mode::Failing { records: num_messages.within("num_messages", 0, u64::MAX)? }
             }
         })
     }
@@ -97,19 +76,19 @@ impl Config {
 impl LoggingConfig {
     fn entries(self) -> Result<Entries> {
         let (every, ratio, seed, most) = match self {
-            LoggingConfig::FirstN { max_entry_count } => (Whole(1), 1.0, None, max_entry_count),
+            LoggingConfig::FirstN { max_entry_count } => (1, 1.0, None, max_entry_count),
             LoggingConfig::EveryNth { nth_entry_to_log, max_entry_count } => {
-                (nth_entry_to_log, 1.0, None, max_entry_count)
+                (nth_entry_to_log.within("nth_entry_to_log", 1, u64::MAX)?, 1.0, None, max_entry_count)
             }
             LoggingConfig::RandomSampling { sampling_ratio, seed, max_entry_count } => {
-                (Whole(1), sampling_ratio, seed, max_entry_count)
+                (1, sampling_ratio, seed, max_entry_count)
             }
         };
         Ok(Entries {
-            every: every.at_least("nth_entry_to_log", 1)?,
+            every,
             ratio,
-            seed: seed.map_or_else(clock, |Whole(seed)| seed as u64),
-            most: most.at_least("max_entry_count", 1)?,
+            seed: seed.map_or_else(clock, |seed| seed.get() as u64),
+            most: most.within("max_entry_count", 1, u64::MAX)?,
         })
     }
 }

@@ -5,10 +5,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use airlock_sdk::{Result, config_error};
+use airlock_sdk::{Result, WholeNumber};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Number;
 
 use crate::Feed;
 use crate::benchmark::Benchmark;
@@ -23,23 +22,23 @@ pub enum Config {
     /// Numbers that count up.
     InfiniteFeed {
         /// How many; without end if it is not said.
-        max_records: Option<Whole>,
+        max_records: Option<WholeNumber>,
         /// How many milliseconds lie between two of them.
-        message_interval: Option<Whole>,
+        message_interval: Option<WholeNumber>,
     },
     /// Numbers that count up, and then a failure.
     ExceptionAfterN {
         /// After how many it comes.
-        throw_after_n_records: Whole,
+        throw_after_n_records: WholeNumber,
     },
     /// Records by a JSON Schema.
     ContinuousFeed {
         /// How many a stream has.
-        max_messages: Whole,
+        max_messages: WholeNumber,
         /// What they are drawn from; the clock if it is not said.
-        seed: Option<Whole>,
+        seed: Option<WholeNumber>,
         /// How many milliseconds lie between two of a stream.
-        message_interval_ms: Option<Whole>,
+        message_interval_ms: Option<WholeNumber>,
         /// The streams.
         mock_catalog: MockCatalog,
     },
@@ -66,38 +65,9 @@ pub enum BenchmarkSchema {
 #[serde(tag = "type", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum TerminationCondition {
     /// After so many records.
-    MaxRecords { max: Whole },
+    MaxRecords { max: WholeNumber },
     /// After so many bytes of records' data.
-    MaxBytes { max: Whole },
-}
-
-/// A whole number, however JSON writes it: for JSON Schema, 1e7 and 5.0 are integers as well.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(from = "Number")]
-pub struct Whole(i64);
-
-impl From<Number> for Whole {
-    fn from(number: Number) -> Self {
-        Whole(number.as_i64().unwrap_or_else(|| number.as_f64().unwrap_or_default() as i64))
-    }
-}
-
-impl Whole {
-    /// How many; none if it is negative, as Airbyte has it.
-    fn count(self) -> u64 {
-        u64::try_from(self.0).unwrap_or(0)
-    }
-
-    /// The number, if it is within these limits.
-    pub fn within(self, option: &str, first: u64, last: u64) -> Result<u64> {
-        match u64::try_from(self.0) {
-            Ok(number) if (first..=last).contains(&number) => Ok(number),
-            _ if last == u64::MAX => {
-                Err(config_error(format!("{option} is {}: give {first} or a larger number.", self.0)))
-            }
-            _ => Err(config_error(format!("{option} is {}: give a number from {first} to {last}.", self.0))),
-        }
-    }
+    MaxBytes { max: WholeNumber },
 }
 
 impl Config {
@@ -105,7 +75,7 @@ impl Config {
     pub fn feed(self) -> Result<Box<dyn Feed>> {
         Ok(match self {
             Config::InfiniteFeed { max_records, message_interval } => Box::new(InfiniteFeed {
-                max_records: max_records.map(Whole::count),
+                max_records: max_records.map(count),
                 interval: interval("message_interval", message_interval, u64::MAX)?,
             }),
             Config::ExceptionAfterN { throw_after_n_records } => Box::new(ExceptionAfterN {
@@ -115,22 +85,27 @@ impl Config {
                 Box::new(ContinuousFeed {
                     max_messages: max_messages.within("max_messages", 1, 100_000_000_000)?,
                     // Airbyte says a range for it, and takes every number. So does this.
-                    seed: seed.map_or_else(clock, |Whole(seed)| seed as u64),
+                    seed: seed.map_or_else(clock, |seed| seed.get() as u64),
                     interval: interval("message_interval_ms", message_interval_ms, 60_000)?,
                     catalog: mock_catalog.catalog()?,
                 })
             }
             Config::Benchmark { schema: BenchmarkSchema::FiveStringColumns, termination_condition } => {
                 Box::new(match termination_condition {
-                    TerminationCondition::MaxRecords { max } => Benchmark::of_records(max.count()),
-                    TerminationCondition::MaxBytes { max } => Benchmark::of_bytes(max.count()),
+                    TerminationCondition::MaxRecords { max } => Benchmark::of_records(count(max)),
+                    TerminationCondition::MaxBytes { max } => Benchmark::of_bytes(count(max)),
                 })
             }
         })
     }
 }
 
-fn interval(option: &str, milliseconds: Option<Whole>, last: u64) -> Result<Duration> {
+/// How many; none if it is negative, as Airbyte has it.
+fn count(number: WholeNumber) -> u64 {
+    u64::try_from(number.get()).unwrap_or(0)
+}
+
+fn interval(option: &str, milliseconds: Option<WholeNumber>, last: u64) -> Result<Duration> {
     match milliseconds {
         Some(milliseconds) => Ok(Duration::from_millis(milliseconds.within(option, 0, last)?)),
         None => Ok(Duration::ZERO),

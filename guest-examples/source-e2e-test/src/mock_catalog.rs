@@ -1,11 +1,10 @@
 //! The streams that the user describes for a continuous feed: texts of JSON Schemas in, a catalog out.
 
-use airlock_sdk::{Catalog, Result, Stream, config_error};
+use airlock_sdk::{Catalog, Result, Stream, WholeNumber, config_error};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::config::Whole;
 use crate::shape::Shape;
 
 /// The streams.
@@ -19,7 +18,7 @@ pub enum MockCatalog {
         /// Its schema, as JSON text.
         stream_schema: String,
         /// How many such streams there are.
-        stream_duplication: Option<Whole>,
+        stream_duplication: Option<WholeNumber>,
     },
     /// A schema a stream.
     MultiStream {

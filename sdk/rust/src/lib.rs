@@ -29,6 +29,7 @@ mod stream_name;
 mod stream_writer;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+mod whole_number;
 
 pub use catalog::{Catalog, ConfiguredCatalog, ConfiguredStream, DestinationSyncMode, Stream, SyncMode};
 pub use connector::{Destination, Source};
@@ -39,3 +40,4 @@ pub use specification::Specification;
 pub use state::{GlobalState, SavedState};
 pub use stream_name::StreamName;
 pub use stream_writer::{Annotation, StreamWriter, global_checkpoint};
+pub use whole_number::WholeNumber;
