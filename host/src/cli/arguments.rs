@@ -7,7 +7,7 @@ use std::process::exit;
 use clap::{Parser, Subcommand};
 
 use super::{Request, people};
-use crate::command::{AirbyteCommand, Invocation};
+use crate::command::{AirbyteCommand, Grants, Invocation};
 use crate::exit_code;
 use crate::sandbox::Mount;
 use crate::tool::ToolRequest;
@@ -36,6 +36,10 @@ struct Arguments {
     #[arg(long, global = true, env = "AIRLOCK_CONNECTOR", value_name = "PATH", help_heading = "Connector")]
     connector: Option<OsString>,
 
+    /// The connector's metadata.yaml, in the place of what it carries and what lies beside it
+    #[arg(long, global = true, env = "AIRLOCK_METADATA", value_name = "FILE", help_heading = "Connector")]
+    metadata: Option<OsString>,
+
     /// The directory that is the connector's /airbyte, the only one it may write to. A temporary one if none is named;
     /// `write` wants one
     #[arg(long, global = true, env = "AIRLOCK_AIRBYTE_DIR", value_name = "DIR", help_heading = "Connector")]
@@ -44,6 +48,19 @@ struct Arguments {
     /// A directory that the connector may read: HOST:GUEST, as in ./data:/data. May be given more than once
     #[arg(long, global = true, value_name = "HOST:GUEST", help_heading = "Connector")]
     mount: Vec<Mount>,
+
+    /// A host that the connector may reach beside those of its metadata: NAME, *.NAME or an address, with or without :PORT.
+    /// May be given more than once
+    #[arg(long, global = true, value_name = "HOST", help_heading = "Connector")]
+    allow_host: Vec<String>,
+
+    /// An environment variable that the connector may see. May be given more than once
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Connector")]
+    allow_env: Vec<String>,
+
+    /// The operator's policy, a file: what the connector may do at most, whatever it and the other options ask for
+    #[arg(long, global = true, env = "AIRLOCK_POLICY", value_name = "FILE", help_heading = "Connector")]
+    policy: Option<OsString>,
 
     /// A longer record, in bytes, ends the sync with an error
     #[arg(long, global = true, value_name = "BYTES", default_value_t = MAX_RECORD_BYTES, help_heading = "Connector")]
@@ -101,8 +118,21 @@ pub fn parse() -> Request {
 type WrongUsage = (String, String);
 
 fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
-    let Arguments { command, connector, airbyte_dir, mount, max_record_bytes, debug, config, catalog, state } =
-        arguments;
+    let Arguments {
+        command,
+        connector,
+        metadata,
+        airbyte_dir,
+        mount,
+        allow_host,
+        allow_env,
+        policy,
+        max_record_bytes,
+        debug,
+        config,
+        catalog,
+        state,
+    } = arguments;
     let (name, wants_config, wants_catalog, takes_state) = match command {
         Command::Spec => ("spec", false, false, false),
         Command::Check => ("check", true, false, false),
@@ -152,5 +182,8 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
                 .to_owned(),
         ));
     }
-    Ok(Request::Airbyte(Invocation { command, connector, airbyte_directory, mounts: mount, max_record_bytes, debug }))
+    let grants =
+        Grants { airbyte_directory, mounts: mount, hosts: allow_host, environment: allow_env, policy: named(policy) };
+    let metadata = named(metadata);
+    Ok(Request::Airbyte(Invocation { command, connector, metadata, grants, max_record_bytes, debug }))
 }

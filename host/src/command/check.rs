@@ -11,7 +11,7 @@ use crate::protocol::failure::FailureKind;
 
 pub fn check(run: &Run, config: &Path) -> Result<u8, Stop> {
     let config = Config::from_file(config)?;
-    let (mut instance, _filesystem) = run.start()?;
+    let (mut instance, _sandbox) = run.start()?;
     let specification = Specification::from_guest(&instance.spec()?)?;
     if let Err(problem) = specification.validate(&config, &run.output) {
         run.output.connection_status(Some(&problem));

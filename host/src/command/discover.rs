@@ -17,7 +17,7 @@ use crate::protocol::{document, message};
 
 pub fn discover(run: &Run, config: &Path) -> Result<u8, Stop> {
     let config = Config::from_file(config)?;
-    let (mut source, _filesystem) = run.start_source("discover")?;
+    let (mut source, _sandbox) = run.start_source("discover")?;
     let specification = Specification::from_guest(&source.spec()?)?;
     specification.require_valid(&config, &run.output)?;
     let catalog = source.discover(&config.text)?;

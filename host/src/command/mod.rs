@@ -19,7 +19,7 @@ use crate::exit_code;
 use crate::protocol::failure::Failure;
 use crate::protocol::log_level::LogLevel;
 use crate::protocol::output::{Output, OutputOptions};
-use crate::sandbox::{Filesystem, Mount};
+use crate::sandbox::{Environment, Filesystem, Mount, NetworkPolicy, Sandbox};
 use termination::Termination;
 
 /// A command and what it is run with.
@@ -28,14 +28,28 @@ pub struct Invocation {
     pub command: AirbyteCommand,
     /// The file of the connector.
     pub connector: PathBuf,
-    /// What is the connector's `/airbyte`; none for a temporary one.
-    pub airbyte_directory: Option<PathBuf>,
-    /// Directories that the connector may read.
-    pub mounts: Vec<Mount>,
+    /// The file of the connector's metadata; none for what it carries or what lies beside it.
+    pub metadata: Option<PathBuf>,
+    /// What the connector may touch.
+    pub grants: Grants,
     /// A longer record is refused.
     pub max_record_bytes: usize,
     /// Log at least at DEBUG.
     pub debug: bool,
+}
+
+/// What the command line lets a connector touch, beside what the connector's own metadata names.
+pub struct Grants {
+    /// What is the connector's `/airbyte`; none for a temporary one.
+    pub airbyte_directory: Option<PathBuf>,
+    /// Directories that the connector may read.
+    pub mounts: Vec<Mount>,
+    /// Hosts that it may reach.
+    pub hosts: Vec<String>,
+    /// Names of environment variables that it may see.
+    pub environment: Vec<String>,
+    /// The operator's policy: a ceiling over everything else.
+    pub policy: Option<PathBuf>,
 }
 
 /// One of Airbyte's commands, with the files it is given.
@@ -69,8 +83,7 @@ impl From<Failure> for Stop {
 /// What every command has at hand.
 struct Run {
     connector: PathBuf,
-    airbyte_directory: Option<PathBuf>,
-    mounts: Vec<Mount>,
+    grants: Grants,
     max_record_bytes: usize,
     output: Output,
     termination: Termination,
@@ -78,7 +91,7 @@ struct Run {
 
 /// Runs a command to its end and gives the exit code. Stdout carries whole protocol lines only, whatever happens.
 pub fn run(invocation: Invocation) -> ExitCode {
-    let Invocation { command, connector, airbyte_directory, mounts, max_record_bytes, debug } = invocation;
+    let Invocation { command, connector, metadata: _, grants, max_record_bytes, debug } = invocation;
     let (max_log_level, unknown_level) = log_level(debug);
     let (output, output_thread) = match Output::start(OutputOptions { max_log_level, max_record_bytes }) {
         Ok(started) => started,
@@ -100,14 +113,7 @@ pub fn run(invocation: Invocation) -> ExitCode {
             return exit_code::FAILURE.into();
         }
     };
-    let run = Run {
-        connector,
-        airbyte_directory,
-        mounts,
-        max_record_bytes,
-        output: output.clone(),
-        termination: termination.clone(),
-    };
+    let run = Run { connector, grants, max_record_bytes, output: output.clone(), termination: termination.clone() };
     let result = catch_unwind(AssertUnwindSafe(|| run.dispatch(command))).unwrap_or_else(|_| {
         Err(Failure::system_error(
             "airlock itself failed. This is a defect of airlock: report it with what it printed on stderr.",
@@ -158,29 +164,35 @@ impl Run {
         }
     }
 
-    /// Loads and starts the connector. The directories live as long as they are held.
-    fn start(&self) -> Result<(Instance, Filesystem), Stop> {
+    /// Loads and starts the connector. The sandbox's directories live as long as it is held.
+    fn start(&self) -> Result<(Instance, Sandbox), Stop> {
+        let grants = &self.grants;
         let filesystem =
-            Filesystem::new(self.airbyte_directory.as_deref(), &self.mounts).map_err(Failure::config_error)?;
+            Filesystem::new(grants.airbyte_directory.as_deref(), &grants.mounts).map_err(Failure::config_error)?;
         self.termination.remove_at_end(filesystem.temporary());
         let log = |level: LogLevel, text: &str| self.output.log(level, text);
         let connector = Connector::load(&self.connector, filesystem.airbyte(), &log)?;
-        let instance = connector.start(&filesystem, &self.output)?;
-        Ok((instance, filesystem))
+        let sandbox = Sandbox {
+            filesystem,
+            environment: Environment::granted(&grants.environment),
+            network: NetworkPolicy::default(),
+        };
+        let instance = connector.start(&sandbox, &self.output)?;
+        Ok((instance, sandbox))
     }
 
     /// Starts a connector that must be a source, for `command`.
-    fn start_source(&self, command: &str) -> Result<(SourceInstance, Filesystem), Stop> {
+    fn start_source(&self, command: &str) -> Result<(SourceInstance, Sandbox), Stop> {
         match self.start()? {
-            (Instance::Source(source), filesystem) => Ok((source, filesystem)),
+            (Instance::Source(source), sandbox) => Ok((source, sandbox)),
             (Instance::Destination(_), _) => Err(self.wrong_role(Role::Destination, command)),
         }
     }
 
     /// Starts a connector that must be a destination, for `command`.
-    fn start_destination(&self, command: &str) -> Result<(DestinationInstance, Filesystem), Stop> {
+    fn start_destination(&self, command: &str) -> Result<(DestinationInstance, Sandbox), Stop> {
         match self.start()? {
-            (Instance::Destination(destination), filesystem) => Ok((destination, filesystem)),
+            (Instance::Destination(destination), sandbox) => Ok((destination, sandbox)),
             (Instance::Source(_), _) => Err(self.wrong_role(Role::Source, command)),
         }
     }

@@ -16,7 +16,7 @@ use crate::protocol::state::SavedState;
 
 pub fn read(run: &Run, config: &Path, catalog: &Path, state: Option<&Path>) -> Result<u8, Stop> {
     let config = Config::from_file(config)?;
-    let (mut source, _filesystem) = run.start_source("read")?;
+    let (mut source, _sandbox) = run.start_source("read")?;
     let specification = Specification::from_guest(&source.spec()?)?;
     specification.require_valid(&config, &run.output)?;
     let catalog = Arc::new(ConfiguredCatalog::from_file(catalog)?);

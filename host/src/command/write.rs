@@ -15,7 +15,7 @@ use crate::protocol::log_level::LogLevel;
 
 pub fn write(run: &Run, config: &Path, catalog: &Path) -> Result<u8, Stop> {
     let config = Config::from_file(config)?;
-    let (mut destination, _filesystem) = run.start_destination("write")?;
+    let (mut destination, _sandbox) = run.start_destination("write")?;
     let specification = Specification::from_guest(&destination.spec()?)?;
     specification.require_valid(&config, &run.output)?;
     let catalog = Arc::new(ConfiguredCatalog::from_file(catalog)?);

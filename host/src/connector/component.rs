@@ -10,6 +10,7 @@ use wasmtime::{Engine, Precompiled};
 
 use super::contract::{self, Role};
 use super::engine;
+use super::metadata::Metadata;
 use crate::protocol::failure::Failure;
 use crate::protocol::log_level::LogLevel;
 
@@ -19,6 +20,7 @@ pub struct Connector {
     pub(super) engine: Engine,
     pub(super) component: Component,
     role: Role,
+    metadata: Option<Metadata>,
 }
 
 impl Connector {
@@ -40,7 +42,12 @@ impl Connector {
         };
         let role = contract::role_of(&component, &engine).map_err(problem)?;
         let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Ok(Connector { name, engine, component, role })
+        Ok(Connector { name, engine, component, role, metadata: None })
+    }
+
+    /// What its metadata says, where it has any.
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_ref()
     }
 
     /// What it does.

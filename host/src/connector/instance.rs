@@ -17,7 +17,7 @@ use crate::protocol::log_level::LogLevel;
 use crate::protocol::output::{Output, StreamIndex};
 use crate::protocol::state::SavedState;
 use crate::protocol::stream_name::StreamName;
-use crate::sandbox::{Channel, Filesystem, Printed, wasi_context};
+use crate::sandbox::{Channel, Printed, Sandbox, wasi_context};
 
 /// How much longer than the longest record a batch may be.
 const BATCH_BYTES: usize = 64 * 1024 * 1024;
@@ -64,15 +64,15 @@ pub struct ReadOutcome {
 }
 
 impl Connector {
-    /// Starts the connector with these directories. What it says goes to `output`.
-    pub fn start(&self, filesystem: &Filesystem, output: &Output) -> Result<Instance, Failure> {
+    /// Starts the connector in this sandbox. What it says goes to `output`.
+    pub fn start(&self, sandbox: &Sandbox, output: &Output) -> Result<Instance, Failure> {
         let printer = output.clone();
         let printed = Printed::new(move |channel, line| {
             let level = if channel == Channel::Stdout { LogLevel::Info } else { LogLevel::Warn };
             printer.log(level, line);
         });
         let guest = Guest {
-            wasi: wasi_context(filesystem, &printed).map_err(Failure::config_error)?,
+            wasi: wasi_context(sandbox, &printed).map_err(Failure::config_error)?,
             table: ResourceTable::new(),
             output: output.clone(),
             session: Session::Idle,

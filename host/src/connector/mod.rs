@@ -10,6 +10,7 @@ mod engine;
 mod guest;
 mod input;
 mod instance;
+mod metadata;
 mod output;
 mod talk;
 
@@ -23,3 +24,4 @@ pub use compile::{PORTABLE_TARGET, compile, write_code};
 pub use component::Connector;
 pub use contract::Role;
 pub use instance::{CheckResult, DestinationInstance, Instance, ReadOutcome, SourceInstance};
+pub use metadata::{Metadata, MetadataOrigin};

@@ -2,25 +2,42 @@
 //!
 //! Knows nothing of the protocol's order or of commands.
 
+mod environment;
 mod filesystem;
+mod network;
+mod policy;
 mod printed;
 
 use std::sync::Arc;
 
 use wasmtime_wasi::WasiCtx;
 
+pub use environment::Environment;
 pub use filesystem::{Filesystem, Mount};
+pub use network::Network;
+pub use policy::NetworkPolicy;
 pub use printed::{Channel, Printed};
 
-/// Builds what WASI gives to a guest: the directories of `filesystem`, clocks, random numbers, and streams for what it
-/// prints. No network, no environment, no arguments, no stdin.
-pub fn wasi_context(filesystem: &Filesystem, printed: &Arc<Printed>) -> Result<WasiCtx, String> {
+/// Everything that one guest may touch.
+pub struct Sandbox {
+    /// The directories it sees.
+    pub filesystem: Filesystem,
+    /// The variables it sees.
+    pub environment: Environment,
+    /// The hosts it reaches.
+    pub network: NetworkPolicy,
+}
+
+/// Builds what WASI gives to a guest: what `sandbox` grants, clocks, random numbers, and streams for what it prints. No
+/// arguments, no stdin.
+pub fn wasi_context(sandbox: &Sandbox, printed: &Arc<Printed>) -> Result<WasiCtx, String> {
     let mut builder = WasiCtx::builder();
     builder
         .stdout(printed.stream(Channel::Stdout))
         .stderr(printed.stream(Channel::Stderr))
         // The thread that runs the guest has nothing else to do, so its file operations need no second thread.
         .allow_blocking_current_thread(true);
-    filesystem.grant(&mut builder)?;
+    sandbox.environment.grant(&mut builder);
+    sandbox.filesystem.grant(&mut builder)?;
     Ok(builder.build())
 }
