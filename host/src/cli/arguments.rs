@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use super::{Request, people};
 use crate::command::{AirbyteCommand, Grants, Invocation};
 use crate::exit_code;
-use crate::sandbox::Mount;
+use crate::sandbox::{HostPattern, Mount, PolicyFile};
 use crate::tool::ToolRequest;
 
 /// A record may be as long as this many bytes unless told otherwise: more than six times what makes the platform warn.
@@ -52,15 +52,17 @@ struct Arguments {
     /// A host that the connector may reach beside those of its metadata: NAME, *.NAME or an address, with or without :PORT.
     /// May be given more than once
     #[arg(long, global = true, value_name = "HOST", help_heading = "Connector")]
-    allow_host: Vec<String>,
+    allow_host: Vec<HostPattern>,
 
-    /// An environment variable that the connector may see. May be given more than once
+    /// An environment variable that the connector may see, with the value that it has here. May be given more than once
     #[arg(long, global = true, value_name = "NAME", help_heading = "Connector")]
     allow_env: Vec<String>,
 
-    /// The operator's policy, a file: what the connector may do at most, whatever it and the other options ask for
-    #[arg(long, global = true, env = "AIRLOCK_POLICY", value_name = "FILE", help_heading = "Connector")]
-    policy: Option<OsString>,
+    /// The operator's policy, a file: what the connector may do at most, whatever it and the other options ask for. It holds
+    /// beside the one that AIRLOCK_POLICY names, and /etc/airlock/policy.yaml
+    // Not with clap's `env`: there the option would take the place of the variable.
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Connector")]
+    policy: Option<PathBuf>,
 
     /// A longer record, in bytes, ends the sync with an error
     #[arg(long, global = true, value_name = "BYTES", default_value_t = MAX_RECORD_BYTES, help_heading = "Connector")]
@@ -182,8 +184,31 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
                 .to_owned(),
         ));
     }
-    let grants =
-        Grants { airbyte_directory, mounts: mount, hosts: allow_host, environment: allow_env, policy: named(policy) };
+    let grants = Grants {
+        airbyte_directory,
+        mounts: mount,
+        hosts: allow_host,
+        environment: variable_names(allow_env)?,
+        policies: policy_files(named(std::env::var_os("AIRLOCK_POLICY")), policy),
+    };
     let metadata = named(metadata);
     Ok(Request::Airbyte(Invocation { command, connector, metadata, grants, max_record_bytes, debug }))
+}
+
+/// The policies that are named. All of them hold.
+fn policy_files(variable: Option<PathBuf>, option: Option<PathBuf>) -> Vec<PolicyFile> {
+    let named = [("AIRLOCK_POLICY", variable), ("--policy", option)];
+    named.into_iter().filter_map(|(named_by, path)| Some(PolicyFile { path: path?, named_by })).collect()
+}
+
+/// Names, and no values: others on the machine see a command line.
+fn variable_names(names: Vec<String>) -> Result<Vec<String>, WrongUsage> {
+    let Some(wrong) = names.iter().find(|name| name.is_empty() || name.contains('=')) else { return Ok(names) };
+    let name = wrong.split('=').next().filter(|name| !name.is_empty()).unwrap_or("NAME");
+    Err((
+        "--allow-env takes the name of an environment variable, and no value".to_owned(),
+        format!(
+            "set the variable where airlock is started, and say --allow-env {name}: others see what is on a command line"
+        ),
+    ))
 }

@@ -8,15 +8,17 @@ use crate::connector::CheckResult;
 use crate::exit_code;
 use crate::protocol::config::Config;
 use crate::protocol::failure::FailureKind;
+use crate::protocol::log_level::LogLevel;
 
 pub fn check(run: &Run, config: &Path) -> Result<u8, Stop> {
     let config = Config::from_file(config)?;
-    let (mut instance, _sandbox) = run.start()?;
+    let (mut instance, confinement) = run.start(Some(&config))?;
     let specification = Specification::from_guest(&instance.spec()?)?;
     if let Err(problem) = specification.validate(&config, &run.output) {
         run.output.connection_status(Some(&problem));
         return Ok(exit_code::SUCCESS);
     }
+    confinement.tell(LogLevel::Debug, &run.output);
     match instance.check(&config.text) {
         Ok(CheckResult::Succeeded) => run.output.connection_status(None),
         Ok(CheckResult::Failed(problem)) => run.output.connection_status(Some(&problem)),

@@ -12,14 +12,16 @@ use crate::exit_code;
 use crate::protocol::catalog::SyncMode;
 use crate::protocol::config::Config;
 use crate::protocol::failure::Failure;
+use crate::protocol::log_level::LogLevel;
 use crate::protocol::stream_name::StreamName;
 use crate::protocol::{document, message};
 
 pub fn discover(run: &Run, config: &Path) -> Result<u8, Stop> {
     let config = Config::from_file(config)?;
-    let (mut source, _sandbox) = run.start_source("discover")?;
+    let (mut source, confinement) = run.start_source("discover", &config)?;
     let specification = Specification::from_guest(&source.spec()?)?;
     specification.require_valid(&config, &run.output)?;
+    confinement.tell(LogLevel::Debug, &run.output);
     let catalog = source.discover(&config.text)?;
     run.output.line(message::catalog(&checked(&catalog)?));
     Ok(exit_code::SUCCESS)

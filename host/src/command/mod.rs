@@ -1,6 +1,7 @@
 //! Airbyte's commands. Each joins the protocol to a connector and reads like a recipe.
 
 mod check;
+mod confinement;
 mod data_channel;
 mod discover;
 mod read;
@@ -16,10 +17,12 @@ use std::process::ExitCode;
 use crate::cli::people;
 use crate::connector::{Connector, DestinationInstance, Instance, Role, SourceInstance};
 use crate::exit_code;
+use crate::protocol::config::Config;
 use crate::protocol::failure::Failure;
 use crate::protocol::log_level::LogLevel;
 use crate::protocol::output::{Output, OutputOptions};
-use crate::sandbox::{Environment, Filesystem, Mount, NetworkPolicy, Sandbox};
+use crate::sandbox::{Filesystem, HostPattern, Mount, PolicyFile};
+use confinement::Confinement;
 use termination::Termination;
 
 /// A command and what it is run with.
@@ -45,11 +48,11 @@ pub struct Grants {
     /// Directories that the connector may read.
     pub mounts: Vec<Mount>,
     /// Hosts that it may reach.
-    pub hosts: Vec<String>,
+    pub hosts: Vec<HostPattern>,
     /// Names of environment variables that it may see.
     pub environment: Vec<String>,
-    /// The operator's policy: a ceiling over everything else.
-    pub policy: Option<PathBuf>,
+    /// The operator's policies: ceilings over everything else.
+    pub policies: Vec<PolicyFile>,
 }
 
 /// One of Airbyte's commands, with the files it is given.
@@ -164,35 +167,33 @@ impl Run {
         }
     }
 
-    /// Loads and starts the connector. The sandbox's directories live as long as it is held.
-    fn start(&self) -> Result<(Instance, Sandbox), Stop> {
+    /// Loads and starts the connector, with this config's hosts within its reach where the metadata says so. The sandbox's
+    /// directories live as long as the confinement is held.
+    fn start(&self, config: Option<&Config>) -> Result<(Instance, Confinement), Stop> {
         let grants = &self.grants;
+        let ceilings = confinement::ceilings(grants)?;
         let filesystem =
             Filesystem::new(grants.airbyte_directory.as_deref(), &grants.mounts).map_err(Failure::config_error)?;
         self.termination.remove_at_end(filesystem.temporary());
         let log = |level: LogLevel, text: &str| self.output.log(level, text);
         let connector = Connector::load(&self.connector, filesystem.airbyte(), &log)?;
-        let sandbox = Sandbox {
-            filesystem,
-            environment: Environment::granted(&grants.environment),
-            network: NetworkPolicy::default(),
-        };
-        let instance = connector.start(&sandbox, &self.output)?;
-        Ok((instance, sandbox))
+        let confinement = Confinement::new(&connector, filesystem, grants, config, ceilings, &self.output)?;
+        let instance = connector.start(&confinement.sandbox, &self.output)?;
+        Ok((instance, confinement))
     }
 
     /// Starts a connector that must be a source, for `command`.
-    fn start_source(&self, command: &str) -> Result<(SourceInstance, Sandbox), Stop> {
-        match self.start()? {
-            (Instance::Source(source), sandbox) => Ok((source, sandbox)),
+    fn start_source(&self, command: &str, config: &Config) -> Result<(SourceInstance, Confinement), Stop> {
+        match self.start(Some(config))? {
+            (Instance::Source(source), confinement) => Ok((source, confinement)),
             (Instance::Destination(_), _) => Err(self.wrong_role(Role::Destination, command)),
         }
     }
 
     /// Starts a connector that must be a destination, for `command`.
-    fn start_destination(&self, command: &str) -> Result<(DestinationInstance, Sandbox), Stop> {
-        match self.start()? {
-            (Instance::Destination(destination), sandbox) => Ok((destination, sandbox)),
+    fn start_destination(&self, command: &str, config: &Config) -> Result<(DestinationInstance, Confinement), Stop> {
+        match self.start(Some(config))? {
+            (Instance::Destination(destination), confinement) => Ok((destination, confinement)),
             (Instance::Source(_), _) => Err(self.wrong_role(Role::Source, command)),
         }
     }

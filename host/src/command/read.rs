@@ -16,9 +16,10 @@ use crate::protocol::state::SavedState;
 
 pub fn read(run: &Run, config: &Path, catalog: &Path, state: Option<&Path>) -> Result<u8, Stop> {
     let config = Config::from_file(config)?;
-    let (mut source, _sandbox) = run.start_source("read")?;
+    let (mut source, confinement) = run.start_source("read", &config)?;
     let specification = Specification::from_guest(&source.spec()?)?;
     specification.require_valid(&config, &run.output)?;
+    confinement.tell(LogLevel::Info, &run.output);
     let catalog = Arc::new(ConfiguredCatalog::from_file(catalog)?);
     data_channel::require_lines(&catalog)?;
     let state = SavedState::from_file(state)?;

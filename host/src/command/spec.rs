@@ -6,7 +6,7 @@ use crate::exit_code;
 use crate::protocol::message;
 
 pub fn spec(run: &Run) -> Result<u8, Stop> {
-    let (mut instance, _sandbox) = run.start()?;
+    let (mut instance, _confinement) = run.start(None)?;
     let specification = Specification::from_guest(&instance.spec()?)?;
     run.output.line(message::spec(&specification.document));
     Ok(exit_code::SUCCESS)

@@ -15,9 +15,10 @@ use crate::protocol::log_level::LogLevel;
 
 pub fn write(run: &Run, config: &Path, catalog: &Path) -> Result<u8, Stop> {
     let config = Config::from_file(config)?;
-    let (mut destination, _sandbox) = run.start_destination("write")?;
+    let (mut destination, confinement) = run.start_destination("write", &config)?;
     let specification = Specification::from_guest(&destination.spec()?)?;
     specification.require_valid(&config, &run.output)?;
+    confinement.tell(LogLevel::Info, &run.output);
     let catalog = Arc::new(ConfiguredCatalog::from_file(catalog)?);
     data_channel::require_lines(&catalog)?;
     let input = Input::start(std::io::stdin(), catalog.clone(), run.max_record_bytes, run.output.clone())

@@ -50,6 +50,16 @@ impl Connector {
         self.metadata.as_ref()
     }
 
+    /// What people call it: by its metadata, with the version, or else by its file.
+    pub fn title(&self) -> String {
+        let named = self.metadata.as_ref().and_then(|metadata| Some((metadata.name.as_ref()?, &metadata.version)));
+        match named {
+            Some((name, Some(version))) => format!("{name} {version}"),
+            Some((name, None)) => name.clone(),
+            None => self.name.clone(),
+        }
+    }
+
     /// What it does.
     pub fn role(&self) -> Role {
         self.role

@@ -9,6 +9,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
+use super::in_force::Directory;
+
 /// Where a guest finds the one directory that it may write to.
 pub const AIRBYTE_DIRECTORY: &str = "/airbyte";
 
@@ -89,6 +91,14 @@ impl Filesystem {
     /// The directory that goes with the process, if there is one.
     pub fn temporary(&self) -> Option<&Path> {
         self.temporary.as_ref().map(TempDir::path)
+    }
+
+    /// What the guest sees.
+    pub(super) fn directories(&self) -> Vec<Directory> {
+        let directory =
+            |guest: &str, host: &Path, writable| Directory { guest: guest.into(), host: host.into(), writable };
+        let mounts = self.mounts.iter().map(|mount| directory(&mount.guest, &mount.host, false));
+        std::iter::once(directory(AIRBYTE_DIRECTORY, &self.airbyte, true)).chain(mounts).collect()
     }
 
     pub(super) fn grant(&self, builder: &mut WasiCtxBuilder) -> Result<(), String> {

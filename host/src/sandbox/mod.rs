@@ -4,6 +4,7 @@
 
 mod environment;
 mod filesystem;
+mod in_force;
 mod network;
 mod policy;
 mod printed;
@@ -15,7 +16,7 @@ use wasmtime_wasi::WasiCtx;
 pub use environment::Environment;
 pub use filesystem::{Filesystem, Mount};
 pub use network::Network;
-pub use policy::NetworkPolicy;
+pub use policy::{Ceilings, HostPattern, NetworkPolicy, PolicyFile, Wishes};
 pub use printed::{Channel, Printed};
 
 /// Everything that one guest may touch.

@@ -1,0 +1,64 @@
+//! What a connector is confined to: what its metadata, the config and the command line ask for, below the operator's policies.
+
+use super::Grants;
+use crate::connector::Connector;
+use crate::protocol::config::Config;
+use crate::protocol::failure::Failure;
+use crate::protocol::log_level::LogLevel;
+use crate::protocol::output::Output;
+use crate::sandbox::{Ceilings, Environment, Filesystem, NetworkPolicy, Sandbox, Wishes};
+
+/// The operator's policies, with which all that the command line asks for but hosts must agree: of hosts they take away what
+/// goes too far.
+pub fn ceilings(grants: &Grants) -> Result<Ceilings, Failure> {
+    let ceilings = Ceilings::load(&grants.policies, grants.airbyte_directory.as_deref());
+    let agreed = ceilings.and_then(|ceilings| {
+        ceilings.require_mounts(&grants.mounts)?;
+        ceilings.require_environment(&grants.environment)?;
+        Ok(ceilings)
+    });
+    agreed.map_err(Failure::config_error)
+}
+
+/// The sandbox of one run, and whose it is.
+pub struct Confinement {
+    /// The sandbox. Its directories live as long as this does.
+    pub sandbox: Sandbox,
+    /// The connector's name for people.
+    connector: String,
+}
+
+impl Confinement {
+    /// Without a config no placeholder of the metadata is filled.
+    pub fn new(
+        connector: &Connector,
+        filesystem: Filesystem,
+        grants: &Grants,
+        config: Option<&Config>,
+        ceilings: Ceilings,
+        output: &Output,
+    ) -> Result<Confinement, Failure> {
+        let wishes = Wishes {
+            metadata: connector.metadata().and_then(|metadata| metadata.allowed_hosts.as_deref()).unwrap_or_default(),
+            config: config.map(|config| &config.value),
+            command_line: &grants.hosts,
+        };
+        let (network, warnings) = NetworkPolicy::new(wishes, ceilings);
+        for warning in warnings {
+            output.log(LogLevel::Warn, &warning);
+        }
+        let environment = Environment::granted(&grants.environment).map_err(Failure::config_error)?;
+        for name in environment.unset() {
+            let text = format!("The environment variable {name}, which --allow-env names, is not set.");
+            output.log(LogLevel::Debug, &text);
+        }
+        let sandbox = Sandbox { filesystem, environment, network };
+        Ok(Confinement { sandbox, connector: connector.title() })
+    }
+
+    /// Tells what is in force. For when the config's secrets are known: there may be hosts among them, and then they are masked.
+    pub fn tell(&self, level: LogLevel, output: &Output) {
+        let text = format!("In force for the connector {}: {}.", self.connector, self.sandbox.in_force());
+        output.log(level, &text);
+    }
+}
