@@ -219,7 +219,7 @@ mod tests {
         assert_class(LinkLocal, &["64:ff9b:1:a9fe:a9:fe00::", "64:ff9b:1::169.254.169.254"]);
         assert_class(Private, &["64:ff9b:1::8.8.8.8", "64:ff9b:1:808:8:800::", "64:ff9b:1::10.0.0.5"]);
         // Teredo: the server, and the client with every bit turned.
-        assert_class(LinkLocal, &["2001:0:a9fe:a9fe::", "2001:0:808:808::5601:5601"]);
+        assert_class(LinkLocal, &["2001:0:a9fe:a9fe::f7f7:f7f7", "2001:0:808:808::5601:5601"]);
         assert_class(Public, &["64:ff9b::8.8.8.8", "2002:808:808::", "2001:0:808:808::f7f7:f7f7"]);
         assert_class(Nowhere, &["64:ff9b::", "64:ff9b::0.0.0.0", "::ffff:0.0.0.0", "::ffff:224.0.0.1"]);
         // The kind of its own counts as well.

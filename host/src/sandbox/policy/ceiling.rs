@@ -48,6 +48,11 @@ impl Ceilings {
         files.map(|file| Ceiling::read(file, airbyte_directory).map(Arc::new)).collect::<Result<_, _>>().map(Ceilings)
     }
 
+    #[cfg(test)]
+    pub(super) fn of(ceilings: impl Iterator<Item = Arc<Ceiling>>) -> Ceilings {
+        Ceilings(ceilings.collect())
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Ceiling> {
         self.0.iter().map(|ceiling| &**ceiling)
     }
@@ -165,10 +170,13 @@ impl Ceiling {
     }
 
     /// The error is the rest of a sentence that begins with the file.
-    fn parse(file: &Path, text: &str) -> Result<Ceiling, String> {
+    pub(super) fn parse(file: &Path, text: &str) -> Result<Ceiling, String> {
         let options = serde_saphyr::options! { with_snippet: false };
-        let Fields { hosts, private_addresses, environment, mounts } =
+        let fields: Option<Fields> =
             serde_saphyr::from_str_with_options(text, options).map_err(|error| format!("is no policy: {error}"))?;
+        // A file that came out empty by mistake must not lift every limit.
+        let Fields { hosts, private_addresses, environment, mounts } =
+            fields.ok_or("is no policy: it is empty. One that limits nothing is written {}")?;
         let hosts =
             hosts.map(|entries| entries.iter().map(|entry| CeilingHosts::parse(entry)).collect()).transpose()?;
         if let Some(relative) = mounts.iter().flatten().find(|directory| !directory.is_absolute()) {
