@@ -53,8 +53,12 @@ impl Destination {
         let mut child = self.command("destination-csv", catalog).spawn();
         let mut input = child.stdin.take().unwrap();
         input.write_all((record_line("a", 1) + &state_line("a", 1)).as_bytes()).unwrap();
+        let mut stdout = BufReader::new(child.stdout.as_mut().unwrap());
+        let mut in_force = String::new();
+        stdout.read_line(&mut in_force).unwrap();
+        assert!(in_force.contains("In force"), "{in_force}");
         let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        stdout.read_line(&mut line).unwrap();
         assert!(line.starts_with("{\"type\":\"STATE\""), "{line}");
         (child, input)
     }

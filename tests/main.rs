@@ -13,6 +13,7 @@ mod faulty;
 mod files;
 mod harness;
 mod pods;
+mod policy;
 mod scale;
 mod source_e2e_test;
 mod source_faker;

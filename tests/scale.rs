@@ -446,6 +446,9 @@ fn a_long_write_takes_no_more_memory_than_a_short_one() {
         let mut child = scale.write(&configured_catalog(&["one"]), "").spawn();
         let mut stdin = child.stdin.take().unwrap();
         let mut echoes = BufReader::new(child.stdout.take().unwrap());
+        let mut in_force = String::new();
+        echoes.read_line(&mut in_force).unwrap();
+        assert!(in_force.contains("In force"), "{in_force}");
         for number in 1..=count {
             let data = format!("{{\"n\":{number},\"text\":\"{text}\"}}");
             let mut lines = line_with(&data);

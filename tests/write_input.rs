@@ -219,6 +219,9 @@ fn a_state_comes_back_while_the_input_is_still_open() {
     let mut child = write.command(&["a"]).spawn();
     let mut stdin = child.stdin.take().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut in_force = String::new();
+    stdout.read_line(&mut in_force).unwrap();
+    assert!(in_force.contains("In force"), "{in_force}");
     for number in 1..=3 {
         stdin.write_all((record_line("a", number) + &state_line("a", number)).as_bytes()).unwrap();
         // Waits for as long as it takes: nothing else is sent before the echo is here.

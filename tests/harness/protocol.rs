@@ -11,9 +11,23 @@ static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
     jsonschema::validator_for(&schema).expect("the schema is a schema")
 });
 
-/// The messages of `stdout`: whole lines, each one a valid AirbyteMessage, and nothing else.
+/// The messages of `stdout`, but for the line that says what is in force: it begins every sync, says nothing of what the
+/// connector does, and has tests of its own.
 #[track_caller]
 pub fn messages(stdout: &[u8]) -> Vec<Value> {
+    let mut messages = all_messages(stdout);
+    messages.retain(|message| !says_what_is_in_force(message));
+    messages
+}
+
+/// Whether this is the line that says what a connector may touch.
+pub fn says_what_is_in_force(message: &Value) -> bool {
+    message["log"]["message"].as_str().is_some_and(|text| text.starts_with("In force for the connector "))
+}
+
+/// The messages of `stdout`: whole lines, each one a valid AirbyteMessage, and nothing else.
+#[track_caller]
+pub fn all_messages(stdout: &[u8]) -> Vec<Value> {
     let text = std::str::from_utf8(stdout).expect("stdout is UTF-8");
     assert!(text.is_empty() || text.ends_with('\n'), "the last line is whole: {:?}", text.lines().next_back());
     assert!(!text.contains('\r'), "no carriage return on stdout");

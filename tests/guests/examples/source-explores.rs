@@ -40,7 +40,7 @@ impl Source for Explores {
             found.push(json!({"attempt": attempt, "outcome": outcome}));
         }
         found.push(json!({"attempt": "what stdin holds", "outcome": stdin}));
-        let environment: Vec<String> = std::env::vars().map(|(name, _)| name).collect();
+        let environment: Vec<String> = std::env::vars().map(|(name, value)| format!("{name}={value}")).collect();
         found.push(json!({"attempt": "environment", "outcome": environment}));
         let arguments: Vec<String> = std::env::args().collect();
         found.push(json!({"attempt": "arguments", "outcome": arguments}));

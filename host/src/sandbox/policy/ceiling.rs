@@ -142,7 +142,10 @@ fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Resu
 
 impl Ceiling {
     fn read(file: &PolicyFile, airbyte_directory: Option<&Path>) -> Result<Ceiling, String> {
-        let problem = |text: String| format!("The policy file {} ({}) {text}.", file.path.display(), file.named_by);
+        let problem = |text: String| {
+            let (path, named_by) = (file.path.display(), file.named_by);
+            format!("The policy file {path} ({named_by}) {text}. No connector runs before that is put right.")
+        };
         let unreadable = |error: std::io::Error| problem(format!("can not be read: {error}"));
         let real = file.path.canonicalize().map_err(unreadable)?;
         // A link there could be turned to another file, so it counts as much as the file.
