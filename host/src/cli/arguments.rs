@@ -22,6 +22,8 @@ Examples:
   airlock --connector source-faker.wasm read --config config.json --catalog catalog.json --state state.jsonl
   airlock --connector destination-local-json.wasm write --airbyte-dir ./out --config config.json --catalog catalog.json
   airlock compile source-faker.wasm --output source-faker.cwasm
+  airlock embed source-faker.wasm --metadata metadata.yaml
+  airlock inspect source-faker.wasm
 
 Exit codes: 0 success, 1 failure (told by a TRACE ERROR), 2 wrong usage.";
 
@@ -106,6 +108,26 @@ enum Command {
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Put metadata into a component, so that a connector and the hosts it needs stay one file
+    ///
+    /// The metadata is Airbyte's metadata.yaml, named by --metadata. It takes the place of what the component carries.
+    Embed {
+        /// The component, a .wasm file
+        #[arg(value_name = "CONNECTOR.wasm")]
+        input: PathBuf,
+        /// Where the component with its metadata goes; in its own place, if not said
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Show what a connector is and what it may do, without running it
+    Inspect {
+        /// The connector, a .wasm or .cwasm file; what --connector names, if not said
+        #[arg(value_name = "CONNECTOR")]
+        input: Option<PathBuf>,
+        /// Print one JSON object, for scripts
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Reads the command line. Ends the process where it is wrong, or asks for help.
@@ -142,6 +164,8 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
         Command::Read => ("read", true, true, true),
         Command::Write => ("write", true, true, false),
         Command::Compile { .. } => ("compile", false, false, false),
+        Command::Embed { .. } => ("embed", false, false, false),
+        Command::Inspect { .. } => ("inspect", false, false, false),
     };
     let takes =
         [("--config", &config, wants_config), ("--catalog", &catalog, wants_catalog), ("--state", &state, takes_state)];
@@ -151,8 +175,24 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
             format!("leave {option} out, or see what each command takes: airlock {name} --help"),
         ));
     }
+    // An empty variable is one that somebody meant to unset.
+    let named = |path: Option<OsString>| path.filter(|path| !path.is_empty()).map(PathBuf::from);
     let required = |option: &str, given: Option<PathBuf>| {
         given.ok_or_else(|| (format!("{name} needs {option}"), format!("name the file: airlock {name} {option} FILE")))
+    };
+    let metadata = named(metadata);
+    let connector = named(connector).ok_or_else(|| {
+        (
+            "no connector is named".to_owned(),
+            "name one with --connector PATH, or with the environment variable AIRLOCK_CONNECTOR".to_owned(),
+        )
+    });
+    let grants = Grants {
+        airbyte_directory: named(airbyte_dir),
+        mounts: mount,
+        hosts: allow_host,
+        environment: variable_names(allow_env)?,
+        policies: policy_files(named(std::env::var_os("AIRLOCK_POLICY")), policy),
     };
     let command = match command {
         Command::Spec => AirbyteCommand::Spec,
@@ -166,32 +206,26 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
         Command::Write => {
             AirbyteCommand::Write { config: required("--config", config)?, catalog: required("--catalog", catalog)? }
         }
-        Command::Compile { input, output } => return Ok(Request::Tool(ToolRequest::Compile { input, output })),
+        Command::Compile { input, output } => {
+            return Ok(Request::Tool(ToolRequest::Compile { input, output, metadata }));
+        }
+        Command::Embed { input, output } => {
+            let metadata = required("--metadata", metadata)?;
+            return Ok(Request::Tool(ToolRequest::Embed { input, output, metadata }));
+        }
+        Command::Inspect { input, json } => {
+            let input = input.map_or(connector, Ok)?;
+            return Ok(Request::Tool(ToolRequest::Inspect { input, metadata, grants, json }));
+        }
     };
-    // An empty variable is one that somebody meant to unset.
-    let named = |path: Option<OsString>| path.filter(|path| !path.is_empty()).map(PathBuf::from);
-    let connector = named(connector).ok_or_else(|| {
-        (
-            "no connector is named".to_owned(),
-            "name one with --connector PATH, or with the environment variable AIRLOCK_CONNECTOR".to_owned(),
-        )
-    })?;
-    let airbyte_directory = named(airbyte_dir);
-    if matches!(command, AirbyteCommand::Write { .. }) && airbyte_directory.is_none() {
+    let connector = connector?;
+    if matches!(command, AirbyteCommand::Write { .. }) && grants.airbyte_directory.is_none() {
         return Err((
             "write needs a directory for the destination's files".to_owned(),
             "name one with --airbyte-dir DIR (or AIRLOCK_AIRBYTE_DIR): in a temporary one they would be lost"
                 .to_owned(),
         ));
     }
-    let grants = Grants {
-        airbyte_directory,
-        mounts: mount,
-        hosts: allow_host,
-        environment: variable_names(allow_env)?,
-        policies: policy_files(named(std::env::var_os("AIRLOCK_POLICY")), policy),
-    };
-    let metadata = named(metadata);
     Ok(Request::Airbyte(Invocation { command, connector, metadata, grants, max_record_bytes, debug }))
 }
 

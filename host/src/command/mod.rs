@@ -86,6 +86,7 @@ impl From<Failure> for Stop {
 /// What every command has at hand.
 struct Run {
     connector: PathBuf,
+    metadata: Option<PathBuf>,
     grants: Grants,
     max_record_bytes: usize,
     output: Output,
@@ -94,7 +95,7 @@ struct Run {
 
 /// Runs a command to its end and gives the exit code. Stdout carries whole protocol lines only, whatever happens.
 pub fn run(invocation: Invocation) -> ExitCode {
-    let Invocation { command, connector, metadata: _, grants, max_record_bytes, debug } = invocation;
+    let Invocation { command, connector, metadata, grants, max_record_bytes, debug } = invocation;
     let (max_log_level, unknown_level) = log_level(debug);
     let (output, output_thread) = match Output::start(OutputOptions { max_log_level, max_record_bytes }) {
         Ok(started) => started,
@@ -116,7 +117,8 @@ pub fn run(invocation: Invocation) -> ExitCode {
             return exit_code::FAILURE.into();
         }
     };
-    let run = Run { connector, grants, max_record_bytes, output: output.clone(), termination: termination.clone() };
+    let run =
+        Run { connector, metadata, grants, max_record_bytes, output: output.clone(), termination: termination.clone() };
     let result = catch_unwind(AssertUnwindSafe(|| run.dispatch(command))).unwrap_or_else(|_| {
         Err(Failure::system_error(
             "airlock itself failed. This is a defect of airlock: report it with what it printed on stderr.",
@@ -176,7 +178,7 @@ impl Run {
             Filesystem::new(grants.airbyte_directory.as_deref(), &grants.mounts).map_err(Failure::config_error)?;
         self.termination.remove_at_end(filesystem.temporary());
         let log = |level: LogLevel, text: &str| self.output.log(level, text);
-        let connector = Connector::load(&self.connector, filesystem.airbyte(), &log)?;
+        let connector = Connector::load(&self.connector, self.metadata.as_deref(), filesystem.airbyte(), &log)?;
         let confinement = Confinement::new(&connector, filesystem, grants, config, ceilings, &self.output)?;
         let instance = connector.start(&confinement.sandbox, &self.output)?;
         Ok((instance, confinement))

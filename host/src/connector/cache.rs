@@ -4,6 +4,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::hash::{Hash, Hasher};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -11,38 +12,45 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use super::compile::{not_compiled, write_code};
+use super::compile::not_compiled;
+use super::compiled_file::{self, Label};
 use super::component::open_to_all;
+use super::component_file::ComponentFile;
+use super::whole_file::write_whole;
 use crate::protocol::failure::Failure;
 use crate::protocol::log_level::LogLevel;
 
-/// The component of `bytes`, from the cache or compiled and put there. A cache that can not be used costs time only.
+/// The component of `file`, from the cache or compiled and put there. A cache that can not be used costs time only.
 pub fn load_or_compile(
-    bytes: &[u8],
+    file: &ComponentFile,
     path: &Path,
     airbyte_directory: &Path,
     engine: &Engine,
     log: &dyn Fn(LogLevel, &str),
 ) -> Result<Component, Failure> {
     let cached = match directory(airbyte_directory) {
-        Ok(directory) => Some(directory.join(key(bytes, engine))),
+        Ok(directory) => Some(directory.join(key(file.bytes(), engine))),
         Err(problem) => {
             log(LogLevel::Warn, &format!("The compiled connector is not kept for the next start: {problem}."));
             None
         }
     };
     if let Some(cached) = cached.as_deref().filter(|cached| cached.exists()) {
-        // SAFETY: neither guests nor strangers can write to the directory or put another in its place (`directory` looked), and
-        // what is there was put there whole, under a name that holds the hash of the component and of the compiler.
-        match unsafe { Component::deserialize_file(engine, cached) } {
-            Ok(component) => return Ok(component),
-            Err(error) => log(LogLevel::Debug, &format!("{} is of no use: {error:#}", cached.display())),
+        match compiled_file::read_label(cached) {
+            // SAFETY: neither guests nor strangers can write to the directory or put another in its place (`directory` looked).
+            // What is there was put there whole, under a name that holds the hash of the component and of the compiler, and the
+            // checksum says that it still is what it was.
+            Ok(_) => match unsafe { Component::deserialize_file(engine, cached) } {
+                Ok(component) => return Ok(component),
+                Err(error) => log(LogLevel::Debug, &format!("{} is of no use: {error:#}", cached.display())),
+            },
+            Err(problem) => log(LogLevel::Debug, &format!("{} {problem}.", cached.display())),
         }
     }
     log(LogLevel::Debug, &format!("Compiling {} …", path.display()));
-    let code = engine.precompile_component(bytes).map_err(|error| not_compiled(path, &error))?;
+    let code = engine.precompile_component(file.bytes()).map_err(|error| not_compiled(path, &error))?;
     if let Some(cached) = &cached
-        && let Err(error) = write_code(&code, cached)
+        && let Err(error) = keep(&code, file, cached)
     {
         log(
             LogLevel::Warn,
@@ -56,13 +64,32 @@ pub fn load_or_compile(
     unsafe { Component::deserialize(engine, &code) }.map_err(|error| not_compiled(path, &error))
 }
 
-/// The user's own directory for this, made if it is not there.
-fn directory(airbyte_directory: &Path) -> Result<PathBuf, String> {
+/// Whether the code of `file` is in the cache, whole.
+pub fn holds(file: &ComponentFile, engine: &Engine) -> bool {
+    let usable = |directory: &PathBuf| trust(directory).is_ok();
+    let place = place().ok().filter(usable).map(|directory| directory.join(key(file.bytes(), engine)));
+    place.is_some_and(|cached| compiled_file::read_label(&cached).is_ok())
+}
+
+/// Puts code into the cache.
+fn keep(code: &[u8], file: &ComponentFile, place: &Path) -> io::Result<()> {
+    // The component is at hand wherever its code is asked for, so the label need not repeat its metadata.
+    let label = Label::new(file.interfaces().clone(), None);
+    write_whole(place, &[code, &label.behind(code)?])
+}
+
+/// The user's own directory for this.
+fn place() -> Result<PathBuf, String> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute("XDG_CACHE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
         .ok_or("neither XDG_CACHE_HOME nor HOME names a directory")?;
-    let directory = base.join("airlock").join("components");
+    Ok(base.join("airlock").join("components"))
+}
+
+/// The same, made if it is not there, and safe to use.
+fn directory(airbyte_directory: &Path) -> Result<PathBuf, String> {
+    let directory = place()?;
     let made = DirBuilder::new().recursive(true).mode(0o700).create(&directory).and_then(|()| directory.canonicalize());
     let directory = made.map_err(|error| format!("{} can not be made: {error}", directory.display()))?;
     if let Ok(guests) = airbyte_directory.canonicalize()

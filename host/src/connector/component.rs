@@ -5,12 +5,13 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use wasmtime::Engine;
 use wasmtime::component::Component;
-use wasmtime::{Engine, Precompiled};
 
-use super::contract::{self, Role};
+use super::compiled_file::{self, Label};
+use super::contract::{Interfaces, Role};
 use super::engine;
-use super::metadata::Metadata;
+use super::metadata::{self, Metadata};
 use crate::protocol::failure::Failure;
 use crate::protocol::log_level::LogLevel;
 
@@ -25,24 +26,29 @@ pub struct Connector {
 
 impl Connector {
     /// Loads the component at `path`: `.wasm` (compiled, and the code kept for the next time) or `.cwasm` (compiled before).
-    /// `airbyte_directory` is where guests may write: nothing in it is ever run as native code.
-    pub fn load(path: &Path, airbyte_directory: &Path, log: &dyn Fn(LogLevel, &str)) -> Result<Connector, Failure> {
+    /// `named_metadata` takes the place of the metadata that it carries and of what lies beside it. `airbyte_directory` is where
+    /// guests may write: nothing in it is ever run as native code, or taken for metadata.
+    pub fn load(
+        path: &Path,
+        named_metadata: Option<&Path>,
+        airbyte_directory: &Path,
+        log: &dyn Fn(LogLevel, &str),
+    ) -> Result<Connector, Failure> {
         let problem = |text: String| {
             Failure::config_error(format!("The connector {} can not be loaded: it {text}.", path.display()))
         };
-        if !path.is_file() {
-            let text = if path.exists() { "is not a file" } else { "does not exist" };
-            return Err(problem(format!("{text}. --connector (or AIRLOCK_CONNECTOR) names a .wasm or .cwasm file")));
-        }
+        require_file(path)?;
         let engine = engine::engine()?;
-        let component = if is_native_code(path).map_err(|error| problem(format!("can not be read: {error}")))? {
-            from_native_code(path, airbyte_directory, &engine).map_err(problem)?
+        let (component, carried) = if is_native_code(path)? {
+            let (component, label) = from_native_code(path, Some(airbyte_directory), &engine).map_err(problem)?;
+            (component, label.metadata.map(String::into_bytes))
         } else {
             from_wasm(path, airbyte_directory, &engine, log)?
         };
-        let role = contract::role_of(&component, &engine).map_err(problem)?;
+        let role = Interfaces::of(&component, &engine).role().map_err(problem)?;
+        let metadata = metadata::find(path, role, named_metadata, carried.as_deref(), Some(airbyte_directory))?;
         let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Ok(Connector { name, engine, component, role, metadata: None })
+        Ok(Connector { name, engine, component, role, metadata })
     }
 
     /// What its metadata says, where it has any.
@@ -66,36 +72,62 @@ impl Connector {
     }
 }
 
+/// Refuses what is no file. (A directory or a pipe would give a strange error later, or none.)
+pub(super) fn require_file(path: &Path) -> Result<(), Failure> {
+    if path.is_file() {
+        return Ok(());
+    }
+    let text = if path.exists() { "is not a file" } else { "does not exist" };
+    Err(Failure::config_error(format!(
+        "The connector {} can not be loaded: it {text}. --connector (or AIRLOCK_CONNECTOR) names a .wasm or .cwasm file.",
+        path.display()
+    )))
+}
+
 /// Whether the file is ELF, as compiled components are.
-fn is_native_code(path: &Path) -> std::io::Result<bool> {
+pub(super) fn is_native_code(path: &Path) -> Result<bool, Failure> {
     let mut beginning = Vec::new();
-    fs::File::open(path)?.take(4).read_to_end(&mut beginning)?;
+    fs::File::open(path).and_then(|file| file.take(4).read_to_end(&mut beginning)).map_err(|error| {
+        Failure::config_error(format!(
+            "The connector {} can not be loaded: it can not be read: {error}.",
+            path.display()
+        ))
+    })?;
     Ok(beginning == b"\x7fELF")
 }
 
-fn from_native_code(path: &Path, airbyte_directory: &Path, engine: &Engine) -> Result<Component, String> {
+/// Loads a compiled file that is whole, of this airlock, and where no guest could have written it. The error is the rest of a
+/// sentence.
+pub(super) fn from_native_code(
+    path: &Path,
+    airbyte_directory: Option<&Path>,
+    engine: &Engine,
+) -> Result<(Component, Label), String> {
     trust(path, airbyte_directory)?;
-    if !matches!(Engine::detect_precompiled_file(path), Ok(Some(Precompiled::Component))) {
-        return Err("is native code, but not of a component that `airlock compile` compiled".to_owned());
-    }
+    let label = compiled_file::read_label(path)?;
+    label.require_ours()?;
     // SAFETY: wasmtime runs what is in the file as native code. `trust` has refused the files that a guest, or anybody on this
-    // machine, could have written; beyond that the user chose the file, as with any program.
-    unsafe { Component::deserialize_file(engine, path) }.map_err(|error| {
+    // machine, could have written, and the checksum those that are damaged; beyond that the user chose the file, as with any
+    // program.
+    let component = unsafe { Component::deserialize_file(engine, path) }.map_err(|error| {
         format!(
             "was compiled by another airlock or for another machine. Compile it anew with `airlock compile`, or use the .wasm \
              file ({error:#})"
         )
-    })
+    })?;
+    Ok((component, label))
 }
 
 /// Refuses files that a guest, or anybody on this machine, could have written or put in the place of what was there.
-fn trust(path: &Path, airbyte_directory: &Path) -> Result<(), String> {
-    let real = path.canonicalize().map_err(|error| format!("can not be found: {error}"))?;
-    let guests = airbyte_directory.canonicalize().map_err(|error| format!("can not be found: {error}"))?;
-    if real.starts_with(guests) {
+fn trust(path: &Path, airbyte_directory: Option<&Path>) -> Result<(), String> {
+    let found = |path: &Path| path.canonicalize().map_err(|error| format!("can not be found: {error}"));
+    let real = found(path)?;
+    if let Some(guests) = airbyte_directory
+        && real.starts_with(found(guests)?)
+    {
         return Err(format!(
             "is native code in {}, where connectors may write. Keep it elsewhere, or use the .wasm file",
-            airbyte_directory.display()
+            guests.display()
         ));
     }
     for place in real.ancestors() {
@@ -114,19 +146,26 @@ pub(super) fn open_to_all(path: &Path) -> Result<Option<String>, String> {
     Ok((writable && !sticky).then(|| format!("{} can be changed by everybody on this machine", path.display())))
 }
 
+/// Gives the component and the metadata that the file carries.
 #[cfg(feature = "compiler")]
 fn from_wasm(
     path: &Path,
     airbyte_directory: &Path,
     engine: &Engine,
     log: &dyn Fn(LogLevel, &str),
-) -> Result<Component, Failure> {
-    let bytes = super::compile::read_component(path)?;
-    super::cache::load_or_compile(&bytes, path, airbyte_directory, engine, log)
+) -> Result<(Component, Option<Vec<u8>>), Failure> {
+    let file = super::component_file::ComponentFile::read(path)?;
+    let component = super::cache::load_or_compile(&file, path, airbyte_directory, engine, log)?;
+    Ok((component, file.metadata().map(<[u8]>::to_vec)))
 }
 
 #[cfg(not(feature = "compiler"))]
-fn from_wasm(path: &Path, _: &Path, _: &Engine, _: &dyn Fn(LogLevel, &str)) -> Result<Component, Failure> {
+fn from_wasm(
+    path: &Path,
+    _: &Path,
+    _: &Engine,
+    _: &dyn Fn(LogLevel, &str),
+) -> Result<(Component, Option<Vec<u8>>), Failure> {
     Err(Failure::config_error(format!(
         "The connector {} can not be loaded: it is not compiled, and this airlock was built without its compiler. Compile it \
          with the full one: airlock compile {0}.",

@@ -1,17 +1,19 @@
 //! Which contract a component was built for, read from its exports and imports before it is instantiated.
 
 use semver::{Version, VersionReq};
+use serde::{Deserialize, Serialize};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 /// The contract's package.
-const PACKAGE: &str = "airlock:connector";
+pub const PACKAGE: &str = "airlock:connector";
 
 /// The version of `wit/` that this host speaks.
 pub const CONTRACT_VERSION: Version = Version::new(0, 1, 0);
 
 /// What a connector does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// It reads.
     Source,
@@ -37,31 +39,49 @@ impl Role {
     }
 }
 
-/// Reads the role of a component. The error says what is wrong with it, and what to do.
-pub fn role_of(component: &Component, engine: &Engine) -> Result<Role, String> {
-    let component_type = component.component_type();
-    let exports: Vec<&str> = component_type.exports(engine).map(|(name, _)| name).collect();
-    let imports: Vec<&str> = component_type.imports(engine).map(|(name, _)| name).collect();
-    role(&exports, &imports)
+/// The names at a component's top level, as in `wasi:io/streams@0.2.12`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interfaces {
+    /// What it gives.
+    pub exports: Vec<String>,
+    /// What it asks for.
+    pub imports: Vec<String>,
 }
 
-fn role(exports: &[&str], imports: &[&str]) -> Result<Role, String> {
-    for (interface, version) in exports.iter().chain(imports).filter_map(|name| contract_interface(name)) {
-        check_version(interface, version)?;
+impl Interfaces {
+    /// Those of a component that was compiled.
+    pub fn of(component: &Component, engine: &Engine) -> Interfaces {
+        let component_type = component.component_type();
+        Interfaces {
+            exports: component_type.exports(engine).map(|(name, _)| name.to_owned()).collect(),
+            imports: component_type.imports(engine).map(|(name, _)| name.to_owned()).collect(),
+        }
     }
-    let exported = |role: Role| {
-        exports.iter().filter_map(|name| contract_interface(name)).any(|(interface, _)| interface == role.interface())
-    };
-    match (exported(Role::Source), exported(Role::Destination)) {
-        (true, false) => Ok(Role::Source),
-        (false, true) => Ok(Role::Destination),
-        (true, true) => Err(format!(
-            "exports both {PACKAGE}/source-commands and {PACKAGE}/destination-commands. A connector is one of them: build two components"
-        )),
-        (false, false) => Err(format!(
-            "is a WebAssembly component but no connector: it exports neither {PACKAGE}/source-commands nor \
-             {PACKAGE}/destination-commands. Build it for one of the worlds in wit/"
-        )),
+
+    /// The role of the connector that has these interfaces. The error says what is wrong with them, and what to do: it is the
+    /// rest of a sentence.
+    pub fn role(&self) -> Result<Role, String> {
+        for (interface, version) in self.exports.iter().chain(&self.imports).filter_map(|name| contract_interface(name))
+        {
+            check_version(interface, version)?;
+        }
+        match (self.contract_version(Role::Source), self.contract_version(Role::Destination)) {
+            (Some(_), None) => Ok(Role::Source),
+            (None, Some(_)) => Ok(Role::Destination),
+            (Some(_), Some(_)) => Err(format!(
+                "exports both {PACKAGE}/source-commands and {PACKAGE}/destination-commands. A connector is one of them: build two components"
+            )),
+            (None, None) => Err(format!(
+                "is a WebAssembly component but no connector: it exports neither {PACKAGE}/source-commands nor \
+                 {PACKAGE}/destination-commands. Build it for one of the worlds in wit/"
+            )),
+        }
+    }
+
+    /// The version of the contract that the commands of this role were built for, if they are exported.
+    pub fn contract_version(&self, role: Role) -> Option<&str> {
+        let mut exports = self.exports.iter().filter_map(|name| contract_interface(name));
+        exports.find(|(interface, _)| *interface == role.interface()).map(|(_, version)| version)
     }
 }
 
@@ -95,6 +115,11 @@ fn check_version(interface: &str, version: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn role(exports: &[&str], imports: &[&str]) -> Result<Role, String> {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Interfaces { exports: owned(exports), imports: owned(imports) }.role()
+    }
 
     #[test]
     fn roles_are_read_from_exports() {

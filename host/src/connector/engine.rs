@@ -8,6 +8,11 @@ use crate::protocol::failure::Failure;
 /// The version of wasmtime in this binary; a test holds it against Cargo.lock.
 pub const WASMTIME_VERSION: &str = "48.0.8";
 
+/// What `compile` makes code for: this machine's architecture, without what only some of its processors can do, so that the
+/// file runs on all of them.
+pub const TARGET: &str =
+    if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
+
 /// The settings. `target` is the platform to compile for; none is this machine with all its abilities.
 pub fn config(target: Option<&str>) -> wasmtime::Result<Config> {
     let mut config = Config::new();

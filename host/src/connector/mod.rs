@@ -3,9 +3,13 @@
 //! Gives what a guest says to `protocol` and knows nothing of stdin, stdout or commands.
 
 mod bindings;
+mod compiled_file;
 mod component;
+mod component_file;
 mod contract;
 mod crash;
+mod description;
+mod embed;
 mod engine;
 mod guest;
 mod input;
@@ -13,6 +17,7 @@ mod instance;
 mod metadata;
 mod output;
 mod talk;
+mod whole_file;
 
 #[cfg(feature = "compiler")]
 mod cache;
@@ -20,8 +25,13 @@ mod cache;
 mod compile;
 
 #[cfg(feature = "compiler")]
-pub use compile::{PORTABLE_TARGET, compile, write_code};
+pub use compile::compile;
 pub use component::Connector;
-pub use contract::Role;
+pub use contract::{PACKAGE, Role};
+pub use description::{Code, Description, describe};
+pub use embed::embed;
+#[cfg(feature = "compiler")]
+pub use engine::TARGET;
 pub use instance::{CheckResult, DestinationInstance, Instance, ReadOutcome, SourceInstance};
 pub use metadata::{Metadata, MetadataOrigin};
+pub use whole_file::write_named;

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of the protocol's order or of commands.
 
+pub mod capability;
 mod environment;
 mod filesystem;
 mod in_force;

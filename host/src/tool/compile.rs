@@ -5,42 +5,38 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::cli::people;
-use crate::connector::{PORTABLE_TARGET, compile as compile_component, write_code};
+use crate::connector::{TARGET, compile as compile_component, write_named};
 use crate::exit_code;
 
-pub fn compile(input: &Path, output: Option<PathBuf>) -> ExitCode {
+pub fn compile(input: &Path, output: Option<PathBuf>, metadata: Option<&Path>) -> ExitCode {
     let output = output.unwrap_or_else(|| input.with_extension("cwasm"));
-    let (code, role) = match compile_component(input) {
+    let compiled = match compile_component(input, metadata) {
         Ok(compiled) => compiled,
         Err(failure) => {
             people::error(&failure.message, None);
             return exit_code::FAILURE.into();
         }
     };
-    if let Err(error) = write(&code, &output) {
+    let [code, label] = &compiled.file;
+    if let Err(error) = write_named(&output, &[code, label]) {
         people::error(
             &format!("{} can not be written: {error}", output.display()),
             Some("name another place with --output FILE"),
         );
         return exit_code::FAILURE.into();
     }
+    let metadata = match &compiled.metadata {
+        Some(metadata) => format!("with the metadata of {}", metadata.origin),
+        None => "without metadata: it will have no network".to_owned(),
+    };
     // The file is there: a stdout that takes nothing is no reason to fail.
     let _ = writeln!(
         io::stdout(),
-        "Compiled the {} {} for {PORTABLE_TARGET}: {} ({} KB).",
-        role.name(),
+        "Compiled the {} {} for {TARGET}, {metadata}: {} ({} KB).",
+        compiled.role.name(),
         input.display(),
         output.display(),
-        code.len().div_ceil(1000)
+        (code.len() + label.len()).div_ceil(1000)
     );
     exit_code::SUCCESS.into()
-}
-
-/// Follows a link, and replaces nothing that is no file (/dev/null).
-fn write(code: &[u8], output: &Path) -> io::Result<()> {
-    let output = output.canonicalize().unwrap_or_else(|_| output.to_owned());
-    if output.exists() && !output.is_file() {
-        return Err(io::Error::other("it is there and is no file"));
-    }
-    write_code(code, &output)
 }

@@ -2,9 +2,13 @@
 
 #[cfg(feature = "compiler")]
 mod compile;
+mod embed;
+mod inspect;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+use crate::command::Grants;
 
 /// A tool and what it is run with.
 pub enum ToolRequest {
@@ -14,6 +18,28 @@ pub enum ToolRequest {
         input: PathBuf,
         /// Where its code goes.
         output: Option<PathBuf>,
+        /// Its metadata; none for what it carries or what lies beside it.
+        metadata: Option<PathBuf>,
+    },
+    /// Puts metadata into a component.
+    Embed {
+        /// The component.
+        input: PathBuf,
+        /// Where the result goes; in its place if none is named.
+        output: Option<PathBuf>,
+        /// The metadata.
+        metadata: PathBuf,
+    },
+    /// Shows what a connector is and what it may do.
+    Inspect {
+        /// The connector.
+        input: PathBuf,
+        /// Its metadata; none for what it carries or what lies beside it.
+        metadata: Option<PathBuf>,
+        /// What it would be run with.
+        grants: Grants,
+        /// For scripts.
+        json: bool,
     },
 }
 
@@ -21,13 +47,17 @@ pub enum ToolRequest {
 pub fn run(request: ToolRequest) -> ExitCode {
     match request {
         #[cfg(feature = "compiler")]
-        ToolRequest::Compile { input, output } => compile::compile(&input, output),
+        ToolRequest::Compile { input, output, metadata } => compile::compile(&input, output, metadata.as_deref()),
         #[cfg(not(feature = "compiler"))]
-        ToolRequest::Compile { input, output } => {
+        ToolRequest::Compile { input, output, .. } => {
             let output = output.unwrap_or_else(|| input.with_extension("cwasm"));
             let error = format!("{} can not be made: this airlock was built without its compiler", output.display());
             crate::cli::people::error(&error, Some("use the full one, which `cargo xtask build` makes"));
             crate::exit_code::FAILURE.into()
+        }
+        ToolRequest::Embed { input, output, metadata } => embed::embed(&input, &metadata, output),
+        ToolRequest::Inspect { input, metadata, grants, json } => {
+            inspect::inspect(&input, metadata.as_deref(), &grants, json)
         }
     }
 }

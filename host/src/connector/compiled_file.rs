@@ -1,0 +1,193 @@
+//! The file of a compiled connector: wasmtime's native code, and behind it a label of ours with a checksum over everything.
+//!
+//! The label says what can not be asked of native code: for which airlock and machine it was made, the interfaces and the
+//! metadata of its component. The checksum is against accidents, for a changed byte of native code may do anything; it is no
+//! signature, and who may write the file is for others to look at. wasmtime itself reads no further than its own part.
+//!
+//!     native code (ELF) | label (JSON) | length of the label, u32 | CRC-32 of all before, u32 | magic word
+//!
+//! Numbers are little-endian.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::contract::Interfaces;
+use super::engine::{TARGET, WASMTIME_VERSION};
+
+/// Its last byte is the version of this format.
+const MAGIC: [u8; 8] = *b"AIRLOCK\x01";
+
+const LENGTH_BYTES: usize = 4;
+const CHECKSUM_BYTES: usize = 4;
+const TRAILER_BYTES: usize = LENGTH_BYTES + CHECKSUM_BYTES + MAGIC.len();
+
+/// How much is summed at a time.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// What a compiled file says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    /// The version of the airlock that made it.
+    pub airlock: String,
+    /// The version of the wasmtime in that airlock.
+    pub wasmtime: String,
+    /// The platform that it was made for, as in `x86_64-unknown-linux-gnu`.
+    pub target: String,
+    /// The component's interfaces.
+    pub interfaces: Interfaces,
+    /// The connector's `metadata.yaml`, as it was.
+    pub metadata: Option<String>,
+}
+
+impl Label {
+    /// For code that this airlock compiles.
+    #[cfg(feature = "compiler")]
+    pub fn new(interfaces: Interfaces, metadata: Option<String>) -> Label {
+        Label {
+            airlock: env!("CARGO_PKG_VERSION").to_owned(),
+            wasmtime: WASMTIME_VERSION.to_owned(),
+            target: TARGET.to_owned(),
+            interfaces,
+            metadata,
+        }
+    }
+
+    /// Refuses what was made by another airlock or for another machine. The error is the rest of a sentence.
+    pub fn require_ours(&self) -> Result<(), String> {
+        let ours = (env!("CARGO_PKG_VERSION"), WASMTIME_VERSION, TARGET);
+        if (self.airlock.as_str(), self.wasmtime.as_str(), self.target.as_str()) == ours {
+            return Ok(());
+        }
+        Err(format!(
+            "was compiled by another airlock or for another machine: by airlock {} with wasmtime {} for {}, and this is airlock \
+             {} with wasmtime {} for {}. Compile it anew with `airlock compile`, or use the .wasm file",
+            self.airlock, self.wasmtime, self.target, ours.0, ours.1, ours.2
+        ))
+    }
+
+    /// What belongs behind `code` in the file.
+    #[cfg(feature = "compiler")]
+    pub fn behind(&self, code: &[u8]) -> io::Result<Vec<u8>> {
+        let mut trailer = serde_json::to_vec(self)?;
+        let length = u32::try_from(trailer.len()).map_err(io::Error::other)?;
+        trailer.extend_from_slice(&length.to_le_bytes());
+        let mut checksum = crc32fast::Hasher::new();
+        checksum.update(code);
+        checksum.update(&trailer);
+        trailer.extend_from_slice(&checksum.finalize().to_le_bytes());
+        trailer.extend_from_slice(&MAGIC);
+        Ok(trailer)
+    }
+}
+
+/// Reads the label of the compiled file at `path`, after making sure that the file is whole. The error is the rest of a
+/// sentence.
+pub fn read_label(path: &Path) -> Result<Label, String> {
+    let unreadable = |error: io::Error| format!("can not be read: {error}");
+    let mut file = File::open(path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
+    let mut trailer = [0; TRAILER_BYTES];
+    let before_trailer = length.checked_sub(TRAILER_BYTES as u64);
+    if let Some(start) = before_trailer {
+        file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(&mut trailer)).map_err(unreadable)?;
+    }
+    let [l0, l1, l2, l3, c0, c1, c2, c3, magic @ ..] = trailer;
+    let label_length = u32::from_le_bytes([l0, l1, l2, l3]);
+    let label_start = before_trailer.and_then(|end| end.checked_sub(label_length.into()));
+    let (true, Some(label_start)) = (magic == MAGIC, label_start) else {
+        return Err(
+            "is native code that was not made by this version of `airlock compile`, or is cut off. Compile it anew, or use the \
+             .wasm file"
+                .to_owned(),
+        );
+    };
+    let damaged = || "is damaged: its checksum is wrong. Compile it anew, or use the .wasm file".to_owned();
+    file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+    let checked = length - (TRAILER_BYTES - LENGTH_BYTES) as u64;
+    if checksum(&file, checked).map_err(unreadable)? != u32::from_le_bytes([c0, c1, c2, c3]) {
+        return Err(damaged());
+    }
+    let mut label = Vec::new();
+    file.seek(SeekFrom::Start(label_start))
+        .and_then(|_| file.take(label_length.into()).read_to_end(&mut label))
+        .map_err(unreadable)?;
+    serde_json::from_slice(&label).map_err(|_| damaged())
+}
+
+fn checksum(file: &File, length: u64) -> io::Result<u32> {
+    let mut rest = file.take(length);
+    let mut checksum = crc32fast::Hasher::new();
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        match rest.read(&mut chunk) {
+            Ok(0) => return Ok(checksum.finalize()),
+            Ok(read) => checksum.update(&chunk[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(all(test, feature = "compiler"))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn label(metadata: Option<&str>) -> Label {
+        let interfaces = Interfaces { exports: vec!["a".to_owned()], imports: vec!["b".to_owned(), "c".to_owned()] };
+        Label::new(interfaces, metadata.map(str::to_owned))
+    }
+
+    fn read(bytes: &[u8]) -> Result<Label, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        read_label(file.path())
+    }
+
+    fn file(code: &[u8], label: &Label) -> Vec<u8> {
+        [code, &label.behind(code).unwrap()].concat()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_label_comes_back_as_it_was(code: Vec<u8>, metadata: Option<String>) {
+            let label = label(metadata.as_deref());
+            prop_assert_eq!(read(&file(&code, &label)), Ok(label));
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_truncation_is_refused() {
+        let whole = file(b"\x7fELF and some code", &label(Some("data: {}")));
+        assert!(read(&whole).is_ok());
+        for place in 0..whole.len() {
+            for bit in 0..8 {
+                let mut changed = whole.clone();
+                changed[place] ^= 1 << bit;
+                assert!(read(&changed).is_err(), "byte {place}, bit {bit}");
+            }
+            assert!(read(&whole[..place]).is_err(), "cut off at {place}");
+        }
+        assert!(read(&[&whole[..], b"x"].concat()).is_err(), "something behind it");
+    }
+
+    #[test]
+    fn what_another_airlock_made_is_told_with_both_sides() {
+        assert_eq!(label(None).require_ours(), Ok(()));
+        for change in [
+            |label: &mut Label| label.airlock = "9.9.9".to_owned(),
+            |label: &mut Label| label.wasmtime = "9.9.9".to_owned(),
+            |label: &mut Label| label.target = "9.9.9".to_owned(),
+        ] {
+            let mut other = label(None);
+            change(&mut other);
+            let problem = other.require_ours().unwrap_err();
+            assert!(problem.contains("9.9.9") && problem.contains(TARGET), "{problem}");
+        }
+    }
+}

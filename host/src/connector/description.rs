@@ -1,0 +1,85 @@
+//! What a connector is, read from its file without starting it, and without compiling it.
+
+use std::fs;
+use std::path::Path;
+
+use super::compiled_file;
+use super::component;
+use super::component_file::ComponentFile;
+use super::contract::Role;
+use super::engine;
+use super::metadata::{self, Metadata};
+use crate::protocol::failure::Failure;
+
+/// What a connector's file says, and what is to be said of the file.
+pub struct Description {
+    /// What the connector does.
+    pub role: Role,
+    /// The version of the contract that it was built for.
+    pub contract_version: String,
+    /// The interfaces that it asks for.
+    pub imports: Vec<String>,
+    /// Its metadata.
+    pub metadata: Option<Metadata>,
+    /// The file's length in bytes.
+    pub size: u64,
+    /// Whether it is compiled.
+    pub code: Code,
+}
+
+/// How far a connector's file is from running.
+pub enum Code {
+    /// It is a component.
+    Component {
+        /// Whether its code for this machine is in the user's cache.
+        cached: bool,
+    },
+    /// It was compiled ahead of time.
+    Compiled {
+        /// For which platform.
+        target: String,
+        /// By which airlock.
+        airlock: String,
+        /// With which wasmtime.
+        wasmtime: String,
+        /// Why it does not run on this machine; none if it does.
+        problem: Option<String>,
+    },
+}
+
+/// Describes the connector at `path`. `named_metadata` and `airbyte_directory` are those that it would be run with.
+pub fn describe(
+    path: &Path,
+    named_metadata: Option<&Path>,
+    airbyte_directory: Option<&Path>,
+) -> Result<Description, Failure> {
+    let problem =
+        |text: String| Failure::config_error(format!("The connector {} can not be run: it {text}.", path.display()));
+    component::require_file(path)?;
+    let size = fs::metadata(path).map_err(|error| problem(format!("can not be looked at: {error}")))?.len();
+    let (interfaces, carried, code) = if component::is_native_code(path)? {
+        let label = compiled_file::read_label(path).map_err(problem)?;
+        let problem = component::from_native_code(path, airbyte_directory, &engine::engine()?).err();
+        let code = Code::Compiled { target: label.target, airlock: label.airlock, wasmtime: label.wasmtime, problem };
+        (label.interfaces, label.metadata.map(String::into_bytes), code)
+    } else {
+        let file = ComponentFile::read(path)?;
+        let carried = file.metadata().map(<[u8]>::to_vec);
+        (file.interfaces().clone(), carried, Code::Component { cached: is_cached(&file)? })
+    };
+    let role = interfaces.role().map_err(problem)?;
+    let contract_version = interfaces.contract_version(role).unwrap_or_default().to_owned();
+    let metadata = metadata::find(path, role, named_metadata, carried.as_deref(), airbyte_directory)?;
+    Ok(Description { role, contract_version, imports: interfaces.imports, metadata, size, code })
+}
+
+#[cfg(feature = "compiler")]
+fn is_cached(file: &ComponentFile) -> Result<bool, Failure> {
+    Ok(super::cache::holds(file, &engine::engine()?))
+}
+
+/// Without the compiler there is no cache either.
+#[cfg(not(feature = "compiler"))]
+fn is_cached(_: &ComponentFile) -> Result<bool, Failure> {
+    Ok(false)
+}
