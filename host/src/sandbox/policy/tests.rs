@@ -330,6 +330,18 @@ fn a_policy_file_is_understood_or_refused() {
     }
 }
 
+#[test]
+fn the_example_in_the_documentation_is_a_policy() {
+    let page = include_str!("../../../../docs/policy.md");
+    let (_, page) = page.split_once("## The ceiling").unwrap();
+    let example = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let policy = policy_below(&["*"], json!({}), &["db.flag", "api.example.com"], &[example]);
+    assert!(reaches(&policy, "api.example.com", 443, "1.1.1.1") && reaches(&policy, "a.example.net", 443, "1.1.1.1"));
+    assert!(reaches(&policy, "db.flag", 443, "10.20.0.1") && !reaches(&policy, "db.flag", 443, "10.21.0.1"));
+    let allowed = |name: &str| ceilings(&[example]).require_environment(&[name.to_owned()]).is_ok();
+    assert!(allowed("HTTP_USER_AGENT") && !allowed("TOKEN"));
+}
+
 const NAMES: &[&str] =
     &["a.example.com", "b.a.example.com", "example.com", "localhost", "db.internal", "metadata.google.internal"];
 const PATTERNS: &[&str] = &[
