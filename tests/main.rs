@@ -12,6 +12,7 @@ mod documents;
 mod faulty;
 mod files;
 mod harness;
+mod metadata;
 mod pods;
 mod policy;
 mod scale;

@@ -22,15 +22,42 @@ pub struct Selection {
     pub locked: bool,
 }
 
-/// Builds what is selected. Guests come first: they take seconds, and the host takes minutes.
+/// Builds what is selected. Guests come first: they take seconds, and the host takes minutes. Connectors get their metadata at
+/// the end, from the host that was built.
 pub fn run(selection: &Selection) -> Result<()> {
-    if selection.connectors || selection.test_guests {
-        guests(selection)?;
-    }
+    let connectors = if selection.connectors || selection.test_guests { guests(selection)? } else { Vec::new() };
     if selection.host {
         host(selection.locked)?;
     }
-    Ok(())
+    connectors.iter().try_for_each(put_connector)
+}
+
+/// A guest of guest-examples/ that was built.
+struct Connector {
+    name: String,
+    component: PathBuf,
+    metadata: PathBuf,
+}
+
+/// Puts a connector into `dist/` with its metadata: as a file beside it, and in it as soon as there is a host, for that is
+/// what puts it in. Without one, a connector finds what lies beside it.
+fn put_connector(connector: &Connector) -> Result<()> {
+    let Connector { name, component, metadata } = connector;
+    if !metadata.is_file() {
+        return dist::put(component, &dist::connector(name));
+    }
+    dist::put(metadata, &dist::metadata(name))?;
+    if !dist::airlock().is_file() {
+        println!("{name} has its metadata beside it, and not in it: there is no {} yet", dist::airlock().display());
+        return dist::put(component, &dist::connector(name));
+    }
+    let embedded = component.with_extension("embedded.wasm");
+    let mut command = Command::new(dist::airlock());
+    command.arg("embed").arg(component).arg("--metadata").arg(metadata).arg("--output").arg(&embedded);
+    command::output(&mut command).with_context(|| {
+        format!("cannot put the metadata of {name} into it; if the host is an old one, build it as well")
+    })?;
+    dist::put(&embedded, &dist::connector(name))
 }
 
 fn host(locked: bool) -> Result<()> {
@@ -59,7 +86,8 @@ pub fn yardstick() -> Result<[PathBuf; 2]> {
     Ok([program("yardstick")?, program("usage")?])
 }
 
-fn guests(selection: &Selection) -> Result<()> {
+/// Builds the guests that are selected. Gives the connectors, which are not in `dist/` yet.
+fn guests(selection: &Selection) -> Result<Vec<Connector>> {
     let root = command::workspace_root();
     let toolchain = GuestToolchain::ensure()?;
     println!("Guests are compiled by {}", toolchain.describe());
@@ -71,6 +99,7 @@ fn guests(selection: &Selection) -> Result<()> {
         command
     };
 
+    let mut connectors = Vec::new();
     if selection.connectors {
         // One by one: in one build, a feature that one guest wants would find its way into all.
         for name in packages_below(&root.join("guest-examples"))? {
@@ -83,11 +112,8 @@ fn guests(selection: &Selection) -> Result<()> {
                 .with_context(|| {
                     format!("{name} built no component; its Cargo.toml needs crate-type = [\"cdylib\"]")
                 })?;
-            dist::put(component, &dist::connector(&name))?;
-            let metadata = folder.join("metadata.yaml");
-            if metadata.is_file() {
-                dist::put(&metadata, &dist::metadata(&name))?;
-            }
+            let component = component.to_owned();
+            connectors.push(Connector { name, component, metadata: folder.join("metadata.yaml") });
         }
     }
 
@@ -100,7 +126,7 @@ fn guests(selection: &Selection) -> Result<()> {
             }
         }
     }
-    Ok(())
+    Ok(connectors)
 }
 
 /// The folders that hold a package, by name.

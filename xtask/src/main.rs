@@ -50,7 +50,7 @@ enum Task {
 
     /// Build everything that belongs under dist/
     ///
-    /// dist/airlock, dist/connectors/NAME.wasm with NAME.metadata.yaml, and the faulty guests of the tests in
+    /// dist/airlock, dist/connectors/NAME.wasm with its metadata in it and beside it, and the faulty guests of the tests in
     /// dist/test-guests/. A file that did not change is left alone.
     Build(BuildArguments),
 

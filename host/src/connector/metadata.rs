@@ -145,6 +145,8 @@ impl Metadata {
         let text = std::str::from_utf8(bytes).map_err(|_| problem(&"it is not UTF-8"))?;
         let options = serde_saphyr::options! {
             with_snippet: false,
+            // Fields that nobody reads may hold what they like.
+            non_finite_float_policy: serde_saphyr::options::NonFiniteFloatPolicy::PassThrough,
             // Enough for every file of this length that means well; aliases that multiply each other end here.
             budget: serde_saphyr::budget! { max_nodes: 100_000, max_total_scalar_bytes: 4 * MAX_BYTES },
         };

@@ -2,40 +2,27 @@
 //! To import is not to be granted: what is reached behind an interface is decided elsewhere.
 
 use semver::Version;
+use serde::Serialize;
 
 /// The newest WASI that wasmtime has.
 const WASI_VERSION: Version = Version::new(0, 2, 12);
 
-/// Something that a guest may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Something that a guest may do, in the order in which people are told. Scripts know it by the variant's name in lower case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Capability {
     Files,
     Http,
     Tcp,
     Udp,
     Environment,
-    Input,
-    Output,
+    Stdin,
+    Stdout,
     Clocks,
     Random,
 }
 
 impl Capability {
-    /// Its name for scripts.
-    pub fn name(self) -> &'static str {
-        match self {
-            Capability::Files => "files",
-            Capability::Http => "http",
-            Capability::Tcp => "tcp",
-            Capability::Udp => "udp",
-            Capability::Environment => "environment",
-            Capability::Input => "stdin",
-            Capability::Output => "stdout",
-            Capability::Clocks => "clocks",
-            Capability::Random => "random",
-        }
-    }
-
     /// What it comes to, for people.
     pub fn words(self) -> &'static str {
         match self {
@@ -44,8 +31,8 @@ impl Capability {
             Capability::Tcp => "network: TCP connections to the hosts that its policy names",
             Capability::Udp => "network: UDP, which is always refused",
             Capability::Environment => "environment variables that are granted by name",
-            Capability::Input => "standard input, which is always empty",
-            Capability::Output => "standard output and standard error, which become log messages",
+            Capability::Stdin => "standard input, which is always empty",
+            Capability::Stdout => "standard output and standard error, which become log messages",
             Capability::Clocks => "clocks",
             Capability::Random => "random numbers",
         }
@@ -83,12 +70,12 @@ pub fn meaning(import: &str) -> Import {
         | "wasi:sockets/instance-network" => Capability::Tcp,
         "wasi:sockets/udp" | "wasi:sockets/udp-create-socket" => Capability::Udp,
         "wasi:cli/environment" => Capability::Environment,
-        "wasi:cli/stdin" | "wasi:cli/terminal-input" | "wasi:cli/terminal-stdin" => Capability::Input,
+        "wasi:cli/stdin" | "wasi:cli/terminal-input" | "wasi:cli/terminal-stdin" => Capability::Stdin,
         "wasi:cli/stdout"
         | "wasi:cli/stderr"
         | "wasi:cli/terminal-output"
         | "wasi:cli/terminal-stdout"
-        | "wasi:cli/terminal-stderr" => Capability::Output,
+        | "wasi:cli/terminal-stderr" => Capability::Stdout,
         "wasi:clocks/wall-clock" | "wasi:clocks/monotonic-clock" => Capability::Clocks,
         "wasi:random/random" | "wasi:random/insecure" | "wasi:random/insecure-seed" => Capability::Random,
         "wasi:io/error" | "wasi:io/poll" | "wasi:io/streams" | "wasi:cli/exit" => return Import::Harmless,

@@ -52,8 +52,8 @@ struct Report {
     contract: String,
     /// None where the connector has no metadata.
     metadata: Option<MetadataReport>,
-    /// What its imports let it do, by name.
-    capabilities: Vec<&'static str>,
+    /// What its imports let it do.
+    capabilities: Vec<Capability>,
     imports: Vec<ImportReport>,
     code: CodeReport,
     /// What the options of this command line would give to it.
@@ -80,8 +80,8 @@ struct MetadataReport {
 #[derive(Serialize)]
 struct ImportReport {
     name: String,
-    /// The name of what it lets the connector do, if anything.
-    capability: Option<&'static str>,
+    /// What it lets the connector do, if anything.
+    capability: Option<Capability>,
     /// Whether this airlock has it.
     given: bool,
 }
@@ -123,8 +123,7 @@ struct MountReport {
 impl Report {
     fn new(path: &Path, description: Description, grants: &Grants) -> Report {
         let imports: Vec<ImportReport> = description.imports.into_iter().map(import).collect();
-        let mut capabilities: Vec<Capability> =
-            imports.iter().filter_map(|import| capability_of(&import.name)).collect();
+        let mut capabilities: Vec<Capability> = imports.iter().filter_map(|import| import.capability).collect();
         capabilities.sort();
         capabilities.dedup();
         Report {
@@ -133,7 +132,7 @@ impl Report {
             role: description.role,
             contract: description.contract_version,
             metadata: description.metadata.map(metadata),
-            capabilities: capabilities.into_iter().map(Capability::name).collect(),
+            capabilities,
             imports,
             code: match description.code {
                 Code::Component { cached } => CodeReport::Component { cached },
@@ -146,18 +145,15 @@ impl Report {
     }
 }
 
-fn capability_of(import: &str) -> Option<Capability> {
-    match capability::meaning(import) {
+fn import(name: String) -> ImportReport {
+    let meaning = capability::meaning(&name);
+    let capability = match meaning {
         Import::Capability(capability) => Some(capability),
         Import::Harmless | Import::NotGiven => None,
-    }
-}
-
-fn import(name: String) -> ImportReport {
+    };
     // Of the contract's own version it is known already that it fits.
     let contract = name.strip_prefix(connector::PACKAGE).is_some_and(|rest| rest.starts_with('/'));
-    let given = contract || capability::meaning(&name) != Import::NotGiven;
-    ImportReport { capability: capability_of(&name).map(Capability::name), given, name }
+    ImportReport { capability, given: contract || meaning != Import::NotGiven, name }
 }
 
 fn metadata(metadata: Metadata) -> MetadataReport {
@@ -250,14 +246,10 @@ fn print_identity(out: &mut impl Write, report: &Report) -> io::Result<()> {
 
 fn print_capabilities(out: &mut impl Write, report: &Report) -> io::Result<()> {
     writeln!(out, "\n{HEADING}What its imports let it do{HEADING:#}")?;
-    let mut capabilities: Vec<Capability> =
-        report.imports.iter().filter_map(|import| capability_of(&import.name)).collect();
-    capabilities.sort();
-    capabilities.dedup();
-    for capability in &capabilities {
+    for capability in &report.capabilities {
         writeln!(out, "  {}", capability.words())?;
     }
-    if capabilities.is_empty() {
+    if report.capabilities.is_empty() {
         writeln!(out, "  nothing but to speak with airlock")?;
     }
     for import in report.imports.iter().filter(|import| !import.given) {
