@@ -13,6 +13,10 @@ mod tool;
 
 use std::process::ExitCode;
 
+/// Counted, because the memory limit is over the guest and what the host keeps for it.
+#[global_allocator]
+static HEAP: sandbox::CountedHeap = sandbox::CountedHeap;
+
 fn main() -> ExitCode {
     match cli::parse() {
         cli::Request::Airbyte(invocation) => command::run(invocation),

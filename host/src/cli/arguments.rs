@@ -3,11 +3,12 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::exit;
+use std::str::FromStr;
 
 use clap::{Parser, Subcommand};
 
 use super::{Request, people};
-use crate::command::{AirbyteCommand, Grants, Invocation};
+use crate::command::{AirbyteCommand, Grants, Invocation, Limits};
 use crate::exit_code;
 use crate::sandbox::{HostPattern, Mount, PolicyFile};
 use crate::tool::ToolRequest;
@@ -69,6 +70,14 @@ struct Arguments {
     /// A longer record, in bytes, ends the sync with an error
     #[arg(long, global = true, value_name = "BYTES", default_value_t = MAX_RECORD_BYTES, help_heading = "Connector")]
     max_record_bytes: usize,
+
+    /// The memory that the connector may use, as in 512MiB or 2GiB. What the container leaves if not said, else 2GiB
+    #[arg(long, global = true, env = "AIRLOCK_MAX_MEMORY", value_name = "SIZE", help_heading = "Connector")]
+    max_memory: Option<String>,
+
+    /// How long the command may take, as in 90s, 15m or 2h. As long as it takes if not said
+    #[arg(long, global = true, env = "AIRLOCK_TIMEOUT", value_name = "TIME", help_heading = "Connector")]
+    timeout: Option<String>,
 
     /// Log what developers want to see, as LOG_LEVEL=debug does
     #[arg(long, global = true, help_heading = "Connector")]
@@ -152,6 +161,8 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
         allow_env,
         policy,
         max_record_bytes,
+        max_memory,
+        timeout,
         debug,
         config,
         catalog,
@@ -226,7 +237,23 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
                 .to_owned(),
         ));
     }
-    Ok(Request::Airbyte(Invocation { command, connector, metadata, grants, max_record_bytes, debug }))
+    let limits = Limits {
+        max_record_bytes,
+        memory: limit("--max-memory", "AIRLOCK_MAX_MEMORY", max_memory)?,
+        time: limit("--timeout", "AIRLOCK_TIMEOUT", timeout)?,
+    };
+    Ok(Request::Airbyte(Invocation { command, connector, metadata, grants, limits, debug }))
+}
+
+/// The value of an option or of its variable, which has the same effect where it is empty as where it is not set.
+fn limit<T: FromStr<Err = String>>(
+    option: &str,
+    variable: &str,
+    text: Option<String>,
+) -> Result<Option<T>, WrongUsage> {
+    let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
+    let parsed = text.parse().map(Some);
+    parsed.map_err(|problem| (format!("{option} (or {variable}) can not be used"), problem))
 }
 
 /// The policies that are named. All of them hold.

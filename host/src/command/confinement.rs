@@ -6,7 +6,7 @@ use crate::protocol::config::Config;
 use crate::protocol::failure::Failure;
 use crate::protocol::log_level::LogLevel;
 use crate::protocol::output::Output;
-use crate::sandbox::{Ceilings, Environment, Filesystem, NetworkPolicy, Sandbox, Wishes};
+use crate::sandbox::{Ceilings, Environment, Filesystem, MemoryBudget, NetworkPolicy, Sandbox, Wishes};
 
 /// The operator's policies, with which all that the command line asks for but hosts must agree: of hosts they take away what
 /// goes too far.
@@ -33,6 +33,7 @@ impl Confinement {
     pub fn new(
         connector: &Connector,
         filesystem: Filesystem,
+        memory: MemoryBudget,
         grants: &Grants,
         config: Option<&Config>,
         ceilings: Ceilings,
@@ -52,7 +53,7 @@ impl Confinement {
             let text = format!("The environment variable {name}, which --allow-env names, is not set.");
             output.log(LogLevel::Debug, &text);
         }
-        let sandbox = Sandbox { filesystem, environment, network };
+        let sandbox = Sandbox { filesystem, environment, network, memory };
         Ok(Confinement { sandbox, connector: connector.title() })
     }
 

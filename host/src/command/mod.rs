@@ -8,6 +8,7 @@ mod read;
 mod spec;
 mod specification;
 mod termination;
+mod time_limit;
 mod write;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,9 +22,10 @@ use crate::protocol::config::Config;
 use crate::protocol::failure::Failure;
 use crate::protocol::log_level::LogLevel;
 use crate::protocol::output::{Output, OutputOptions};
-use crate::sandbox::{Filesystem, HostPattern, Mount, PolicyFile};
+use crate::sandbox::{Filesystem, HostPattern, MemoryBudget, MemoryLimit, MemorySize, Mount, PolicyFile};
 use confinement::Confinement;
 use termination::Termination;
+pub use time_limit::TimeLimit;
 
 /// A command and what it is run with.
 pub struct Invocation {
@@ -35,10 +37,20 @@ pub struct Invocation {
     pub metadata: Option<PathBuf>,
     /// What the connector may touch.
     pub grants: Grants,
-    /// A longer record is refused.
-    pub max_record_bytes: usize,
+    /// What the connector may use.
+    pub limits: Limits,
     /// Log at least at DEBUG.
     pub debug: bool,
+}
+
+/// How much a connector may use.
+pub struct Limits {
+    /// A longer record is refused.
+    pub max_record_bytes: usize,
+    /// The memory it may take; none for what the container leaves, or the default.
+    pub memory: Option<MemorySize>,
+    /// The time that the command may take; none for as long as it takes.
+    pub time: Option<TimeLimit>,
 }
 
 /// What the command line lets a connector touch, beside what the connector's own metadata names.
@@ -88,14 +100,15 @@ struct Run {
     connector: PathBuf,
     metadata: Option<PathBuf>,
     grants: Grants,
-    max_record_bytes: usize,
+    limits: Limits,
     output: Output,
     termination: Termination,
 }
 
 /// Runs a command to its end and gives the exit code. Stdout carries whole protocol lines only, whatever happens.
 pub fn run(invocation: Invocation) -> ExitCode {
-    let Invocation { command, connector, metadata, grants, max_record_bytes, debug } = invocation;
+    let Invocation { command, connector, metadata, grants, limits, debug } = invocation;
+    let max_record_bytes = limits.max_record_bytes;
     let (max_log_level, unknown_level) = log_level(debug);
     let (output, output_thread) = match Output::start(OutputOptions { max_log_level, max_record_bytes }) {
         Ok(started) => started,
@@ -117,14 +130,18 @@ pub fn run(invocation: Invocation) -> ExitCode {
             return exit_code::FAILURE.into();
         }
     };
-    let run =
-        Run { connector, metadata, grants, max_record_bytes, output: output.clone(), termination: termination.clone() };
-    let result = catch_unwind(AssertUnwindSafe(|| run.dispatch(command))).unwrap_or_else(|_| {
+    let run = Run { connector, metadata, grants, limits, output: output.clone(), termination: termination.clone() };
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        run.limit_time()?;
+        run.dispatch(command)
+    }))
+    .unwrap_or_else(|_| {
         Err(Failure::system_error(
             "airlock itself failed. This is a defect of airlock: report it with what it printed on stderr.",
         )
         .into())
     });
+    termination.ends_by_itself();
     let code = match result {
         Ok(code) => code,
         Err(Stop::Failed(failure)) => {
@@ -149,6 +166,10 @@ pub fn run(invocation: Invocation) -> ExitCode {
     code.into()
 }
 
+fn no_thread(what: &str, error: &std::io::Error) -> Failure {
+    Failure::system_error(format!("No thread can be started for {what}: {error}."))
+}
+
 /// What is logged: as much as `--debug` or the platform's LOG_LEVEL asks for. A word that is no level comes back.
 fn log_level(debug: bool) -> (LogLevel, Option<String>) {
     let wanted = std::env::var("LOG_LEVEL").unwrap_or_default();
@@ -169,6 +190,11 @@ impl Run {
         }
     }
 
+    fn limit_time(&self) -> Result<(), Failure> {
+        let Some(limit) = self.limits.time else { return Ok(()) };
+        self.termination.limit_time(limit).map_err(|error| no_thread("the time limit", &error))
+    }
+
     /// Loads and starts the connector, with this config's hosts within its reach where the metadata says so. The sandbox's
     /// directories live as long as the confinement is held.
     fn start(&self, config: Option<&Config>) -> Result<(Instance, Confinement), Stop> {
@@ -179,7 +205,11 @@ impl Run {
         self.termination.remove_at_end(filesystem.temporary());
         let log = |level: LogLevel, text: &str| self.output.log(level, text);
         let connector = Connector::load(&self.connector, self.metadata.as_deref(), filesystem.airbyte(), &log)?;
-        let confinement = Confinement::new(&connector, filesystem, grants, config, ceilings, &self.output)?;
+        let memory = MemoryBudget::new(MemoryLimit::decide(self.limits.memory));
+        self.termination
+            .limit_memory(&memory, connector.name())
+            .map_err(|error| no_thread("the memory limit", &error))?;
+        let confinement = Confinement::new(&connector, filesystem, memory, grants, config, ceilings, &self.output)?;
         let instance = connector.start(&confinement.sandbox, &self.output)?;
         Ok((instance, confinement))
     }

@@ -40,6 +40,7 @@ fn conclude(run: &Run, catalog: &ConfiguredCatalog, outcome: ReadOutcome) -> u8 
     let mut failed = !succeeded;
     match (result, interruption) {
         (_, Some(Interruption::Closed)) | (Ok(()), None | Some(Interruption::Refused(_))) => {}
+        (Ok(()), Some(Interruption::TimedOut)) => {}
         (Ok(()), Some(Interruption::Cancelled)) => output.log(LogLevel::Warn, "The sync was cancelled by a signal."),
         // The failure is most often the guest's word for the interruption, which has been told.
         (Err(failure), Some(Interruption::Refused(_))) => {
@@ -50,6 +51,9 @@ fn conclude(run: &Run, catalog: &ConfiguredCatalog, outcome: ReadOutcome) -> u8 
                 LogLevel::Warn,
                 &format!("The sync was cancelled by a signal. The connector ended with: {}", failure.message),
             );
+        }
+        (Err(failure), Some(Interruption::TimedOut)) => {
+            output.log(LogLevel::Warn, &format!("The connector ended with: {}", failure.message));
         }
         (Err(failure), None) => output.trace_error(&failure),
     }

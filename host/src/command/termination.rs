@@ -1,5 +1,6 @@
-//! SIGTERM and SIGINT: the guest is told that the sync is cancelled, has a while to clean up, and whole lines leave. Then the
-//! process ends by the signal, as clients expect: PyAirbyte takes death by SIGTERM for success and exit code 143 for a crash.
+//! Signals, a time that is over, memory that does not suffice: the guest is told, has a while to clean up, and whole lines leave.
+//! After a signal the process ends by it, as clients expect: PyAirbyte takes death by SIGTERM for success and exit code 143 for a
+//! crash.
 
 use std::fs;
 use std::io;
@@ -13,15 +14,18 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
+use super::TimeLimit;
 use crate::exit_code;
+use crate::protocol::failure::{Failure, FailureKind};
 use crate::protocol::input::InputInterrupter;
 use crate::protocol::log_level::LogLevel;
 use crate::protocol::output::Output;
+use crate::sandbox::MemoryBudget;
 
 /// How long a guest may take to clean up after a signal: half of what Docker and PyAirbyte wait before they kill.
 const GRACE_AFTER_SIGNAL: Duration = Duration::from_secs(5);
 
-/// How long it may take where nobody waits: its data was refused, or nobody reads them any more.
+/// How long it may take where nobody waits: its data was refused, its time is over, or nobody reads any more.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// How long the last lines may take when the process is ended.
@@ -41,6 +45,8 @@ struct Shared {
     phase: Mutex<Phase>,
     /// The guest has returned: what is left is to write what it said, which takes as long as its reader takes.
     guest_returned: AtomicBool,
+    /// Somebody has begun to end the process for a reason that is told: nobody else tells another.
+    ending: AtomicBool,
     /// What must not stay behind.
     temporary: Mutex<Option<PathBuf>>,
 }
@@ -88,6 +94,61 @@ impl Termination {
         *self.shared.temporary.lock().unwrap_or_else(PoisonError::into_inner) = directory.map(Path::to_owned);
     }
 
+    /// Ends the command when this much time is over from now.
+    pub fn limit_time(&self, limit: TimeLimit) -> io::Result<()> {
+        let termination = self.clone();
+        let wait = move || {
+            thread::sleep(limit.0);
+            let failure = Failure::new(
+                FailureKind::Transient,
+                format!(
+                    "The connector did not end within the {limit} that --timeout allows, and was stopped. Give it more time with \
+                     --timeout (or AIRLOCK_TIMEOUT), or look at its log for what it waits for."
+                ),
+            );
+            termination.stop(&failure, |output| output.time_out(&failure));
+        };
+        thread::Builder::new().name("timeout".into()).spawn(wait).map(drop)
+    }
+
+    /// Ends the command when `connector` and what the host keeps for it take more memory than this.
+    pub fn limit_memory(&self, budget: &MemoryBudget, connector: &str) -> io::Result<()> {
+        let failure = Failure::system_error(budget.limit().exceeded(connector));
+        let (watcher, last_resort) = (self.clone(), self.clone());
+        budget.watch(
+            move || watcher.stop(&failure, |output| output.refuse(&failure)),
+            // It goes on, in the time that it has to clean up.
+            move || last_resort.end(),
+        )
+    }
+
+    /// Stops a guest that moves data by telling it, and everything else at once.
+    fn stop(&self, failure: &Failure, tell: impl FnOnce(&Output)) {
+        match &*self.shared.phase.lock().unwrap_or_else(PoisonError::into_inner) {
+            Phase::MovingData(input) if !self.shared.guest_returned.load(Ordering::Acquire) => {
+                tell(&self.output);
+                if let Some(input) = input {
+                    input.interrupt();
+                }
+            }
+            _ => {
+                if !self.shared.ending.swap(true, Ordering::AcqRel) {
+                    self.output.trace_error(failure);
+                }
+                self.end();
+            }
+        }
+    }
+
+    /// The command ends by itself, and tells by itself why. Does not return where it is being ended already.
+    pub fn ends_by_itself(&self) {
+        if self.shared.ending.swap(true, Ordering::AcqRel) {
+            loop {
+                thread::park();
+            }
+        }
+    }
+
     fn received(&self, signal: i32) {
         let earlier = self.shared.signal.swap(signal, Ordering::AcqRel);
         match &*self.shared.phase.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -114,7 +175,7 @@ impl Termination {
                 let seconds = grace.as_secs();
                 let text =
                     format!("The connector went on for {seconds} seconds after it was told to stop. It was ended.");
-                termination.output.log(LogLevel::Error, &text);
+                termination.output.log_now(LogLevel::Error, &text);
             } else if termination.shared.signal.load(Ordering::Acquire) == 0 {
                 return;
             }

@@ -21,7 +21,7 @@ pub fn write(run: &Run, config: &Path, catalog: &Path) -> Result<u8, Stop> {
     confinement.tell(LogLevel::Info, &run.output);
     let catalog = Arc::new(ConfiguredCatalog::from_file(catalog)?);
     data_channel::require_lines(&catalog)?;
-    let input = Input::start(std::io::stdin(), catalog.clone(), run.max_record_bytes, run.output.clone())
+    let input = Input::start(std::io::stdin(), catalog.clone(), run.limits.max_record_bytes, run.output.clone())
         .map_err(|error| Failure::system_error(format!("No thread can be started for the input: {error}.")))?;
     run.termination.data_moves(Some(input.interrupter()));
     let (result, input) = destination.write(&config.text, &catalog, input);
@@ -38,7 +38,10 @@ fn conclude(run: &Run, result: Result<(), Failure>, input: Option<&Input>) {
     if let Some(interruption) = output.interruption() {
         // What interrupted has been told; the guest's failure is most often its word for it.
         if let Err(failure) = result {
-            let level = if interruption == Interruption::Cancelled { LogLevel::Warn } else { LogLevel::Debug };
+            let level = match interruption {
+                Interruption::Cancelled | Interruption::TimedOut => LogLevel::Warn,
+                Interruption::Closed | Interruption::Refused(_) => LogLevel::Debug,
+            };
             output.log(level, &format!("The sync was interrupted. The connector ended with: {}", failure.message));
         }
         return;

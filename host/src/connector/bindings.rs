@@ -32,7 +32,7 @@ impl From<Interruption> for types::Interruption {
     fn from(interruption: Interruption) -> Self {
         match interruption {
             Interruption::Closed => types::Interruption::Closed,
-            Interruption::Cancelled => types::Interruption::Cancelled,
+            Interruption::Cancelled | Interruption::TimedOut => types::Interruption::Cancelled,
             Interruption::Refused(why) => types::Interruption::Refused(why),
         }
     }

@@ -51,6 +51,11 @@ impl Connector {
         Ok(Connector { name, engine, component, role, metadata })
     }
 
+    /// Its name in messages: that of its file.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// What its metadata says, where it has any.
     pub fn metadata(&self) -> Option<&Metadata> {
         self.metadata.as_ref()

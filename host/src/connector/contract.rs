@@ -11,6 +11,9 @@ pub const PACKAGE: &str = "airlock:connector";
 /// The version of `wit/` that this host speaks.
 pub const CONTRACT_VERSION: Version = Version::new(0, 1, 0);
 
+/// The highest version of WASI that a connector may ask for.
+const WASI_VERSION: &str = "0.2.12";
+
 /// What a connector does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -83,6 +86,51 @@ impl Interfaces {
         let mut exports = self.exports.iter().filter_map(|name| contract_interface(name));
         exports.find(|(interface, _)| *interface == role.interface()).map(|(_, version)| version)
     }
+}
+
+/// What is wrong with a component that can not be linked, for an error of the linker, and what to do. The rest of a sentence.
+pub fn mismatch(error: &wasmtime::Error) -> String {
+    let text = format!("{error:#}");
+    // The linker says which name is at fault only within its text.
+    let (import, what) = match text.split_once("component imports ").and_then(|(_, rest)| rest.split_once('`')) {
+        Some((_, rest)) => (rest.split('`').next().unwrap_or_default(), "imports"),
+        None => ("", ""),
+    };
+    let missing = text.contains("matching implementation was not found");
+    if what.is_empty() {
+        return format!("does not export what the contract wants. Build it from wit/ as it is ({text})");
+    }
+    let advice = if import.starts_with(PACKAGE) {
+        "Build it from wit/ as it is".to_owned()
+    } else if import.starts_with("wasi:") {
+        format!(
+            "Build it for WASI 0.2, up to {WASI_VERSION}, and for what this airlock gives of it, or use a newer airlock"
+        )
+    } else {
+        format!("Build it without: a connector may import {PACKAGE} and WASI 0.2")
+    };
+    let airlock = env!("CARGO_PKG_VERSION");
+    if missing {
+        let named = plain_words(import).map(|words| format!(" ({words})")).unwrap_or_default();
+        format!("imports {import}{named}, which this airlock {airlock} does not give. {advice}")
+    } else {
+        format!("imports {import} in another form than this airlock {airlock} gives it. {advice} ({text})")
+    }
+}
+
+/// What an interface is for, where its name does not say that to everybody.
+fn plain_words(import: &str) -> Option<&'static str> {
+    let known = [
+        ("wasi:http/", "HTTP"),
+        ("wasi:sockets/", "network sockets"),
+        ("wasi:filesystem/", "files"),
+        ("wasi:keyvalue/", "a key-value store"),
+        ("wasi:blobstore/", "an object store"),
+        ("wasi:config/", "settings of its host"),
+        ("wasi:nn/", "machine learning"),
+        ("wasi:tls/", "encrypted connections"),
+    ];
+    known.iter().find(|(prefix, _)| import.starts_with(prefix)).map(|(_, words)| *words)
 }
 
 /// The interface and the version of a name such as `airlock:connector/source-commands@0.1.0`.

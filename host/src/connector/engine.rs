@@ -1,7 +1,7 @@
 //! The engine that compiles and runs guests. One function decides its settings, for every build and for the compiler: code
 //! that was compiled with others would be refused, or worse.
 
-use wasmtime::{Config, Engine, ModuleVersionStrategy};
+use wasmtime::{Config, Engine, ModuleVersionStrategy, WasmBacktraceDetails};
 
 use crate::protocol::failure::Failure;
 
@@ -19,6 +19,8 @@ pub fn config(target: Option<&str>) -> wasmtime::Result<Config> {
     // wasmtime itself looks at its major version only, and a patch release may mend the code that it generates.
     let version = format!("airlock {} wasmtime {WASMTIME_VERSION}", env!("CARGO_PKG_VERSION"));
     config.module_version(ModuleVersionStrategy::Custom(version))?;
+    // A crash names file and line where the component says them. They are kept in compiled code as well.
+    config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
     if let Some(target) = target {
         config.target(target)?;
     }

@@ -9,11 +9,16 @@ use super::bindings::types;
 use crate::protocol::catalog::ConfiguredCatalog;
 use crate::protocol::input::Input;
 use crate::protocol::output::Output;
+use crate::sandbox::GuestMemory;
+
+/// How many resources a guest may have at once: files, streams, checkpoints. Many checkpoints may be committed at once.
+pub const MAX_RESOURCES: usize = 1_000_000;
 
 /// The data of a store.
 pub struct Guest {
     pub(super) wasi: WasiCtx,
     pub(super) table: ResourceTable,
+    pub(super) memory: GuestMemory,
     pub(super) output: Output,
     pub(super) session: Session,
 }

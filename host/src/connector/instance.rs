@@ -7,9 +7,9 @@ use wasmtime::component::{HasSelf, Linker, ResourceTable};
 
 use super::bindings::{destination, source, types};
 use super::component::Connector;
-use super::contract::Role;
-use super::crash;
-use super::guest::{Guest, Progress, ReadSession, Session};
+use super::contract::{self, Role};
+use super::crash::{self, Circumstances};
+use super::guest::{Guest, MAX_RESOURCES, Progress, ReadSession, Session};
 use crate::protocol::catalog::ConfiguredCatalog;
 use crate::protocol::failure::Failure;
 use crate::protocol::input::Input;
@@ -17,10 +17,14 @@ use crate::protocol::log_level::LogLevel;
 use crate::protocol::output::{Output, StreamIndex};
 use crate::protocol::state::SavedState;
 use crate::protocol::stream_name::StreamName;
-use crate::sandbox::{Channel, Printed, Sandbox, wasi_context};
+use crate::sandbox::{Channel, GuestMemory, Printed, Sandbox, wasi_context};
 
 /// How much longer than the longest record a batch may be.
 const BATCH_BYTES: usize = 64 * 1024 * 1024;
+
+/// The share of its memory that a call may carry: the guest has it, the host lifts it, the queue may hold as much, and the line
+/// buffer.
+const CALLS_IN_MEMORY: usize = 4;
 
 /// A running connector.
 pub enum Instance {
@@ -71,30 +75,33 @@ impl Connector {
             let level = if channel == Channel::Stdout { LogLevel::Info } else { LogLevel::Warn };
             printer.log(level, line);
         });
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_RESOURCES);
         let guest = Guest {
             wasi: wasi_context(sandbox, &printed).map_err(Failure::config_error)?,
-            table: ResourceTable::new(),
+            table,
+            memory: GuestMemory::new(&sandbox.memory),
             output: output.clone(),
             session: Session::Idle,
         };
         let mut store = Store::new(&self.engine, guest);
         // wasmtime's word for how many bytes one call may carry: a record, and the rest of its batch.
-        store.set_hostcall_fuel(output.max_record_bytes().saturating_add(BATCH_BYTES));
-        let mut linker: Linker<Guest> = Linker::new(&self.engine);
-        let started = wasmtime_wasi::p2::add_to_linker_sync(&mut linker).and_then(|()| match self.role() {
-            Role::Source => {
-                source::Source::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
-                let bindings = source::Source::instantiate(&mut store, &self.component, &linker)?;
-                Ok(Bindings::Source(bindings))
-            }
-            Role::Destination => {
-                destination::Destination::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
-                let bindings = destination::Destination::instantiate(&mut store, &self.component, &linker)?;
-                Ok(Bindings::Destination(bindings))
-            }
-        });
-        printed.flush();
+        let memory_share = sandbox.memory.limit().size.0 / CALLS_IN_MEMORY;
+        store.set_hostcall_fuel(output.max_record_bytes().saturating_add(BATCH_BYTES).min(memory_share));
+        store.limiter(|guest| &mut guest.memory);
         let name = self.name.clone();
+        // Before any of its code runs: what is asked of the host and of the connector is there, and of the right types.
+        let linked = self.link().map_err(|error| {
+            Failure::config_error(format!(
+                "The connector {name} can not be started: it {}.",
+                contract::mismatch(&error)
+            ))
+        })?;
+        let started = match linked {
+            Linked::Source(source) => source.instantiate(&mut store).map(Bindings::Source),
+            Linked::Destination(destination) => destination.instantiate(&mut store).map(Bindings::Destination),
+        };
+        printed.flush();
         match started {
             Ok(Bindings::Source(bindings)) => {
                 Ok(Instance::Source(SourceInstance(Running { store, bindings, printed, name })))
@@ -102,16 +109,37 @@ impl Connector {
             Ok(Bindings::Destination(bindings)) => {
                 Ok(Instance::Destination(DestinationInstance(Running { store, bindings, printed, name })))
             }
-            Err(error) if error.is::<wasmtime::Trap>() || error.is::<wasmtime_wasi::I32Exit>() => {
-                Err(crash::failure(&name, "its start", &error, &printed.last_errors()))
+            Err(error) => {
+                let last_errors = printed.last_errors();
+                let memory = &sandbox.memory;
+                Err(crash::failure(
+                    &error,
+                    &Circumstances { connector: &name, function: "its start", memory, last_errors: &last_errors },
+                ))
             }
-            Err(error) => Err(Failure::config_error(format!(
-                "The connector {name} can not be started: it asks for something that this airlock {} does not give, or does not \
-                 export what the contract wants. {error:#}.",
-                env!("CARGO_PKG_VERSION")
-            ))),
         }
     }
+
+    /// Holds the component against what the host gives and wants.
+    fn link(&self) -> wasmtime::Result<Linked> {
+        let mut linker: Linker<Guest> = Linker::new(&self.engine);
+        wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
+        match self.role() {
+            Role::Source => {
+                source::Source::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
+                source::SourcePre::new(linker.instantiate_pre(&self.component)?).map(Linked::Source)
+            }
+            Role::Destination => {
+                destination::Destination::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
+                destination::DestinationPre::new(linker.instantiate_pre(&self.component)?).map(Linked::Destination)
+            }
+        }
+    }
+}
+
+enum Linked {
+    Source(source::SourcePre<Guest>),
+    Destination(destination::DestinationPre<Guest>),
 }
 
 enum Bindings {
@@ -131,7 +159,13 @@ impl<B> Running<B> {
         match result {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(failure)) => Err(failure.into()),
-            Err(error) => Err(crash::failure(&self.name, function, &error, &self.printed.last_errors())),
+            Err(error) => {
+                let memory = self.store.data().memory.budget();
+                let last_errors = self.printed.last_errors();
+                let circumstances =
+                    Circumstances { connector: &self.name, function, memory, last_errors: &last_errors };
+                Err(crash::failure(&error, &circumstances))
+            }
         }
     }
 }

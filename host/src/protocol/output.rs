@@ -57,6 +57,8 @@ struct Shared {
     refusal: Mutex<Option<String>>,
     trace_errors: AtomicU64,
     secrets: RwLock<Secrets>,
+    /// Set when the process is ended from outside: nobody else will end the streams.
+    forced: AtomicBool,
     /// Set when the writer must give up at the next whole line.
     abandoned: AtomicBool,
     /// Whether the writer has ended, and who waits for that.
@@ -67,8 +69,9 @@ struct Shared {
 
 const RUNNING: u8 = 0;
 const CANCELLED: u8 = 1;
-const REFUSED: u8 = 2;
-const CLOSED: u8 = 3;
+const TIMED_OUT: u8 = 2;
+const REFUSED: u8 = 3;
+const CLOSED: u8 = 4;
 
 /// What the writer thread is told.
 enum Event {
@@ -134,6 +137,7 @@ impl Output {
                 refusal: Mutex::default(),
                 trace_errors: AtomicU64::new(0),
                 secrets: RwLock::default(),
+                forced: AtomicBool::new(false),
                 abandoned: AtomicBool::new(false),
                 ended: Default::default(),
                 on_interruption: OnceLock::new(),
@@ -154,6 +158,7 @@ impl Output {
     pub fn interruption(&self) -> Option<Interruption> {
         match self.shared.interruption.load(Ordering::Acquire) {
             CANCELLED => Some(Interruption::Cancelled),
+            TIMED_OUT => Some(Interruption::TimedOut),
             REFUSED => {
                 let reason = self.shared.refusal.lock().unwrap_or_else(PoisonError::into_inner);
                 Some(Interruption::Refused(reason.clone().unwrap_or_default()))
@@ -169,20 +174,32 @@ impl Output {
         self.shared.queue.interrupt();
     }
 
+    /// From now on guests are told that the sync is cancelled, because its time is over, which the TRACE ERROR says. Nothing happens
+    /// where it is interrupted already.
+    pub fn time_out(&self, failure: &Failure) {
+        if self.interruption().is_none() {
+            // Before anybody hears of it: what a guest does then comes after.
+            self.trace_error(failure);
+            self.interrupt(TIMED_OUT);
+            self.shared.queue.interrupt();
+        }
+    }
+
     /// From now on guests are told that their data is refused, and no record or state that they give leaves any more: a sync in
     /// which something was refused must not go on as if it had been there. What came before leaves. The TRACE ERROR that says
     /// why is told once, however often a guest goes on.
     pub fn refuse(&self, failure: &Failure) {
         if self.set_refused(failure) {
             let line = self.trace_error_line(failure);
-            self.push(Event::Refused(line));
+            self.push_now(Event::Refused(line));
         }
     }
 
     /// Whether this is the first refusal.
     fn set_refused(&self, failure: &Failure) -> bool {
         let mut refusal = self.shared.refusal.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = refusal.is_none();
+        // When its time is over, that is what ended the sync, and it has been told.
+        let first = refusal.is_none() && self.shared.interruption.load(Ordering::Acquire) != TIMED_OUT;
         refusal.get_or_insert_with(|| failure.message.clone());
         drop(refusal);
         self.interrupt(REFUSED);
@@ -209,6 +226,11 @@ impl Output {
         let _ = self.shared.queue.push(event, false);
     }
 
+    /// Like `push` for what must not wait: who says it may be the one that ends a process whose reader does not read.
+    fn push_now(&self, event: Event) {
+        let _ = self.shared.queue.push_now(event);
+    }
+
     /// Like `push` for what a guest gives: its wait for room ends when the sync is cancelled.
     fn push_data(&self, event: Event) -> Result<(), Interruption> {
         if let Some(interruption) = self.interruption() {
@@ -216,7 +238,7 @@ impl Output {
         }
         match self.shared.queue.push(event, true) {
             Ok(()) => Ok(()),
-            Err(Refused::Interrupted) => Err(Interruption::Cancelled),
+            Err(Refused::Interrupted) => Err(self.interruption().unwrap_or(Interruption::Cancelled)),
             Err(Refused::Closed) => Err(Interruption::Closed),
         }
     }
@@ -238,6 +260,13 @@ impl Output {
         }
     }
 
+    /// Like `log`, without waiting for a reader. For what is said when the process is about to be ended.
+    pub fn log_now(&self, level: LogLevel, text: &str) {
+        if level <= self.shared.options.max_log_level {
+            self.push_now(Event::Lines(self.log_line(level, text)));
+        }
+    }
+
     fn log_line(&self, level: LogLevel, text: &str) -> Vec<u8> {
         message::log(level, &self.mask(text))
     }
@@ -245,7 +274,7 @@ impl Output {
     /// A TRACE ERROR message, secrets masked.
     pub fn trace_error(&self, failure: &Failure) {
         let line = self.trace_error_line(failure);
-        self.push(Event::Lines(line));
+        self.push_now(Event::Lines(line));
     }
 
     fn trace_error_line(&self, failure: &Failure) -> Vec<u8> {
@@ -380,9 +409,11 @@ impl Output {
         let _ = answered.recv();
     }
 
-    /// Writes what is left, for `patience` at most; then gives up at the next whole line, waiting as long again. For a process
-    /// that is about to be ended. Only a reader that takes nothing at all can make a line be torn.
+    /// Writes what is left, for `patience` at most; then gives up at the next whole line, waiting as long again. Streams that have
+    /// not ended are INCOMPLETE. For a process that is about to be ended. Only a reader that takes nothing at all can make a line be
+    /// torn.
     pub fn end_within(&self, patience: Duration) {
+        self.shared.forced.store(true, Ordering::Release);
         self.shared.queue.close();
         if !self.wait_until_ended(patience) {
             self.shared.abandoned.store(true, Ordering::Release);
@@ -448,6 +479,7 @@ struct Stream {
     records_since_state: u64,
     empty_records: u64,
     running: bool,
+    ended: bool,
 }
 
 /// Ends the queue with the writer, even where that panics: nobody waits for a thread that is no more.
@@ -474,6 +506,7 @@ impl Stream {
             records_since_state: 0,
             empty_records: 0,
             running: false,
+            ended: false,
         }
     }
 }
@@ -498,16 +531,28 @@ impl Writer {
                     self.lines.flush()?;
                     match shared.queue.pop(false) {
                         Some(event) => event,
-                        None => return Ok(()),
+                        None => return self.end_streams(),
                     }
                 }
             };
             if shared.abandoned.load(Ordering::Acquire) {
-                return self.lines.flush();
+                return self.end_streams();
             }
             self.handle(event)?;
             self.lines.write_if_full()?;
         }
+    }
+
+    /// The last that is written: where the process is ended from outside, nobody else has ended the streams.
+    fn end_streams(&mut self) -> io::Result<()> {
+        if self.output.shared.forced.load(Ordering::Acquire) {
+            for stream in 0..self.streams.len() {
+                if !self.streams[stream].ended {
+                    self.status(stream, StreamStatus::Incomplete, None);
+                }
+            }
+        }
+        self.lines.flush()
     }
 
     fn handle(&mut self, event: Event) -> io::Result<()> {
@@ -532,6 +577,7 @@ impl Writer {
                     let text = format!("Stream {}: {dropped} empty records were dropped.", self.streams[stream].name);
                     self.log(LogLevel::Warn, &text);
                 }
+                self.streams[stream].ended = true;
                 let status = if complete && !self.refused { StreamStatus::Complete } else { StreamStatus::Incomplete };
                 self.status(stream, status, None);
             }

@@ -65,6 +65,19 @@ impl<T: Weighed> Queue<T> {
         Ok(())
     }
 
+    /// Puts a message in without waiting for room: for the few that must not wait for a reader that may never read.
+    pub fn push_now(&self, message: T) -> Result<(), Refused> {
+        let mut inner = self.lock();
+        if inner.closed {
+            return Err(Refused::Closed);
+        }
+        inner.weight += message.weight();
+        inner.waiting.push_back(message);
+        drop(inner);
+        self.changed.notify_all();
+        Ok(())
+    }
+
     /// Takes the next message if one is there.
     pub fn try_pop(&self) -> Option<T> {
         let mut inner = self.lock();
@@ -141,6 +154,17 @@ mod tests {
         assert_eq!(queue.push(1, true), Err(Refused::Interrupted));
         assert_eq!(queue.pop(true), None);
         assert_eq!(queue.pop(false), Some(5));
+    }
+
+    #[test]
+    fn what_can_not_wait_goes_in_behind_the_others() {
+        let queue = Queue::new(1);
+        queue.push(5, false).unwrap();
+        queue.push_now(6).unwrap();
+        queue.close();
+        assert_eq!(queue.push_now(7), Err(Refused::Closed));
+        let received: Vec<usize> = std::iter::from_fn(|| queue.pop(false)).collect();
+        assert_eq!(received, [5, 6]);
     }
 
     #[test]

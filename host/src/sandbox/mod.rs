@@ -6,6 +6,7 @@ pub mod capability;
 mod environment;
 mod filesystem;
 mod in_force;
+mod memory;
 mod network;
 mod policy;
 mod printed;
@@ -16,6 +17,7 @@ use wasmtime_wasi::WasiCtx;
 
 pub use environment::Environment;
 pub use filesystem::{Filesystem, Mount};
+pub use memory::{CountedHeap, GuestMemory, MemoryBudget, MemoryExceeded, MemoryLimit, MemorySize, is_out_of_memory};
 pub use network::Network;
 pub use policy::{Ceilings, HostPattern, NetworkPolicy, PolicyFile, Wishes};
 pub use printed::{Channel, Printed};
@@ -28,6 +30,8 @@ pub struct Sandbox {
     pub environment: Environment,
     /// The hosts it reaches.
     pub network: NetworkPolicy,
+    /// The memory it may take.
+    pub memory: MemoryBudget,
 }
 
 /// Builds what WASI gives to a guest: what `sandbox` grants, clocks, random numbers, and streams for what it prints. No

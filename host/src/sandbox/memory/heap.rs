@@ -1,0 +1,110 @@
+//! The heap of this process, counted: what the host keeps for a guest (records of a call, documents, lines of stdin) lies there.
+//! Tells one thread when it grows over a ceiling. Knows nothing of guests or of what the ceiling is for.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, Thread};
+
+static IN_USE: AtomicUsize = AtomicUsize::new(0);
+static CEILING: AtomicUsize = AtomicUsize::new(usize::MAX);
+static ALARM: AtomicBool = AtomicBool::new(false);
+static WATCHER: OnceLock<Thread> = OnceLock::new();
+
+/// The system's allocator, with a count of what it has given. The counters order nothing, so they cost next to nothing.
+pub struct CountedHeap;
+
+impl CountedHeap {
+    fn took(bytes: usize) {
+        let in_use = IN_USE.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if in_use > CEILING.load(Ordering::Relaxed) {
+            sound_alarm();
+        }
+    }
+
+    fn gave_back(bytes: usize) {
+        IN_USE.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Nothing in here may allocate: it runs within an allocation.
+#[cold]
+fn sound_alarm() {
+    if !ALARM.swap(true, Ordering::AcqRel)
+        && let Some(watcher) = WATCHER.get()
+    {
+        watcher.unpark();
+    }
+}
+
+// SAFETY: every call goes on to the system's allocator as it came, and nothing else is done with the memory.
+unsafe impl GlobalAlloc for CountedHeap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps to the contract of `alloc`.
+        let memory = unsafe { System.alloc(layout) };
+        if !memory.is_null() {
+            CountedHeap::took(layout.size());
+        }
+        memory
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps to the contract of `alloc_zeroed`.
+        let memory = unsafe { System.alloc_zeroed(layout) };
+        if !memory.is_null() {
+            CountedHeap::took(layout.size());
+        }
+        memory
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps to the contract of `dealloc`.
+        unsafe { System.dealloc(memory, layout) };
+        CountedHeap::gave_back(layout.size());
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the caller keeps to the contract of `realloc`.
+        let moved = unsafe { System.realloc(memory, layout, size) };
+        if !moved.is_null() {
+            if size >= layout.size() {
+                CountedHeap::took(size - layout.size());
+            } else {
+                CountedHeap::gave_back(layout.size() - size);
+            }
+        }
+        moved
+    }
+}
+
+/// How many bytes of the heap are in use.
+pub fn in_use() -> usize {
+    IN_USE.load(Ordering::Relaxed)
+}
+
+/// From now on the alarm is for more than this.
+pub fn set_ceiling(bytes: usize) {
+    CEILING.store(bytes, Ordering::Relaxed);
+    if in_use() > bytes {
+        sound_alarm();
+    }
+}
+
+/// Starts the thread that calls `alarmed` each time the heap has grown over its ceiling. One thread is kept: a second is an error.
+pub fn watch(mut alarmed: impl FnMut() + Send + 'static) -> io::Result<()> {
+    let watch = move || {
+        loop {
+            while !ALARM.load(Ordering::Acquire) {
+                thread::park();
+            }
+            alarmed();
+            ALARM.store(false, Ordering::Release);
+        }
+    };
+    let watcher = thread::Builder::new().name("memory".into()).spawn(watch)?;
+    WATCHER.set(watcher.thread().clone()).map_err(|_| io::Error::other("the heap is watched already"))?;
+    // An alarm before there was anybody to hear it.
+    watcher.thread().unpark();
+    Ok(())
+}

@@ -1,0 +1,346 @@
+//! How much memory a guest may take: all its linear memories and tables, and what the host keeps for it on the heap. It knows
+//! nothing of what is told when that is not enough.
+
+mod container;
+mod heap;
+mod size;
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use wasmtime::ResourceLimiter;
+
+pub use heap::CountedHeap;
+pub use size::MemorySize;
+
+/// What a guest may take where neither the user nor a container says so.
+const DEFAULT_LIMIT: MemorySize = MemorySize(2 << 30);
+
+/// What a container's limit is lessened by: its kernel counts this program's code, its threads' stacks and the files that it
+/// reads, which nobody counts here. An eighth, for the heap's own waste, but within these bounds.
+const LEAST_MARGIN: usize = 32 << 20;
+const LARGEST_MARGIN: usize = 256 << 20;
+
+/// How many instances, tables and memories a component may be made of. Components of interpreted languages have some dozens.
+const MAX_INSTANCES: usize = 1_000;
+const MAX_TABLES: usize = 1_000;
+const MAX_MEMORIES: usize = 100;
+
+/// How much a guest and the host for it may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryLimit {
+    /// So much.
+    pub size: MemorySize,
+    /// Who says so.
+    pub origin: LimitOrigin,
+}
+
+/// Where a limit comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitOrigin {
+    /// The user named it.
+    Named,
+    /// It is what the container leaves, whose own limit this is.
+    Container(MemorySize),
+    /// Nobody said anything.
+    Default,
+}
+
+impl MemoryLimit {
+    /// What the user named, else what the container leaves, else the default.
+    pub fn decide(named: Option<MemorySize>) -> MemoryLimit {
+        MemoryLimit::of(named, container::memory_limit())
+    }
+
+    fn of(named: Option<MemorySize>, container: Option<usize>) -> MemoryLimit {
+        match (named, container) {
+            (Some(size), _) => MemoryLimit { size, origin: LimitOrigin::Named },
+            (None, Some(container)) => {
+                let margin = (container / 8).clamp(LEAST_MARGIN, LARGEST_MARGIN);
+                // Of a container that is too small for any of this, half.
+                let size = MemorySize(container.saturating_sub(margin).max(container / 2));
+                MemoryLimit { size, origin: LimitOrigin::Container(MemorySize(container)) }
+            }
+            (None, None) => MemoryLimit { size: DEFAULT_LIMIT, origin: LimitOrigin::Default },
+        }
+    }
+
+    /// What to tell a user whose `connector` needs more.
+    pub fn exceeded(&self, connector: &str) -> String {
+        let size = self.size;
+        match self.origin {
+            LimitOrigin::Named => format!(
+                "The connector {connector} needs more than the {size} of memory that --max-memory allows. Give it more with \
+                 --max-memory (or AIRLOCK_MAX_MEMORY)."
+            ),
+            LimitOrigin::Container(container) => format!(
+                "The connector {connector} needs more than the {size} of memory that it may use: the container has {container}, \
+                 and the rest is for airlock itself. Give the container more, or the connector another share of it with \
+                 --max-memory (or AIRLOCK_MAX_MEMORY)."
+            ),
+            LimitOrigin::Default => format!(
+                "The connector {connector} needs more than the {size} of memory that a connector may use unless told otherwise. \
+                 Give it more with --max-memory (or AIRLOCK_MAX_MEMORY)."
+            ),
+        }
+    }
+}
+
+/// What all guests of this process share: a limit, and what they have taken of it.
+#[derive(Clone)]
+pub struct MemoryBudget(Arc<Shared>);
+
+struct Shared {
+    limit: MemoryLimit,
+    taken: Mutex<Taken>,
+}
+
+struct Taken {
+    /// The linear memories of all guests.
+    guests: usize,
+    /// How far the heap may go over the limit before its alarm.
+    tolerated: usize,
+    /// Why a guest's memory last did not grow, for reasons that are not this limit.
+    refused_growth: Option<String>,
+}
+
+impl MemoryBudget {
+    /// With this limit, of which nothing is taken.
+    pub fn new(limit: MemoryLimit) -> MemoryBudget {
+        let taken = Mutex::new(Taken { guests: 0, tolerated: 0, refused_growth: None });
+        MemoryBudget(Arc::new(Shared { limit, taken }))
+    }
+
+    /// The limit.
+    pub fn limit(&self) -> MemoryLimit {
+        self.0.limit
+    }
+
+    /// Watches the heap from now on: calls `exceeded` when guests and heap have more than the limit together, and `far_exceeded`
+    /// when it goes on growing after that.
+    pub fn watch(
+        &self,
+        exceeded: impl Fn() + Send + 'static,
+        far_exceeded: impl Fn() + Send + 'static,
+    ) -> io::Result<()> {
+        let budget = self.clone();
+        let mut told = false;
+        heap::watch(move || {
+            if told {
+                far_exceeded();
+                return;
+            }
+            told = true;
+            // Room for what it takes to end in order.
+            budget.change(|taken| taken.tolerated = LEAST_MARGIN / 2);
+            exceeded();
+        })?;
+        self.change(|_| {});
+        Ok(())
+    }
+
+    /// From now on nobody is told: somebody else tells that there is too little.
+    fn silence(&self) {
+        self.change(|taken| taken.tolerated = usize::MAX);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what is taken, and the ceiling of the heap with it.
+    fn change(&self, change: impl FnOnce(&mut Taken)) {
+        let mut taken = self.lock();
+        change(&mut taken);
+        let left = self.0.limit.size.0.saturating_sub(taken.guests);
+        heap::set_ceiling(left.saturating_add(taken.tolerated));
+    }
+
+    /// Takes so much more, if it is there.
+    fn take(&self, bytes: usize) -> Result<(), MemoryExceeded> {
+        self.require(bytes)?;
+        self.change(|taken| taken.guests = taken.guests.saturating_add(bytes));
+        Ok(())
+    }
+
+    /// Whether so much more is there.
+    fn require(&self, bytes: usize) -> Result<(), MemoryExceeded> {
+        let (guests, host) = (self.lock().guests, heap::in_use());
+        if guests.saturating_add(host).saturating_add(bytes) <= self.0.limit.size.0 {
+            return Ok(());
+        }
+        self.silence();
+        let [guests, host, wanted] = [guests, host, bytes].map(MemorySize);
+        Err(MemoryExceeded { limit: self.0.limit, guests, host, wanted })
+    }
+
+    /// Why a guest's memory last did not grow, where that was not this limit.
+    pub fn refused_growth(&self) -> Option<String> {
+        self.lock().refused_growth.clone()
+    }
+}
+
+/// A guest wanted more memory than it may have.
+#[derive(Debug)]
+pub struct MemoryExceeded {
+    /// What it may have.
+    pub limit: MemoryLimit,
+    guests: MemorySize,
+    host: MemorySize,
+    wanted: MemorySize,
+}
+
+impl fmt::Display for MemoryExceeded {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let MemoryExceeded { limit, guests, host, wanted } = self;
+        write!(
+            formatter,
+            "{wanted} more were asked for; the connector's memories have {guests} and airlock {host} of {}",
+            limit.size
+        )
+    }
+}
+
+impl Error for MemoryExceeded {}
+
+/// What one store takes of the budget. It is given back when this is dropped.
+pub struct GuestMemory {
+    budget: MemoryBudget,
+    taken: usize,
+    /// What the last growth added and how far it came, for it may yet fail.
+    last: Growth,
+}
+
+#[derive(Default)]
+struct Growth {
+    from: usize,
+    bytes: usize,
+}
+
+impl GuestMemory {
+    /// Of this budget.
+    pub fn new(budget: &MemoryBudget) -> GuestMemory {
+        GuestMemory { budget: budget.clone(), taken: 0, last: Growth::default() }
+    }
+
+    /// The budget.
+    pub fn budget(&self) -> &MemoryBudget {
+        &self.budget
+    }
+
+    fn give_back(&mut self, bytes: usize) {
+        self.taken -= bytes;
+        self.budget.change(|taken| taken.guests -= bytes);
+    }
+
+    fn remember(&self, from: usize, why: &str) {
+        let text = format!("it had grown to {} and could not grow further: {why}", MemorySize(from));
+        self.budget.lock().refused_growth = Some(text);
+    }
+}
+
+impl Drop for GuestMemory {
+    fn drop(&mut self) {
+        self.give_back(self.taken);
+    }
+}
+
+impl ResourceLimiter for GuestMemory {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        // Asked here and not left to wasmtime, so that what is taken has as good as always been given.
+        if let Some(maximum) = maximum.filter(|maximum| desired > *maximum) {
+            self.remember(current, &format!("that memory may have {} at most", MemorySize(maximum)));
+            return Ok(false);
+        }
+        let bytes = desired.saturating_sub(current);
+        self.budget.take(bytes)?;
+        self.taken += bytes;
+        self.last = Growth { from: current, bytes };
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        // An error of the system is about the growth that was just allowed; others may be about one that nobody asked for here.
+        if error.is::<io::Error>() || is_out_of_memory(&error) {
+            let Growth { from, bytes } = std::mem::take(&mut self.last);
+            self.give_back(bytes);
+            self.remember(from, &format!("this machine gave no more ({:#})", error.root_cause()));
+        } else {
+            self.remember(self.last.from + self.last.bytes, &format!("{:#}", error.root_cause()));
+        }
+        Ok(())
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        // Tables lie on the heap, which is counted there.
+        let bytes = desired.saturating_sub(current).saturating_mul(size_of::<usize>());
+        self.budget.require(bytes)?;
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        MAX_INSTANCES
+    }
+
+    fn tables(&self) -> usize {
+        MAX_TABLES
+    }
+
+    fn memories(&self) -> usize {
+        MAX_MEMORIES
+    }
+}
+
+/// Whether the machine had no memory to give.
+pub fn is_out_of_memory(error: &wasmtime::Error) -> bool {
+    // wasmtime keeps the type of the system's error to itself.
+    error.is::<wasmtime::OutOfMemory>() || error.root_cause().to_string().contains("(os error 12)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_counts_before_the_container_and_that_before_the_default() {
+        let container = 512 << 20;
+        let named = MemoryLimit::of(Some(MemorySize(1)), Some(container));
+        assert_eq!((named.size, named.origin), (MemorySize(1), LimitOrigin::Named));
+        let left = MemoryLimit::of(None, Some(container));
+        assert_eq!(left.size.to_string(), "448 MiB");
+        assert!(left.exceeded("x").contains("512 MiB"), "{}", left.exceeded("x"));
+        assert_eq!(MemoryLimit::of(None, Some(16 << 20)).size, MemorySize(8 << 20));
+        assert_eq!(MemoryLimit::of(None, Some(64 << 30)).size, MemorySize((64 << 30) - LARGEST_MARGIN));
+        assert_eq!(MemoryLimit::of(None, None).size.to_string(), "2 GiB");
+    }
+
+    #[test]
+    fn guests_share_one_budget_and_give_back_what_they_took() {
+        const MIB: usize = 1 << 20;
+        let limit = MemoryLimit { size: MemorySize(heap::in_use() + 512 * MIB), origin: LimitOrigin::Named };
+        let budget = MemoryBudget::new(limit);
+        let mut one = GuestMemory::new(&budget);
+        let mut two = GuestMemory::new(&budget);
+        assert!(one.memory_growing(0, 300 * MIB, None).unwrap());
+        assert!(two.memory_growing(0, 100 * MIB, None).unwrap());
+        let error = two.memory_growing(100 * MIB, 300 * MIB, None).unwrap_err();
+        assert!(error.is::<MemoryExceeded>(), "{error:#}");
+        assert!(two.table_growing(0, usize::MAX, None).is_err());
+        // More than the memory itself can have is its own affair, and costs nothing.
+        assert!(!two.memory_growing(100 * MIB, 4096 * MIB, Some(200 * MIB)).unwrap());
+        assert!(budget.refused_growth().unwrap().contains("grown to 100 MiB"));
+        drop(one);
+        assert!(two.memory_growing(100 * MIB, 300 * MIB, None).unwrap());
+        two.memory_grow_failed(io::Error::from_raw_os_error(12).into()).unwrap();
+        assert_eq!(budget.lock().guests, 100 * MIB);
+        // Nothing was allowed that could be given back.
+        two.memory_grow_failed(wasmtime::format_err!("exceeds its type's limits")).unwrap();
+        drop(two);
+        assert_eq!(budget.lock().guests, 0);
+    }
+}
