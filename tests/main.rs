@@ -20,4 +20,5 @@ mod source_e2e_test;
 mod source_faker;
 mod source_file;
 mod table;
+mod text_format;
 mod write_input;

@@ -21,7 +21,6 @@ fn a_crash_in_read_leaves_what_came_before_it() {
         ("panic", "crashed"),
         ("unreachable", "crashed"),
         ("overflow", "crashed"),
-        ("memory", "crashed"),
         ("exit", "exit code 0"),
         ("exit-failing", "exit code 1"),
     ] {
@@ -38,6 +37,24 @@ fn a_crash_in_read_leaves_what_came_before_it() {
         let outline = finished.outline();
         assert_eq!(outline[outline.len() - 2..], ["ERROR", "INCOMPLETE"], "{way}");
     }
+}
+
+#[test]
+fn too_little_memory_is_told_with_the_limit_and_its_flag() {
+    let finished = crash("read", "memory").exits(1);
+    let (kind, message) = finished.error();
+    assert_eq!(kind, "system_error");
+    for part in [
+        "source-crashes",
+        "more than the 2 GiB of memory",
+        "unless told otherwise",
+        "--max-memory",
+        "AIRLOCK_MAX_MEMORY",
+    ] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    assert_eq!(numbers(&finished.records("one")), [1, 2, 3]);
+    assert_eq!(finished.statuses("one"), ["STARTED", "RUNNING", "INCOMPLETE"]);
 }
 
 #[test]

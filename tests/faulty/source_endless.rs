@@ -65,6 +65,10 @@ fn a_guest_that_does_not_stop_is_stopped_after_its_grace() {
         });
         assert_eq!(finished.status.signal(), Some(15), "{then}");
         assert!((GRACE..PATIENCE).contains(&since.elapsed()), "{then}: {:?}", since.elapsed());
+        // Nobody else has ended the streams.
+        assert_eq!(finished.statuses("one"), ["STARTED", "RUNNING", "INCOMPLETE"], "{then}");
+        assert_eq!(finished.statuses("two"), ["INCOMPLETE"], "{then}");
+        assert!(finished.errors().is_empty(), "{then}");
     }
 }
 
@@ -92,6 +96,17 @@ fn the_same_signal_again_ends_at_once() {
     });
     assert_eq!(finished.status.signal(), Some(15));
     assert!(since.elapsed() < GRACE, "{:?}", since.elapsed());
+    assert_eq!(finished.statuses("one"), ["STARTED", "RUNNING", "INCOMPLETE"]);
+}
+
+#[test]
+fn a_reader_that_does_not_read_does_not_keep_a_guest_that_does_not_stop() {
+    let since = Instant::now();
+    let guest = Guest::new("source-endless");
+    let mut live = Live::start(guest.read(&json!({"then": "spin"}), &["one"]).option("--timeout", "3s"));
+    live.wait_for(|message| message["type"] == "STATE");
+    live.wait_unread();
+    assert!(since.elapsed() < PATIENCE, "{:?}", since.elapsed());
 }
 
 #[test]

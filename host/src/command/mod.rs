@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::cli::people;
-use crate::connector::{Connector, DestinationInstance, Instance, Role, SourceInstance};
+use crate::connector::{Connector, DestinationInstance, Instance, Role, SourceInstance, connector_name};
 use crate::exit_code;
 use crate::protocol::config::Config;
 use crate::protocol::failure::Failure;
@@ -204,11 +204,12 @@ impl Run {
             Filesystem::new(grants.airbyte_directory.as_deref(), &grants.mounts).map_err(Failure::config_error)?;
         self.termination.remove_at_end(filesystem.temporary());
         let log = |level: LogLevel, text: &str| self.output.log(level, text);
-        let connector = Connector::load(&self.connector, self.metadata.as_deref(), filesystem.airbyte(), &log)?;
         let memory = MemoryBudget::new(MemoryLimit::decide(self.limits.memory));
         self.termination
-            .limit_memory(&memory, connector.name())
+            .limit_memory(&memory, &connector_name(&self.connector))
             .map_err(|error| no_thread("the memory limit", &error))?;
+        let connector = Connector::load(&self.connector, self.metadata.as_deref(), filesystem.airbyte(), &log)?;
+        memory.guest_starts();
         let confinement = Confinement::new(&connector, filesystem, memory, grants, config, ceilings, &self.output)?;
         let instance = connector.start(&confinement.sandbox, &self.output)?;
         Ok((instance, confinement))

@@ -113,10 +113,13 @@ impl Termination {
 
     /// Ends the command when `connector` and what the host keeps for it take more memory than this.
     pub fn limit_memory(&self, budget: &MemoryBudget, connector: &str) -> io::Result<()> {
-        let failure = Failure::system_error(budget.limit().exceeded(connector));
         let (watcher, last_resort) = (self.clone(), self.clone());
         budget.watch(
-            move || watcher.stop(&failure, |output| output.refuse(&failure)),
+            connector,
+            move |problem| {
+                let failure = Failure::system_error(problem);
+                watcher.stop(&failure, |output| output.refuse(&failure));
+            },
             // It goes on, in the time that it has to clean up.
             move || last_resort.end(),
         )

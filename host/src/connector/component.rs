@@ -47,13 +47,7 @@ impl Connector {
         };
         let role = Interfaces::of(&component, &engine).role().map_err(problem)?;
         let metadata = metadata::find(path, role, named_metadata, carried.as_deref(), Some(airbyte_directory))?;
-        let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Ok(Connector { name, engine, component, role, metadata })
-    }
-
-    /// Its name in messages: that of its file.
-    pub fn name(&self) -> &str {
-        &self.name
+        Ok(Connector { name: connector_name(path), engine, component, role, metadata })
     }
 
     /// What its metadata says, where it has any.
@@ -87,6 +81,11 @@ pub(super) fn require_file(path: &Path) -> Result<(), Failure> {
         "The connector {} can not be loaded: it {text}. --connector (or AIRLOCK_CONNECTOR) names a .wasm or .cwasm file.",
         path.display()
     )))
+}
+
+/// The name of a connector in messages: that of its file.
+pub fn connector_name(path: &Path) -> String {
+    path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// Whether the file is ELF, as compiled components are.

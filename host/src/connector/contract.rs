@@ -88,18 +88,17 @@ impl Interfaces {
     }
 }
 
-/// What is wrong with a component that can not be linked, for an error of the linker, and what to do. The rest of a sentence.
-pub fn mismatch(error: &wasmtime::Error) -> String {
+/// What is wrong with a component for which the linker has this error, and what to do. The rest of a sentence.
+pub fn wrong_import(error: &wasmtime::Error) -> String {
+    // The linker says only within its text which name is at fault.
     let text = format!("{error:#}");
-    // The linker says which name is at fault only within its text.
-    let (import, what) = match text.split_once("component imports ").and_then(|(_, rest)| rest.split_once('`')) {
-        Some((_, rest)) => (rest.split('`').next().unwrap_or_default(), "imports"),
-        None => ("", ""),
+    let quoted = |before: &str| {
+        let (_, rest) = text.split_once(before)?;
+        rest.split('`').nth(1)
     };
-    let missing = text.contains("matching implementation was not found");
-    if what.is_empty() {
-        return format!("does not export what the contract wants. Build it from wit/ as it is ({text})");
-    }
+    let import = quoted("component imports ").unwrap_or("something");
+    let item = quoted("instance export ").map(|item| format!("{item} of ")).unwrap_or_default();
+    let words = plain_words(import).map(|words| format!(" ({words})")).unwrap_or_default();
     let advice = if import.starts_with(PACKAGE) {
         "Build it from wit/ as it is".to_owned()
     } else if import.starts_with("wasi:") {
@@ -110,12 +109,16 @@ pub fn mismatch(error: &wasmtime::Error) -> String {
         format!("Build it without: a connector may import {PACKAGE} and WASI 0.2")
     };
     let airlock = env!("CARGO_PKG_VERSION");
-    if missing {
-        let named = plain_words(import).map(|words| format!(" ({words})")).unwrap_or_default();
-        format!("imports {import}{named}, which this airlock {airlock} does not give. {advice}")
+    if text.ends_with("is missing") || text.ends_with("found nothing") {
+        format!("imports {item}{import}{words}, which this airlock {airlock} does not give. {advice}")
     } else {
-        format!("imports {import} in another form than this airlock {airlock} gives it. {advice} ({text})")
+        format!("imports {item}{import}{words} in another form than this airlock {airlock} gives it. {advice} ({text})")
     }
+}
+
+/// What is wrong with a component that has not the exports of the contract, and what to do. The rest of a sentence.
+pub fn wrong_export(error: &wasmtime::Error) -> String {
+    format!("does not export what the contract wants. Build it from wit/ as it is ({error:#})")
 }
 
 /// What an interface is for, where its name does not say that to everybody.

@@ -64,6 +64,8 @@ fn what_happened(error: &wasmtime::Error) -> String {
         format!("crashed ({trap})")
     } else if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
         format!("has more than {} files, streams and other resources open", super::guest::MAX_RESOURCES)
+    } else if error.root_cause().to_string().starts_with("resource limit exceeded") {
+        "is made of more instances, tables or memories than a connector may have".to_owned()
     } else if error.root_cause().to_string().contains("fuel allocated for hostcalls") {
         // wasmtime keeps the type of this error to itself.
         "passed more in one call than a record and its batch, or a quarter of its memory, may have (--max-record-bytes and \

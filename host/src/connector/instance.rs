@@ -90,61 +90,50 @@ impl Connector {
         store.set_hostcall_fuel(output.max_record_bytes().saturating_add(BATCH_BYTES).min(memory_share));
         store.limiter(|guest| &mut guest.memory);
         let name = self.name.clone();
-        // Before any of its code runs: what is asked of the host and of the connector is there, and of the right types.
-        let linked = self.link().map_err(|error| {
-            Failure::config_error(format!(
-                "The connector {name} can not be started: it {}.",
-                contract::mismatch(&error)
-            ))
-        })?;
-        let started = match linked {
-            Linked::Source(source) => source.instantiate(&mut store).map(Bindings::Source),
-            Linked::Destination(destination) => destination.instantiate(&mut store).map(Bindings::Destination),
+        let problem =
+            |problem: String| Failure::config_error(format!("The connector {name} can not be started: it {problem}."));
+        // Before any of its code runs: what it asks for and what it must have is there.
+        let linked = self.linker().and_then(|linker| linker.instantiate_pre(&self.component));
+        let linked = linked.map_err(|error| problem(contract::wrong_import(&error)))?;
+        let exports = match self.role() {
+            Role::Source => source::SourceIndices::new(&linked).map(Exports::Source),
+            Role::Destination => destination::DestinationIndices::new(&linked).map(Exports::Destination),
         };
+        let exports = exports.map_err(|error| problem(contract::wrong_export(&error)))?;
+        let started = linked.instantiate(&mut store);
         printed.flush();
-        match started {
-            Ok(Bindings::Source(bindings)) => {
-                Ok(Instance::Source(SourceInstance(Running { store, bindings, printed, name })))
-            }
-            Ok(Bindings::Destination(bindings)) => {
-                Ok(Instance::Destination(DestinationInstance(Running { store, bindings, printed, name })))
-            }
-            Err(error) => {
-                let last_errors = printed.last_errors();
-                let memory = &sandbox.memory;
-                Err(crash::failure(
-                    &error,
-                    &Circumstances { connector: &name, function: "its start", memory, last_errors: &last_errors },
-                ))
-            }
-        }
+        let instance = started.map_err(|error| {
+            let memory = &sandbox.memory;
+            let last_errors = &printed.last_errors();
+            crash::failure(&error, &Circumstances { connector: &name, function: "its start", memory, last_errors })
+        })?;
+        let instance = match exports {
+            Exports::Source(exports) => exports.load(&mut store, &instance).map(|bindings| {
+                Instance::Source(SourceInstance(Running { store, bindings, printed, name: name.clone() }))
+            }),
+            Exports::Destination(exports) => exports.load(&mut store, &instance).map(|bindings| {
+                Instance::Destination(DestinationInstance(Running { store, bindings, printed, name: name.clone() }))
+            }),
+        };
+        instance.map_err(|error| problem(contract::wrong_export(&error)))
     }
 
-    /// Holds the component against what the host gives and wants.
-    fn link(&self) -> wasmtime::Result<Linked> {
+    /// What the host gives.
+    fn linker(&self) -> wasmtime::Result<Linker<Guest>> {
         let mut linker: Linker<Guest> = Linker::new(&self.engine);
         wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
         match self.role() {
-            Role::Source => {
-                source::Source::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
-                source::SourcePre::new(linker.instantiate_pre(&self.component)?).map(Linked::Source)
-            }
-            Role::Destination => {
-                destination::Destination::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
-                destination::DestinationPre::new(linker.instantiate_pre(&self.component)?).map(Linked::Destination)
-            }
+            Role::Source => source::Source::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?,
+            Role::Destination => destination::Destination::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?,
         }
+        Ok(linker)
     }
 }
 
-enum Linked {
-    Source(source::SourcePre<Guest>),
-    Destination(destination::DestinationPre<Guest>),
-}
-
-enum Bindings {
-    Source(source::Source),
-    Destination(destination::Destination),
+/// Where a component has the functions of its role.
+enum Exports {
+    Source(source::SourceIndices),
+    Destination(destination::DestinationIndices),
 }
 
 impl<B> Running<B> {

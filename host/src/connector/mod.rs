@@ -26,7 +26,7 @@ mod compile;
 
 #[cfg(feature = "compiler")]
 pub use compile::compile;
-pub use component::Connector;
+pub use component::{Connector, connector_name};
 pub use contract::{PACKAGE, Role};
 pub use description::{Code, Description, describe};
 pub use embed::embed;

@@ -26,7 +26,7 @@ const LARGEST_MARGIN: usize = 256 << 20;
 /// How many instances, tables and memories a component may be made of. Components of interpreted languages have some dozens.
 const MAX_INSTANCES: usize = 1_000;
 const MAX_TABLES: usize = 1_000;
-const MAX_MEMORIES: usize = 100;
+const MAX_MEMORIES: usize = 64;
 
 /// How much a guest and the host for it may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,12 @@ impl MemoryLimit {
         MemoryLimit::of(named, container::memory_limit())
     }
 
+    /// What the compiler may take: as much as there is. What the user allows the connector counts only where it is more.
+    fn for_compiler(self) -> MemoryLimit {
+        let there_is = MemoryLimit::of(None, container::memory_limit());
+        if self.size > there_is.size { self } else { there_is }
+    }
+
     fn of(named: Option<MemorySize>, container: Option<usize>) -> MemoryLimit {
         match (named, container) {
             (Some(size), _) => MemoryLimit { size, origin: LimitOrigin::Named },
@@ -65,6 +71,15 @@ impl MemoryLimit {
             }
             (None, None) => MemoryLimit { size: DEFAULT_LIMIT, origin: LimitOrigin::Default },
         }
+    }
+
+    /// What to tell a user whose `connector` needs more before it runs.
+    fn exceeded_by_compiler(&self, connector: &str) -> String {
+        format!(
+            "The connector {connector} can not be compiled in the {} of memory that there are for that. Compile it where there is more, \
+             with `airlock compile`, or allow more with --max-memory (or AIRLOCK_MAX_MEMORY).",
+            self.size
+        )
     }
 
     /// What to tell a user whose `connector` needs more.
@@ -94,10 +109,13 @@ pub struct MemoryBudget(Arc<Shared>);
 
 struct Shared {
     limit: MemoryLimit,
+    compiler_limit: MemoryLimit,
     taken: Mutex<Taken>,
 }
 
 struct Taken {
+    /// The connector is still being compiled.
+    compiling: bool,
     /// The linear memories of all guests.
     guests: usize,
     /// How far the heap may go over the limit before its alarm.
@@ -107,10 +125,15 @@ struct Taken {
 }
 
 impl MemoryBudget {
-    /// With this limit, of which nothing is taken.
+    /// With this limit, of which nothing is taken. It counts from when the guest starts; until then there is more, for the compiler.
     pub fn new(limit: MemoryLimit) -> MemoryBudget {
-        let taken = Mutex::new(Taken { guests: 0, tolerated: 0, refused_growth: None });
-        MemoryBudget(Arc::new(Shared { limit, taken }))
+        let taken = Mutex::new(Taken { compiling: true, guests: 0, tolerated: 0, refused_growth: None });
+        MemoryBudget(Arc::new(Shared { limit, compiler_limit: limit.for_compiler(), taken }))
+    }
+
+    /// From now on the guest runs.
+    pub fn guest_starts(&self) {
+        self.change(|taken| taken.compiling = false);
     }
 
     /// The limit.
@@ -118,14 +141,15 @@ impl MemoryBudget {
         self.0.limit
     }
 
-    /// Watches the heap from now on: calls `exceeded` when guests and heap have more than the limit together, and `far_exceeded`
-    /// when it goes on growing after that.
+    /// Watches the heap from now on: calls `exceeded` with what to tell of `connector` when guests and heap have more than the limit
+    /// together, and `far_exceeded` when it goes on growing after that.
     pub fn watch(
         &self,
-        exceeded: impl Fn() + Send + 'static,
+        connector: &str,
+        exceeded: impl Fn(String) + Send + 'static,
         far_exceeded: impl Fn() + Send + 'static,
     ) -> io::Result<()> {
-        let budget = self.clone();
+        let (budget, connector) = (self.clone(), connector.to_owned());
         let mut told = false;
         heap::watch(move || {
             if told {
@@ -135,7 +159,12 @@ impl MemoryBudget {
             told = true;
             // Room for what it takes to end in order.
             budget.change(|taken| taken.tolerated = LEAST_MARGIN / 2);
-            exceeded();
+            let compiling = budget.lock().compiling;
+            exceeded(if compiling {
+                budget.0.compiler_limit.exceeded_by_compiler(&connector)
+            } else {
+                budget.0.limit.exceeded(&connector)
+            });
         })?;
         self.change(|_| {});
         Ok(())
@@ -154,7 +183,8 @@ impl MemoryBudget {
     fn change(&self, change: impl FnOnce(&mut Taken)) {
         let mut taken = self.lock();
         change(&mut taken);
-        let left = self.0.limit.size.0.saturating_sub(taken.guests);
+        let limit = if taken.compiling { self.0.compiler_limit } else { self.0.limit };
+        let left = limit.size.0.saturating_sub(taken.guests);
         heap::set_ceiling(left.saturating_add(taken.tolerated));
     }
 

@@ -1,0 +1,113 @@
+//! Guests that never come back, wherever they are called: --timeout ends them all the same.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{OPEN, OPEN_IMPORT, Source, WRITE, WRITE_IMPORT, told};
+use crate::harness::Finished;
+
+const LOOP: &str = "(loop $again (br $again)) (unreachable)";
+
+/// What a guest that moves data gets to clean up (`GRACE` in the host), and some time for a busy machine.
+const GRACE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[track_caller]
+fn timed_out(source: &Source, command: &str) -> Finished {
+    let since = Instant::now();
+    let finished = source.run_with(command, |run| run.option("--timeout", "1s"));
+    let message = told_of_the_time(&finished);
+    assert!(message.contains("1 second"), "{message}");
+    assert!((Duration::from_secs(1)..PATIENCE).contains(&since.elapsed()), "{:?}", since.elapsed());
+    finished
+}
+
+#[track_caller]
+fn told_of_the_time(finished: &Finished) -> String {
+    assert_eq!(finished.status.code(), Some(1), "{:?} {}", finished.status, finished.stderr);
+    let (kind, message) = finished.error();
+    assert_eq!(kind, "transient_error");
+    assert!(message.contains("--timeout"), "{message}");
+    message.to_owned()
+}
+
+#[test]
+fn a_loop_at_the_start_ends_in_time() {
+    let source = Source { items: format!("(func $endless {LOOP}) (start $endless)"), ..Source::default() };
+    for command in ["spec", "check", "discover", "read"] {
+        let finished = timed_out(&source, command);
+        assert_eq!(finished.outline(), ["ERROR"], "{command}");
+    }
+}
+
+#[test]
+fn a_loop_in_a_function_ends_in_time() {
+    timed_out(&Source { spec: LOOP.to_owned(), ..Source::default() }, "spec");
+    timed_out(&Source { check: LOOP.to_owned(), ..Source::default() }, "check");
+    // It is called for the config.
+    timed_out(&Source { realloc: LOOP.to_owned(), ..Source::default() }, "check");
+    let post_return =
+        format!("(func (export \"cabi_post_airlock:connector/source-commands@0.1.0#spec\") (param i32) {LOOP})");
+    timed_out(&Source { items: post_return, ..Source::default() }, "spec");
+}
+
+#[test]
+fn a_loop_in_read_is_ended_after_its_grace_and_what_came_before_is_whole() {
+    let source = Source {
+        imports: format!("{OPEN_IMPORT} {WRITE_IMPORT}"),
+        read: format!("{OPEN} {WRITE} {WRITE} {LOOP}"),
+        ..Source::default()
+    };
+    let since = Instant::now();
+    let finished = timed_out(&source, "read");
+    assert!(since.elapsed() >= GRACE, "{:?}", since.elapsed());
+    assert_eq!(finished.records("one"), [&json!({"n": 1}), &json!({"n": 1})]);
+    assert_eq!(finished.statuses("one"), ["STARTED", "RUNNING", "INCOMPLETE"]);
+    assert!(finished.logs("ERROR")[0].contains("It was ended"), "{:?}", finished.logs("ERROR"));
+}
+
+#[test]
+fn a_guest_that_hears_of_it_ends_before_the_grace_is_over() {
+    // Waits for a day, and is told that it is cancelled.
+    let source = Source {
+        imports: format!(
+            "{OPEN_IMPORT} (import \"airlock:connector/host@0.1.0\" \"wait\" (func $wait (param i64 i32)))"
+        ),
+        read: format!("{OPEN} (call $wait (i64.const 86400000) (i32.const 512)) (i32.const 128)"),
+        ..Source::default()
+    };
+    let since = Instant::now();
+    let finished = timed_out(&source, "read");
+    assert!(since.elapsed() < GRACE, "{:?}", since.elapsed());
+    assert_eq!(finished.statuses("one"), ["STARTED", "INCOMPLETE"]);
+    assert!(!finished.logs("WARN").iter().any(|text| text.contains("signal")), "{:?}", finished.logs("WARN"));
+}
+
+#[test]
+fn a_command_that_ends_in_time_is_not_told_anything() {
+    let finished = Source::default().run_with("spec", |run| run.env("AIRLOCK_TIMEOUT", "10m")).exits(0);
+    assert_eq!(finished.outline(), ["SPEC"]);
+}
+
+#[test]
+fn a_limit_that_is_none_is_wrong_usage() {
+    for (option, value) in [("--timeout", "soon"), ("--timeout", "0"), ("--max-memory", "much"), ("--max-memory", "0")]
+    {
+        let finished = Source::default().run_with("spec", |run| run.option(option, value)).exits(2);
+        assert!(finished.stdout.is_empty() && finished.stderr.contains(option), "{}", finished.stderr);
+    }
+    // A variable that is empty is one that somebody meant to unset.
+    Source::default().run_with("spec", |run| run.env("AIRLOCK_TIMEOUT", "").env("AIRLOCK_MAX_MEMORY", "")).exits(0);
+}
+
+#[test]
+fn recursion_without_an_end_is_told() {
+    let source = Source {
+        items: "(func $deep (call $deep))".into(),
+        spec: "(call $deep) (unreachable)".into(),
+        ..Source::default()
+    };
+    let message = told(&source.run("spec"), "system_error");
+    assert!(message.contains("call stack exhausted") && message.contains(" in spec"), "{message}");
+}
