@@ -11,6 +11,7 @@ pub mod source_documents;
 pub mod source_endless;
 pub mod source_explores;
 pub mod source_fails;
+pub mod source_leaks;
 pub mod source_many;
 pub mod source_prints;
 pub mod source_slow;

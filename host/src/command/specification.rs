@@ -56,7 +56,9 @@ impl Specification {
     /// Validates a config and, from then on, masks its secrets in everything that people read. The text of an invalid one
     /// says what is wrong.
     pub fn validate(&self, config: &Config, output: &Output) -> Result<(), String> {
-        output.hide_secrets(&self.schema, &config.value);
+        output
+            .hide_secrets(&self.schema, &config.value)
+            .map_err(|problem| format!("The config can not be used: {problem}."))?;
         match config.validate(&self.schema) {
             Validity::Valid => Ok(()),
             Validity::Invalid(problem) => Err(problem),

@@ -17,7 +17,7 @@ use crate::protocol::log_level::LogLevel;
 use crate::protocol::output::{Output, StreamIndex};
 use crate::protocol::state::SavedState;
 use crate::protocol::stream_name::StreamName;
-use crate::sandbox::{Channel, GuestMemory, Printed, Sandbox, wasi_context};
+use crate::sandbox::{Channel, GuestMemory, Printed, Sandbox, Taken, wasi_context};
 
 /// How much longer than the longest record a batch may be.
 const BATCH_BYTES: usize = 64 * 1024 * 1024;
@@ -71,9 +71,10 @@ impl Connector {
     /// Starts the connector in this sandbox. What it says goes to `output`.
     pub fn start(&self, sandbox: &Sandbox, output: &Output) -> Result<Instance, Failure> {
         let printer = output.clone();
-        let printed = Printed::new(move |channel, line| {
+        let printed = Printed::new(move |channel, text, goes_on| {
             let level = if channel == Channel::Stdout { LogLevel::Info } else { LogLevel::Warn };
-            printer.log(level, line);
+            let masked = printer.log_printed(level, text, goes_on);
+            Taken { bytes: masked.bytes, text: masked.text }
         });
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);

@@ -34,7 +34,7 @@ const READ_SIZE: usize = 256 * 1024;
 const ENVELOPE_BYTES: usize = 64 * 1024;
 
 /// How much of a line that is no message is repeated in the log.
-const QUOTED_CHARACTERS: usize = 200;
+const QUOTED_BYTES: usize = 200;
 
 /// What comes in.
 #[derive(Debug)]
@@ -392,19 +392,14 @@ impl Reader {
     }
 
     fn log_unknown(&self, line: &[u8]) {
-        let text = String::from_utf8_lossy(line.trim_ascii());
-        if text.is_empty() {
+        let line = line.trim_ascii();
+        if line.is_empty() {
             return;
         }
-        let quoted: String = text.chars().take(QUOTED_CHARACTERS).collect();
-        let more = if quoted.len() < text.len() { " …" } else { "" };
-        self.output.log(
-            LogLevel::Info,
-            &format!(
-                "Line {} of the input is no message that is known and was passed over: {quoted}{more}",
-                self.line_number
-            ),
-        );
+        let quoted = self.output.quoted(line, QUOTED_BYTES);
+        let text =
+            format!("Line {} of the input is no message that is known and was passed over: {quoted}", self.line_number);
+        self.output.log(LogLevel::Info, &text);
     }
 
     fn record(&mut self, record: &Record) -> Result<(), Stop> {

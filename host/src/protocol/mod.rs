@@ -20,6 +20,7 @@ mod input_message;
 mod interruption;
 mod queue;
 mod record_lines;
+mod secret_forms;
 mod secrets;
 mod stdout;
 mod violation;

@@ -1,7 +1,7 @@
 //! The way out: everything the process says goes through one bounded queue to one thread, which checks records, keeps the
 //! order of the protocol and writes whole lines to stdout. Knows nothing of WebAssembly or of why something is said.
 
-use std::borrow::Cow;
+use std::collections::HashSet;
 use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -10,8 +10,8 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value};
 
 use super::Interruption;
 use super::failure::Failure;
@@ -19,7 +19,7 @@ use super::log_level::LogLevel;
 use super::message::{self, Estimate, StreamStatus};
 use super::queue::{Queue, Refused, Weighed};
 use super::record_lines::RecordLines;
-use super::secrets::Secrets;
+use super::secrets::{Masked, Secrets};
 use super::stdout::{self, LineBuffer, Stdout};
 use super::stream_name::StreamName;
 
@@ -63,6 +63,8 @@ struct Shared {
     abandoned: AtomicBool,
     /// Whether the writer has ended, and who waits for that.
     ended: (Mutex<bool>, Condvar),
+    /// The streams of the configured catalog: their names are no secrets.
+    configured: OnceLock<HashSet<StreamName>>,
     /// Called once, at the first interruption.
     on_interruption: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
@@ -140,6 +142,7 @@ impl Output {
                 forced: AtomicBool::new(false),
                 abandoned: AtomicBool::new(false),
                 ended: Default::default(),
+                configured: OnceLock::new(),
                 on_interruption: OnceLock::new(),
             }),
         };
@@ -271,6 +274,25 @@ impl Output {
         message::log(level, &self.mask(text))
     }
 
+    /// A LOG message of what a guest printed, secrets masked. Where its line goes on, the end of `text` may be half a secret: then
+    /// less of it may be taken than there is. Gives what was taken, as people may read it, also where it is not logged.
+    pub fn log_printed(&self, level: LogLevel, text: &[u8], goes_on: bool) -> Masked {
+        let secrets = self.shared.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        let limit = if goes_on { text.len().saturating_sub(secrets.longest()) } else { text.len() };
+        let masked = secrets.mask_up_to(text, limit);
+        drop(secrets);
+        if level <= self.shared.options.max_log_level && !masked.text.trim().is_empty() {
+            self.push(Event::Lines(message::log(level, &masked.text)));
+        }
+        masked
+    }
+
+    /// The beginning of a text, for a message that quotes it, secrets masked.
+    pub fn quoted(&self, text: &[u8], bytes: usize) -> String {
+        let masked = self.shared.secrets.read().unwrap_or_else(PoisonError::into_inner).mask_up_to(text, bytes);
+        if masked.bytes < text.len() { masked.text + " …" } else { masked.text }
+    }
+
     /// A TRACE ERROR message, secrets masked.
     pub fn trace_error(&self, failure: &Failure) {
         let line = self.trace_error_line(failure);
@@ -283,10 +305,17 @@ impl Output {
         failure.message = self.mask(&failure.message);
         failure.internal_message = failure.internal_message.map(|text| self.mask(&text));
         failure.stack_trace = failure.stack_trace.map(|text| self.mask(&text));
-        for value in failure.details.values_mut() {
-            mask_value(value, &|text| self.mask(text));
-        }
+        failure.stream = failure.stream.map(|stream| self.mask_stream(stream));
+        failure.details = mask_fields(failure.details, &|text| self.mask(text));
         message::trace_error(&failure)
+    }
+
+    /// The name of a stream that a guest made up may be a secret.
+    fn mask_stream(&self, stream: StreamName) -> StreamName {
+        if self.shared.configured.get().is_some_and(|configured| configured.contains(&stream)) {
+            return stream;
+        }
+        StreamName { name: self.mask(&stream.name), namespace: stream.namespace.map(|namespace| self.mask(&namespace)) }
     }
 
     /// A TRACE ANALYTICS message, secrets masked.
@@ -310,17 +339,21 @@ impl Output {
     }
 
     /// From now on the secrets of `config` are masked.
-    pub fn hide_secrets(&self, specification: &Value, config: &Value) {
-        let mut secrets = self.shared.secrets.write().unwrap_or_else(PoisonError::into_inner);
-        *secrets = Secrets::named_by(specification.clone());
-        secrets.add(config);
+    pub fn hide_secrets(&self, specification: &Value, config: &Value) -> Result<(), String> {
+        let mut secrets = Secrets::named_by(specification.clone());
+        secrets.add_configured(config)?;
+        *self.shared.secrets.write().unwrap_or_else(PoisonError::into_inner) = secrets;
+        Ok(())
     }
 
-    /// CONTROL with a new config, whose secrets are masked from now on. Returns when it is on stdout.
+    /// CONTROL with a new config, whose secrets are masked from now on. Returns when it is on stdout. One whose secrets can not
+    /// be masked is refused, and the sync goes on.
     pub fn config_changed(&self, config: &RawValue) -> Result<(), Interruption> {
-        if let Ok(value) = serde_json::from_str(config.get()) {
-            self.shared.secrets.write().unwrap_or_else(PoisonError::into_inner).add(&value);
-        }
+        let learned = match serde_json::from_str(config.get()) {
+            Ok(value) => self.shared.secrets.write().unwrap_or_else(PoisonError::into_inner).learn(&value),
+            Err(error) => Err(format!("it can not be read: {error}")),
+        };
+        learned.map_err(|problem| Interruption::Refused(format!("The new config was not passed on: {problem}.")))?;
         self.line(message::config_changed(config));
         self.wait_until_written();
         match self.interruption() {
@@ -330,12 +363,21 @@ impl Output {
     }
 
     fn mask(&self, text: &str) -> String {
-        let text = shortened(text);
-        self.shared.secrets.read().unwrap_or_else(PoisonError::into_inner).mask(&text)
+        let secrets = self.shared.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        let Masked { text: masked, bytes } = secrets.mask_up_to(text.as_bytes(), MAX_TEXT_BYTES);
+        if bytes < text.len() { format!("{masked} … ({} bytes more)", text.len() - bytes) } else { masked }
+    }
+
+    /// The same document, if there is no secret in it. In the text of one it may be written in any way that JSON allows.
+    fn mask_document(&self, document: Box<RawValue>) -> Box<RawValue> {
+        let Ok(value) = serde_json::from_str::<Value>(document.get()) else { return document };
+        let masked = mask_value(value.clone(), &|text| self.mask(text));
+        if masked == value { document } else { to_raw_value(&masked).unwrap_or(document) }
     }
 
     /// The streams of the configured catalog, in its order: `StreamIndex` speaks of them. Said before any of them is opened.
     pub fn set_streams(&self, streams: Vec<StreamName>) {
+        let _ = self.shared.configured.set(streams.iter().cloned().collect());
         self.push(Event::Streams(streams));
     }
 
@@ -373,8 +415,9 @@ impl Output {
         self.push_data(Event::Lines(message::estimate(stream, estimate)))
     }
 
-    /// RUNNING, for these reasons (a JSON array).
+    /// RUNNING, for these reasons (a JSON array), secrets masked.
     pub fn stream_running(&self, stream: StreamIndex, reasons: Box<RawValue>) -> Result<(), Interruption> {
+        let reasons = self.mask_document(reasons);
         self.push_data(Event::Running { stream, reasons })
     }
 
@@ -432,21 +475,23 @@ impl Output {
 /// No text that people read is longer: a guest decides its length, and a platform keeps it.
 const MAX_TEXT_BYTES: usize = 1024 * 1024;
 
-fn shortened(text: &str) -> Cow<'_, str> {
-    if text.len() <= MAX_TEXT_BYTES {
-        return text.into();
+fn mask_value(value: Value, mask: &dyn Fn(&str) -> String) -> Value {
+    match value {
+        Value::String(text) => mask(&text).into(),
+        Value::Array(elements) => elements.into_iter().map(|element| mask_value(element, mask)).collect(),
+        Value::Object(fields) => mask_fields(fields, mask).into(),
+        Value::Number(number) => {
+            let text = number.to_string();
+            let masked = mask(&text);
+            if masked == text { Value::Number(number) } else { masked.into() }
+        }
+        Value::Bool(_) | Value::Null => value,
     }
-    let end = text.floor_char_boundary(MAX_TEXT_BYTES);
-    format!("{} … ({} bytes more)", &text[..end], text.len() - end).into()
 }
 
-fn mask_value(value: &mut Value, mask: &dyn Fn(&str) -> String) {
-    match value {
-        Value::String(text) => *text = mask(text),
-        Value::Array(elements) => elements.iter_mut().for_each(|element| mask_value(element, mask)),
-        Value::Object(fields) => fields.values_mut().for_each(|field| mask_value(field, mask)),
-        _ => {}
-    }
+/// Names are a guest's as well as values.
+fn mask_fields(fields: Map<String, Value>, mask: &dyn Fn(&str) -> String) -> Map<String, Value> {
+    fields.into_iter().map(|(name, value)| (mask(&name), mask_value(value, mask))).collect()
 }
 
 /// The writer thread.

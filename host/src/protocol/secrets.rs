@@ -1,42 +1,169 @@
 //! The secrets of a config, and their masking in what people read. Knows nothing of messages.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use serde_json::Value;
+
+use super::secret_forms::forms;
 
 /// What stands in the place of a secret, as in Airbyte's own connectors.
 const MASK: &str = "****";
 
-/// A line of a secret of many lines (a private key) is masked by itself if it has as many characters: a bracket alone is none.
-const LINE_LENGTH: usize = 8;
+/// How many bytes the forms of all secrets may have together: a machine that looks for them takes some 40 times as much memory,
+/// and a guest may renew its config as often as it likes.
+const MAX_BYTES: usize = 1024 * 1024;
 
 /// The values that must not be seen in a log.
 #[derive(Debug, Default)]
 pub struct Secrets {
     /// The JSON Schema of the config: it says what is secret.
     specification: Value,
-    /// Longest first, so that a secret that is part of another does not leave the rest of it to be read.
-    values: Vec<String>,
+    /// The forms of the config's secrets.
+    configured: BTreeSet<String>,
+    /// The forms of each secret that was learned later, the earliest first.
+    learned: VecDeque<BTreeSet<String>>,
+    /// Finds all of them in one pass; none while there are none.
+    finder: Option<AhoCorasick>,
+    longest: usize,
+}
+
+/// A text that people may read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Masked {
+    /// The text, without secrets.
+    pub text: String,
+    /// How many bytes of the original it stands for: at least as many as were asked for, more where a secret is there.
+    pub bytes: usize,
 }
 
 impl Secrets {
     /// None yet; `specification` (a JSON Schema) says what is secret, with `airbyte_secret`.
     pub fn named_by(specification: Value) -> Secrets {
-        Secrets { specification, values: Vec::new() }
+        Secrets { specification, ..Secrets::default() }
     }
 
-    /// Adds the secrets of `config`.
-    pub fn add(&mut self, config: &Value) {
-        let mut search = Search { root: &self.specification, seen: HashSet::new(), secrets: &mut self.values };
-        search.look(&self.specification, config);
-        self.values.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        self.values.dedup();
+    /// Adds the secrets of the config that the user gave. They are never forgotten. The error says why they can not be masked.
+    pub fn add_configured(&mut self, config: &Value) -> Result<(), String> {
+        self.configured = self.forms_of(config)?;
+        self.build()
     }
 
-    /// The text with every secret masked.
+    /// Adds the secrets of a config that the connector renewed. The earlier ones stay, but where all together would take too much
+    /// memory the first that were learned are forgotten. The error says why those of this config can not be masked.
+    pub fn learn(&mut self, config: &Value) -> Result<(), String> {
+        let known = |form: &String| self.configured.contains(form) || self.learned.iter().any(|it| it.contains(form));
+        let new: BTreeSet<String> = self.forms_of(config)?.into_iter().filter(|form| !known(form)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        require_room(self.configured.union(&new))?;
+        self.learned.push_back(new);
+        while require_room(self.configured.iter().chain(self.learned.iter().flatten())).is_err() {
+            self.learned.pop_front();
+        }
+        self.build()
+    }
+
+    /// All forms of all that is secret in a config.
+    fn forms_of(&self, config: &Value) -> Result<BTreeSet<String>, String> {
+        let mut secrets = BTreeSet::new();
+        Search { root: &self.specification, seen: HashSet::new(), secrets: &mut secrets }.look_through(config);
+        // Before any form of them is made.
+        require_room(&secrets)?;
+        let mut all = BTreeSet::new();
+        for secret in &secrets {
+            all.append(&mut forms(secret));
+            require_room(&all)?;
+        }
+        Ok(all)
+    }
+
+    fn build(&mut self) -> Result<(), String> {
+        let forms: BTreeSet<&String> = self.configured.iter().chain(self.learned.iter().flatten()).collect();
+        self.longest = forms.iter().map(|form| form.len()).max().unwrap_or_default();
+        self.finder = if forms.is_empty() {
+            None
+        } else {
+            let mut builder = AhoCorasick::builder();
+            // The kind that is small, whatever the secrets are.
+            builder.kind(Some(AhoCorasickKind::ContiguousNFA));
+            let finder = builder.build(forms).map_err(|error| format!("its secrets can not be looked for: {error}"))?;
+            Some(finder)
+        };
+        Ok(())
+    }
+
+    /// The longest form of a secret, in bytes. Where a text goes on, its last bytes up to this many may be half a secret.
+    pub fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// The whole text with every secret masked. What is not UTF-8 in it becomes `U+FFFD`.
     pub fn mask(&self, text: &str) -> String {
-        self.values.iter().fold(text.to_owned(), |text, secret| text.replace(secret, MASK))
+        self.mask_up_to(text.as_bytes(), text.len()).text
     }
+
+    /// The first `limit` bytes of a text with every secret masked that begins in them, whole.
+    pub fn mask_up_to(&self, text: &[u8], limit: usize) -> Masked {
+        let limit = limit.min(text.len());
+        let mut masked = String::with_capacity(limit);
+        let mut done = 0;
+        for (start, end) in self.places(text, limit) {
+            masked.push_str(&String::from_utf8_lossy(&text[done..start]));
+            masked.push_str(MASK);
+            done = end;
+        }
+        if done < limit {
+            // A character is not cut in two either.
+            let end = (limit..=text.len().min(limit + 3)).find(|end| is_boundary(text, *end)).unwrap_or(limit);
+            masked.push_str(&String::from_utf8_lossy(&text[done..end]));
+            done = end;
+        }
+        Masked { text: masked, bytes: done }
+    }
+
+    /// Where the secrets are that begin before `limit`. Those that overlap are one: nothing of either may be left.
+    fn places(&self, text: &[u8], limit: usize) -> Vec<(usize, usize)> {
+        let mut places: Vec<(usize, usize)> = Vec::new();
+        // Where the last of them may end.
+        let mut reach = limit;
+        // They come in the order of their ends.
+        for found in self.finder.iter().flat_map(|finder| finder.find_overlapping_iter(text)) {
+            if found.end().saturating_sub(self.longest) >= reach {
+                break;
+            }
+            let mut start = found.start();
+            while let Some((before, end)) = places.last().copied()
+                && start < end
+            {
+                start = start.min(before);
+                places.pop();
+            }
+            places.push((start, found.end()));
+            if start < limit {
+                reach = reach.max(found.end());
+            }
+        }
+        places.retain(|(start, _)| *start < limit);
+        places
+    }
+}
+
+fn is_boundary(text: &[u8], place: usize) -> bool {
+    // A byte that goes on with a character begins with the bits 10.
+    text.get(place).is_none_or(|byte| byte & 0b1100_0000 != 0b1000_0000)
+}
+
+fn require_room<'a>(forms: impl IntoIterator<Item = &'a String>) -> Result<(), String> {
+    let bytes: usize = forms.into_iter().map(String::len).sum();
+    if bytes <= MAX_BYTES {
+        return Ok(());
+    }
+    Err(format!(
+        "its secrets are too long to be masked: in the forms in which they may be said they have {bytes} bytes and more, and the \
+         limit is {MAX_BYTES}"
+    ))
 }
 
 /// A walk through a schema and the value it describes.
@@ -44,87 +171,96 @@ struct Search<'a> {
     root: &'a Value,
     /// Which part of the schema has met which part of the value: references may go in circles.
     seen: HashSet<(*const Value, *const Value)>,
-    secrets: &'a mut Vec<String>,
+    secrets: &'a mut BTreeSet<String>,
 }
 
-impl Search<'_> {
-    fn look(&mut self, schema: &Value, value: &Value) {
-        if !self.seen.insert((schema, value)) {
-            return;
+impl<'a> Search<'a> {
+    fn look_through(&mut self, config: &'a Value) {
+        // A list, and no recursion: a specification may have a chain of references of any length.
+        let mut waiting = vec![(self.root, config)];
+        while let Some((schema, value)) = waiting.pop() {
+            if self.seen.insert((schema, value)) {
+                self.look(schema, value, &mut waiting);
+            }
         }
+    }
+
+    fn look(&mut self, schema: &'a Value, value: &'a Value, waiting: &mut Vec<(&'a Value, &'a Value)>) {
         if schema.get("airbyte_secret") == Some(&Value::Bool(true)) {
             collect_leaves(value, self.secrets);
         }
-        let root = self.root;
         if let Some(pointer) = schema.get("$ref").and_then(Value::as_str).and_then(|text| text.strip_prefix('#'))
-            && let Some(schema) = root.pointer(pointer)
+            && let Some(schema) = self.root.pointer(pointer)
         {
-            self.look(schema, value);
+            waiting.push((schema, value));
         }
         for alternatives in ["oneOf", "anyOf", "allOf"] {
-            for alternative in schema.get(alternatives).and_then(Value::as_array).into_iter().flatten() {
-                self.look(alternative, value);
-            }
+            let alternatives = schema.get(alternatives).and_then(Value::as_array).into_iter().flatten();
+            waiting.extend(alternatives.map(|alternative| (alternative, value)));
         }
-        for alternative in ["if", "then", "else"].iter().filter_map(|word| schema.get(word)) {
-            self.look(alternative, value);
+        for dependent in ["dependentSchemas", "dependencies"] {
+            let schemas = schema.get(dependent).and_then(Value::as_object).into_iter().flat_map(|all| all.values());
+            waiting.extend(schemas.map(|schema| (schema, value)));
         }
+        let conditions = ["if", "then", "else"].iter().filter_map(|word| schema.get(word));
+        waiting.extend(conditions.map(|condition| (condition, value)));
         match value {
-            Value::Object(fields) => fields.iter().for_each(|(name, value)| self.look_at_field(schema, name, value)),
-            Value::Array(elements) => self.look_at_elements(schema, elements),
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    look_at_field(schema, name, value, waiting);
+                }
+            }
+            Value::Array(elements) => look_at_elements(schema, elements, waiting),
             _ => {}
         }
     }
+}
 
-    fn look_at_field(&mut self, schema: &Value, name: &str, value: &Value) {
-        let property = schema.get("properties").and_then(|properties| properties.get(name));
-        // A pattern is taken to fit every name: one masked word too many does less harm than one too few.
-        let patterns =
-            schema.get("patternProperties").and_then(Value::as_object).into_iter().flat_map(|all| all.values());
-        for schema in property.into_iter().chain(patterns).chain(schema.get("additionalProperties")) {
-            self.look(schema, value);
-        }
-    }
+fn look_at_field<'a>(schema: &'a Value, name: &str, value: &'a Value, waiting: &mut Vec<(&'a Value, &'a Value)>) {
+    let property = schema.get("properties").and_then(|properties| properties.get(name));
+    // A pattern is taken to fit every name: one masked word too many does less harm than one too few.
+    let patterns = schema.get("patternProperties").and_then(Value::as_object).into_iter().flat_map(|all| all.values());
+    let others = ["additionalProperties", "unevaluatedProperties"].iter().filter_map(|word| schema.get(word));
+    waiting.extend(property.into_iter().chain(patterns).chain(others).map(|schema| (schema, value)));
+}
 
-    fn look_at_elements(&mut self, schema: &Value, elements: &[Value]) {
-        for word in ["items", "prefixItems"] {
-            match schema.get(word) {
-                Some(Value::Array(schemas)) => {
-                    schemas.iter().zip(elements).for_each(|(schema, element)| self.look(schema, element));
-                }
-                Some(schema) => elements.iter().for_each(|element| self.look(schema, element)),
-                None => {}
-            }
+fn look_at_elements<'a>(schema: &'a Value, elements: &'a [Value], waiting: &mut Vec<(&'a Value, &'a Value)>) {
+    for word in ["items", "prefixItems", "additionalItems", "unevaluatedItems", "contains"] {
+        match schema.get(word) {
+            Some(Value::Array(schemas)) => waiting.extend(schemas.iter().zip(elements)),
+            Some(schema) => waiting.extend(elements.iter().map(|element| (schema, element))),
+            None => {}
         }
     }
 }
 
-fn collect_leaves(value: &Value, secrets: &mut Vec<String>) {
+fn collect_leaves(value: &Value, secrets: &mut BTreeSet<String>) {
     match value {
-        Value::String(text) if !text.is_empty() => add_text(text, secrets),
-        Value::Number(number) => secrets.push(number.to_string()),
+        Value::String(text) => {
+            secrets.insert(text.clone());
+        }
+        Value::Number(number) => {
+            secrets.insert(number.to_string());
+        }
         Value::Array(elements) => elements.iter().for_each(|element| collect_leaves(element, secrets)),
         Value::Object(fields) => fields.values().for_each(|value| collect_leaves(value, secrets)),
-        _ => {}
-    }
-}
-
-/// Adds a secret in the forms in which it may be said: as it is, as it stands in JSON, and by lines, as it is printed.
-fn add_text(text: &str, secrets: &mut Vec<String>) {
-    let json = Value::from(text).to_string();
-    for form in [text, &json[1..json.len() - 1]] {
-        secrets.push(form.to_owned());
-    }
-    if text.contains('\n') {
-        let lines = text.lines().map(str::trim).filter(|line| line.chars().count() >= LINE_LENGTH);
-        secrets.extend(lines.map(ToOwned::to_owned));
+        // Neither true and false nor null is one.
+        Value::Bool(_) | Value::Null => {}
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
+
+    use super::*;
+
+    fn of(config: &Value) -> Secrets {
+        let mut secrets = Secrets::named_by(json!({"additionalProperties": {"airbyte_secret": true}}));
+        secrets.add_configured(config).unwrap();
+        secrets
+    }
 
     #[test]
     fn secrets_are_found_wherever_a_specification_hides_them() {
@@ -135,25 +271,130 @@ mod tests {
             "tunnel": {"$ref": "#/$defs/tunnel"},
             "headers": {"additionalProperties": {"airbyte_secret": true}},
             "host": {}
-        }, "$defs": {"tunnel": {"properties": {
+        }, "dependentSchemas": {"host": {"properties": {"cert": {"airbyte_secret": true}}}},
+        "$defs": {"tunnel": {"properties": {
             "key": {"airbyte_secret": true},
             "next": {"anyOf": [{"$ref": "#/$defs/tunnel"}, {"$ref": "#/$defs/tunnel"}]}
         }}}});
-        let config = json!({"password": "abc", "credentials": {"token": "abcdef"}, "keys": [12345], "host": "db",
-            "tunnel": {"next": {"next": {"key": "deep"}}}, "headers": {"auth": "bearer"}});
+        let config = json!({"password": "abcd", "credentials": {"token": "abcdef"}, "keys": [12345], "host": "db",
+            "tunnel": {"next": {"next": {"key": "deep"}}}, "headers": {"auth": "bearer"}, "cert": "pinned"});
         let mut secrets = Secrets::named_by(specification);
-        secrets.add(&config);
-        assert_eq!(secrets.mask("abcdef at db with abc and 12345"), "**** at db with **** and ****");
-        assert_eq!(secrets.mask("deep bearer"), "**** ****");
+        secrets.add_configured(&config).unwrap();
+        assert_eq!(secrets.mask("abcdef at db with abcd and 12345"), "**** at db with **** and ****");
+        assert_eq!(secrets.mask("deep bearer pinned"), "**** **** ****");
+    }
+
+    #[test]
+    fn a_long_chain_of_references_is_followed_to_its_end() {
+        let mut definitions: serde_json::Map<String, Value> = (0..100_000)
+            .map(|number| (number.to_string(), json!({"$ref": format!("#/$defs/{}", number + 1)})))
+            .collect();
+        definitions.insert("100000".into(), json!({"airbyte_secret": true}));
+        let mut secrets =
+            Secrets::named_by(json!({"properties": {"key": {"$ref": "#/$defs/0"}}, "$defs": definitions}));
+        secrets.add_configured(&json!({"key": "hunter2"})).unwrap();
+        assert_eq!(secrets.mask("hunter2"), "****");
     }
 
     #[test]
     fn a_secret_is_masked_as_json_and_by_lines() {
-        let mut secrets = Secrets::named_by(json!({"properties": {"key": {"airbyte_secret": true}}}));
         let config = json!({"key": "-----BEGIN KEY-----\nabc\"defgh\n}\n"});
-        secrets.add(&config);
+        let secrets = of(&config);
         assert_eq!(secrets.mask(&config.to_string()), r#"{"key":"****"}"#);
         assert_eq!(secrets.mask("line: abc\"defgh"), "line: ****");
         assert_eq!(secrets.mask("{}"), "{}");
+    }
+
+    #[test]
+    fn what_is_too_short_or_no_secret_at_all_is_not_masked_into_noise() {
+        let secrets =
+            of(&json!({"a": "abc", "b": 443, "c": true, "d": null, "e": "false", "f": "", "g": {"h": ["no"]}}));
+        let text = "abc 443 true null false no";
+        assert_eq!(secrets.mask(text), text);
+        assert_eq!(of(&json!({"a": "abcd", "b": 4430})).mask("abcd 4430"), "**** ****");
+    }
+
+    #[test]
+    fn of_secrets_that_overlap_nothing_is_left() {
+        let secrets = of(&json!({"a": "abcdef", "b": "defghi", "c": "bcde"}));
+        assert_eq!(secrets.mask("-abcdefghi-abcdefabcdef-bcde-"), "-****-********-****-");
+    }
+
+    #[test]
+    fn a_cut_never_shows_half_a_secret() {
+        let secrets = of(&json!({"password": "hunter2"}));
+        let text = "x hunter2 hunter2 ü".as_bytes();
+        for (limit, shown, bytes) in [
+            (0, "", 0),
+            (2, "x ", 2),
+            (3, "x ****", 9),
+            (9, "x ****", 9),
+            (10, "x **** ", 10),
+            (11, "x **** ****", 17),
+            (19, "x **** **** ü", 20),
+            (usize::MAX, "x **** **** ü", 20),
+        ] {
+            assert_eq!(secrets.mask_up_to(text, limit), Masked { text: shown.into(), bytes }, "{limit}");
+        }
+    }
+
+    #[test]
+    fn renewed_secrets_are_masked_beside_the_old_ones() {
+        let mut secrets = of(&json!({"token": "first-token"}));
+        for token in ["second-token", "third-token", "third-token"] {
+            secrets.learn(&json!({"token": token})).unwrap();
+        }
+        assert_eq!(secrets.learned.len(), 2, "what is known is not learned twice");
+        assert_eq!(secrets.mask("first-token, second-token, third-token"), "****, ****, ****");
+    }
+
+    #[test]
+    fn a_guest_that_renews_for_ever_makes_the_host_forget_what_it_learned_first_and_nothing_of_the_user() {
+        let mut secrets = of(&json!({"token": "of-the-user"}));
+        let token = |number: u32| format!("{number:06}{}", "x".repeat(60_000));
+        for number in 0..10 {
+            secrets.learn(&json!({"token": token(number)})).unwrap();
+        }
+        let bytes: usize = secrets.learned.iter().flatten().map(String::len).sum();
+        assert!(bytes < MAX_BYTES && secrets.learned.len() < 10, "{bytes}");
+        assert_eq!(secrets.mask("of-the-user"), "****");
+        assert_eq!(secrets.mask(&token(9)), "****");
+        assert!(secrets.learn(&json!({"token": "y".repeat(MAX_BYTES)})).is_err());
+        assert_eq!(secrets.mask(&token(9)), "****", "what is refused changes nothing");
+        assert!(
+            Secrets::named_by(json!({"airbyte_secret": true})).add_configured(&json!("y".repeat(MAX_BYTES))).is_err()
+        );
+    }
+
+    /// Secrets of characters that forms differ in, and long enough to be some. None has the mask's own character.
+    fn secret() -> impl Strategy<Value = String> {
+        "[ab/+:%\"\\\\ü\u{1f511} ]{4,12}".prop_filter("a secret", |text| !text.trim().is_empty())
+    }
+
+    proptest! {
+        #[test]
+        fn no_masked_text_holds_a_secret_however_it_is_cut(
+            secrets in proptest::collection::vec(secret(), 1..4),
+            around in proptest::collection::vec("[ab ü]{0,6}", 4),
+            limit in 0..80_usize,
+        ) {
+            let finder = of(&json!(secrets.iter().enumerate().map(|(number, secret)| (number.to_string(), json!(secret)))
+                .collect::<serde_json::Map<_, _>>()));
+            let mut text = around[0].clone();
+            for (secret, after) in secrets.iter().zip(&around[1..]) {
+                text += secret;
+                text += after;
+            }
+            let masked = finder.mask(&text);
+            for secret in &secrets {
+                prop_assert!(!masked.contains(secret.as_str()), "{masked} holds {secret}");
+                prop_assert!(!finder.mask(&json!([text]).to_string()).contains(secret.as_str()));
+            }
+            // A text that is masked in two pieces reads as if it had not been cut.
+            let first = finder.mask_up_to(text.as_bytes(), limit);
+            prop_assert!(first.bytes >= limit.min(text.len()));
+            let rest = finder.mask(&text[first.bytes..]);
+            prop_assert_eq!(first.text + &rest, masked);
+        }
     }
 }

@@ -20,7 +20,7 @@ pub use filesystem::{Filesystem, Mount};
 pub use memory::{CountedHeap, GuestMemory, MemoryBudget, MemoryExceeded, MemoryLimit, MemorySize, is_out_of_memory};
 pub use network::Network;
 pub use policy::{Ceilings, HostPattern, NetworkPolicy, PolicyFile, Wishes};
-pub use printed::{Channel, Printed};
+pub use printed::{Channel, Printed, Taken};
 
 /// Everything that one guest may touch.
 pub struct Sandbox {
