@@ -9,6 +9,7 @@ pub mod source_annotates;
 pub mod source_crashes;
 pub mod source_documents;
 pub mod source_endless;
+pub mod source_escapes;
 pub mod source_explores;
 pub mod source_fails;
 pub mod source_leaks;

@@ -2,13 +2,12 @@
 //! After a signal the process ends by it, as clients expect: PyAirbyte takes death by SIGTERM for success and exit code 143 for a
 //! crash.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -20,7 +19,7 @@ use crate::protocol::failure::{Failure, FailureKind};
 use crate::protocol::input::InputInterrupter;
 use crate::protocol::log_level::LogLevel;
 use crate::protocol::output::Output;
-use crate::sandbox::MemoryBudget;
+use crate::sandbox::{MemoryBudget, remove_private_directory};
 
 /// How long a guest may take to clean up after a signal: half of what Docker and PyAirbyte wait before they kill.
 const GRACE_AFTER_SIGNAL: Duration = Duration::from_secs(5);
@@ -30,6 +29,9 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// How long the last lines may take when the process is ended.
 const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// How long it may take to remove the temporary directory of a guest that still runs.
+const REMOVAL: Duration = Duration::from_secs(2);
 
 /// Decides how the process ends where it does not end by itself.
 #[derive(Clone)]
@@ -193,7 +195,8 @@ impl Termination {
     fn end(&self) {
         self.output.end_within(LAST_LINES);
         if let Some(directory) = &*self.shared.temporary.lock().unwrap_or_else(PoisonError::into_inner) {
-            let _ = fs::remove_dir_all(directory);
+            // The guest may still write to it.
+            let _ = remove_private_directory(directory, Some(Instant::now() + REMOVAL));
         }
         self.end_by_signal_if_any();
         low_level::exit(exit_code::FAILURE.into());

@@ -1,15 +1,13 @@
 //! The directories that a guest sees: `/airbyte`, which it may write to, and mounts, which it may read.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tempfile::TempDir;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use super::in_force::Directory;
+use super::private_directory::PrivateDirectory;
 
 /// Where a guest finds the one directory that it may write to.
 pub const AIRBYTE_DIRECTORY: &str = "/airbyte";
@@ -57,7 +55,7 @@ pub struct Filesystem {
     airbyte: PathBuf,
     mounts: Vec<Mount>,
     /// Removed when this is dropped.
-    temporary: Option<TempDir>,
+    temporary: Option<PrivateDirectory>,
 }
 
 impl Filesystem {
@@ -90,7 +88,7 @@ impl Filesystem {
 
     /// The directory that goes with the process, if there is one.
     pub fn temporary(&self) -> Option<&Path> {
-        self.temporary.as_ref().map(TempDir::path)
+        self.temporary.as_ref().map(PrivateDirectory::path)
     }
 
     /// What the guest sees.
@@ -113,9 +111,8 @@ impl Filesystem {
     }
 }
 
-fn private_directory() -> Result<TempDir, String> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix("airlock-").permissions(Permissions::from_mode(0o700)).tempdir().map_err(|error| {
+fn private_directory() -> Result<PrivateDirectory, String> {
+    PrivateDirectory::new().map_err(|error| {
         format!(
             "A temporary directory for the connector's /airbyte can not be made below {}: {error}. \
              Name a directory with --airbyte-dir.",

@@ -10,6 +10,7 @@ mod memory;
 mod network;
 mod policy;
 mod printed;
+mod private_directory;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ pub use memory::{CountedHeap, GuestMemory, MemoryBudget, MemoryExceeded, MemoryL
 pub use network::Network;
 pub use policy::{Ceilings, HostPattern, NetworkPolicy, PolicyFile, Wishes};
 pub use printed::{Channel, Printed, Taken};
+pub use private_directory::remove as remove_private_directory;
 
 /// Everything that one guest may touch.
 pub struct Sandbox {
