@@ -50,37 +50,48 @@ pub enum Import {
     NotGiven,
 }
 
-/// What the import of this interface of WASI means, as in `wasi:filesystem/types@0.2.3`.
+/// The interfaces of WASI 0.2 that guests are linked to; a test holds them against the linker.
+const INTERFACES: [(&str, Import); 29] = [
+    ("wasi:cli/environment", Import::Capability(Capability::Environment)),
+    ("wasi:cli/exit", Import::Harmless),
+    ("wasi:cli/stderr", Import::Capability(Capability::Stdout)),
+    ("wasi:cli/stdin", Import::Capability(Capability::Stdin)),
+    ("wasi:cli/stdout", Import::Capability(Capability::Stdout)),
+    ("wasi:cli/terminal-input", Import::Capability(Capability::Stdin)),
+    ("wasi:cli/terminal-output", Import::Capability(Capability::Stdout)),
+    ("wasi:cli/terminal-stderr", Import::Capability(Capability::Stdout)),
+    ("wasi:cli/terminal-stdin", Import::Capability(Capability::Stdin)),
+    ("wasi:cli/terminal-stdout", Import::Capability(Capability::Stdout)),
+    ("wasi:clocks/monotonic-clock", Import::Capability(Capability::Clocks)),
+    ("wasi:clocks/wall-clock", Import::Capability(Capability::Clocks)),
+    ("wasi:filesystem/preopens", Import::Capability(Capability::Files)),
+    ("wasi:filesystem/types", Import::Capability(Capability::Files)),
+    ("wasi:http/outgoing-handler", Import::Capability(Capability::Http)),
+    ("wasi:http/types", Import::Capability(Capability::Http)),
+    ("wasi:io/error", Import::Harmless),
+    ("wasi:io/poll", Import::Harmless),
+    ("wasi:io/streams", Import::Harmless),
+    ("wasi:random/insecure", Import::Capability(Capability::Random)),
+    ("wasi:random/insecure-seed", Import::Capability(Capability::Random)),
+    ("wasi:random/random", Import::Capability(Capability::Random)),
+    ("wasi:sockets/instance-network", Import::Capability(Capability::Tcp)),
+    ("wasi:sockets/ip-name-lookup", Import::Capability(Capability::Tcp)),
+    ("wasi:sockets/network", Import::Capability(Capability::Tcp)),
+    ("wasi:sockets/tcp", Import::Capability(Capability::Tcp)),
+    ("wasi:sockets/tcp-create-socket", Import::Capability(Capability::Tcp)),
+    ("wasi:sockets/udp", Import::Capability(Capability::Udp)),
+    ("wasi:sockets/udp-create-socket", Import::Capability(Capability::Udp)),
+];
+
+/// What the import of this interface means, as in `wasi:filesystem/types@0.2.3`.
 pub fn meaning(import: &str) -> Import {
-    let (interface, version) = import.split_once('@').unwrap_or((import, ""));
+    let (name, version) = import.split_once('@').unwrap_or((import, ""));
     // A component may know less of WASI 0.2 than the host, never more.
     let given = Version::parse(version).is_ok_and(|version| {
         (version.major, version.minor) == (0, 2) && version.pre.is_empty() && version <= WASI_VERSION
     });
-    if !given {
-        return Import::NotGiven;
-    }
-    Import::Capability(match interface {
-        "wasi:filesystem/types" | "wasi:filesystem/preopens" => Capability::Files,
-        "wasi:http/types" | "wasi:http/outgoing-handler" => Capability::Http,
-        "wasi:sockets/tcp"
-        | "wasi:sockets/tcp-create-socket"
-        | "wasi:sockets/ip-name-lookup"
-        | "wasi:sockets/network"
-        | "wasi:sockets/instance-network" => Capability::Tcp,
-        "wasi:sockets/udp" | "wasi:sockets/udp-create-socket" => Capability::Udp,
-        "wasi:cli/environment" => Capability::Environment,
-        "wasi:cli/stdin" | "wasi:cli/terminal-input" | "wasi:cli/terminal-stdin" => Capability::Stdin,
-        "wasi:cli/stdout"
-        | "wasi:cli/stderr"
-        | "wasi:cli/terminal-output"
-        | "wasi:cli/terminal-stdout"
-        | "wasi:cli/terminal-stderr" => Capability::Stdout,
-        "wasi:clocks/wall-clock" | "wasi:clocks/monotonic-clock" => Capability::Clocks,
-        "wasi:random/random" | "wasi:random/insecure" | "wasi:random/insecure-seed" => Capability::Random,
-        "wasi:io/error" | "wasi:io/poll" | "wasi:io/streams" | "wasi:cli/exit" => return Import::Harmless,
-        _ => return Import::NotGiven,
-    })
+    let found = INTERFACES.iter().find(|(interface, _)| given && *interface == name);
+    found.map_or(Import::NotGiven, |(_, meaning)| *meaning)
 }
 
 #[cfg(test)]
@@ -102,6 +113,30 @@ mod tests {
             ("", Import::NotGiven),
         ] {
             assert_eq!(meaning(import), expected, "{import}");
+        }
+    }
+
+    struct Guest(wasmtime_wasi::WasiCtx, wasmtime::component::ResourceTable);
+
+    impl wasmtime_wasi::WasiView for Guest {
+        fn ctx(&mut self) -> wasmtime_wasi::WasiCtxView<'_> {
+            wasmtime_wasi::WasiCtxView { ctx: &mut self.0, table: &mut self.1 }
+        }
+    }
+
+    #[test]
+    fn what_is_said_to_be_given_is_linked() {
+        let engine = wasmtime::Engine::default();
+        let mut linker = wasmtime::component::Linker::<Guest>::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_sync(&mut linker).unwrap();
+        // A linker takes no name twice, and has no other way to be asked what it has.
+        let mut is_linked = |import: &str| linker.root().func_wrap(import, |_, (): ()| Ok(())).is_err();
+        // HTTP has a linker of its own.
+        for (interface, _) in INTERFACES.iter().filter(|(interface, _)| !interface.starts_with("wasi:http/")) {
+            assert!(is_linked(&format!("{interface}@{WASI_VERSION}")), "{interface}");
+        }
+        for import in ["wasi:cli/run@0.2.12", "wasi:clocks/timezone@0.2.12", "wasi:cli/environment@0.3.0"] {
+            assert!(!is_linked(import) && meaning(import) == Import::NotGiven, "{import}");
         }
     }
 }
