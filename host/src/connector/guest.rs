@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use super::bindings::types;
 use crate::protocol::catalog::ConfiguredCatalog;
 use crate::protocol::input::Input;
 use crate::protocol::output::Output;
-use crate::sandbox::GuestMemory;
+use crate::sandbox::{GuestMemory, HttpState, Network, NetworkView};
 
 /// How many resources a guest may have at once: files, streams, checkpoints. Many checkpoints may be committed at once.
 pub const MAX_RESOURCES: usize = 1_000_000;
@@ -17,6 +18,8 @@ pub const MAX_RESOURCES: usize = 1_000_000;
 /// The data of a store.
 pub struct Guest {
     pub(super) wasi: WasiCtx,
+    pub(super) http: HttpState,
+    pub(super) network: Arc<Network>,
     pub(super) table: ResourceTable,
     pub(super) memory: GuestMemory,
     pub(super) output: Output,
@@ -72,6 +75,18 @@ impl ReadSession {
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.http.view(&mut self.table)
+    }
+}
+
+impl NetworkView for Guest {
+    fn network(&self) -> &Arc<Network> {
+        &self.network
     }
 }
 

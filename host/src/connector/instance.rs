@@ -9,7 +9,9 @@ use super::bindings::{destination, source, types};
 use super::component::Connector;
 use super::contract::{self, Role};
 use super::crash::{self, Circumstances};
+use super::denials;
 use super::guest::{Guest, MAX_RESOURCES, Progress, ReadSession, Session};
+use super::network_log;
 use crate::protocol::catalog::ConfiguredCatalog;
 use crate::protocol::failure::Failure;
 use crate::protocol::input::Input;
@@ -17,7 +19,7 @@ use crate::protocol::log_level::LogLevel;
 use crate::protocol::output::{Output, StreamIndex};
 use crate::protocol::state::SavedState;
 use crate::protocol::stream_name::StreamName;
-use crate::sandbox::{Channel, GuestMemory, Printed, Sandbox, Taken, wasi_context};
+use crate::sandbox::{Channel, GuestMemory, HttpState, Printed, Refusal, Sandbox, Taken, add_to_linker, wasi_context};
 
 /// How much longer than the longest record a batch may be.
 const BATCH_BYTES: usize = 64 * 1024 * 1024;
@@ -78,8 +80,11 @@ impl Connector {
         });
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
+        let network = network_log::network(sandbox.network.clone(), &self.name, output);
         let guest = Guest {
-            wasi: wasi_context(sandbox, &printed).map_err(Failure::config_error)?,
+            wasi: wasi_context(sandbox, &printed, &network).map_err(Failure::config_error)?,
+            http: HttpState::new(network.clone()),
+            network: network.clone(),
             table,
             memory: GuestMemory::new(&sandbox.memory),
             output: output.clone(),
@@ -123,6 +128,7 @@ impl Connector {
     fn linker(&self) -> wasmtime::Result<Linker<Guest>> {
         let mut linker: Linker<Guest> = Linker::new(&self.engine);
         wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
+        add_to_linker(&mut linker)?;
         match self.role() {
             Role::Source => source::Source::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?,
             Role::Destination => destination::Destination::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?,
@@ -144,26 +150,34 @@ impl<B> Running<B> {
         function: &str,
         call: impl FnOnce(&B, &mut Store<Guest>) -> wasmtime::Result<Result<T, types::Failure>>,
     ) -> Result<T, Failure> {
+        self.store.data().network.forget_refusal();
         let result = call(&self.bindings, &mut self.store);
         self.printed.flush();
+        let refusal = self.last_refusal();
         match result {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(failure)) => Err(failure.into()),
+            Ok(Err(failure)) => Err(denials::explain_failure(failure.into(), refusal.as_ref())),
             Err(error) => {
                 let memory = self.store.data().memory.budget();
                 let last_errors = self.printed.last_errors();
                 let circumstances =
                     Circumstances { connector: &self.name, function, memory, last_errors: &last_errors };
-                Err(crash::failure(&error, &circumstances))
+                let failure = crash::failure(&error, &circumstances);
+                Err(denials::explain_crash(failure, refusal.as_ref()))
             }
         }
     }
+
+    /// What the sandbox refused the guest last, in the last call.
+    fn last_refusal(&self) -> Option<Refusal> {
+        self.store.data().network.last_refusal()
+    }
 }
 
-fn check_result(status: types::ConnectionStatus) -> CheckResult {
+fn check_result(status: types::ConnectionStatus, refusal: Option<Refusal>) -> CheckResult {
     match status {
         types::ConnectionStatus::Succeeded => CheckResult::Succeeded,
-        types::ConnectionStatus::Failed(message) => CheckResult::Failed(message),
+        types::ConnectionStatus::Failed(message) => CheckResult::Failed(denials::explain(message, refusal.as_ref())),
     }
 }
 
@@ -196,7 +210,8 @@ impl SourceInstance {
         let call = |bindings: &source::Source, store: &mut Store<Guest>| {
             bindings.airlock_connector_source_commands().call_check(store, &config)
         };
-        self.0.call("check", call).map(check_result)
+        let status = self.0.call("check", call)?;
+        Ok(check_result(status, self.0.last_refusal()))
     }
 
     /// The catalog, as the guest gives it.
@@ -239,7 +254,8 @@ impl DestinationInstance {
         let call = |bindings: &destination::Destination, store: &mut Store<Guest>| {
             bindings.airlock_connector_destination_commands().call_check(store, &config)
         };
-        self.0.call("check", call).map(check_result)
+        let status = self.0.call("check", call)?;
+        Ok(check_result(status, self.0.last_refusal()))
     }
 
     /// Writes what `input` gives. The input comes back for what it knows.

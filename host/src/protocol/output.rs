@@ -66,7 +66,7 @@ struct Shared {
     /// The streams of the configured catalog: their names are no secrets.
     configured: OnceLock<HashSet<StreamName>>,
     /// Called once, at the first interruption.
-    on_interruption: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    on_interruption: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
 }
 
 const RUNNING: u8 = 0;
@@ -143,7 +143,7 @@ impl Output {
                 abandoned: AtomicBool::new(false),
                 ended: Default::default(),
                 configured: OnceLock::new(),
-                on_interruption: OnceLock::new(),
+                on_interruption: Mutex::default(),
             }),
         };
         let writer = Writer {
@@ -212,16 +212,20 @@ impl Output {
     fn interrupt(&self, reason: u8) {
         // The graver reason stays.
         let before = self.shared.interruption.fetch_max(reason, Ordering::AcqRel);
-        if before == RUNNING
-            && let Some(on_interruption) = self.shared.on_interruption.get()
-        {
-            on_interruption();
+        if before == RUNNING {
+            for call in self.shared.on_interruption.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                call();
+            }
         }
     }
 
-    /// Calls `call` once, at the first interruption from now on. One call is kept; later ones are not.
+    /// Calls `call` once, at the first interruption from now on; at once where it has been.
     pub fn on_interruption(&self, call: impl Fn() + Send + Sync + 'static) {
-        let _ = self.shared.on_interruption.set(Box::new(call));
+        let mut calls = self.shared.on_interruption.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.shared.interruption.load(Ordering::Acquire) != RUNNING {
+            call();
+        }
+        calls.push(Box::new(call));
     }
 
     fn push(&self, event: Event) {

@@ -19,7 +19,7 @@ use wasmtime_wasi::WasiCtx;
 pub use environment::Environment;
 pub use filesystem::{Filesystem, Mount};
 pub use memory::{CountedHeap, GuestMemory, MemoryBudget, MemoryExceeded, MemoryLimit, MemorySize, is_out_of_memory};
-pub use network::Network;
+pub use network::{HttpState, Network, NetworkEvent, NetworkView, Refusal, add_to_linker};
 pub use policy::{Ceilings, HostPattern, NetworkPolicy, PolicyFile, Wishes};
 pub use printed::{Channel, Printed, Taken};
 pub use private_directory::remove as remove_private_directory;
@@ -38,7 +38,7 @@ pub struct Sandbox {
 
 /// Builds what WASI gives to a guest: what `sandbox` grants, clocks, random numbers, and streams for what it prints. No
 /// arguments, no stdin.
-pub fn wasi_context(sandbox: &Sandbox, printed: &Arc<Printed>) -> Result<WasiCtx, String> {
+pub fn wasi_context(sandbox: &Sandbox, printed: &Arc<Printed>, network: &Arc<Network>) -> Result<WasiCtx, String> {
     let mut builder = WasiCtx::builder();
     builder
         .stdout(printed.stream(Channel::Stdout))
@@ -46,6 +46,7 @@ pub fn wasi_context(sandbox: &Sandbox, printed: &Arc<Printed>) -> Result<WasiCtx
         // The thread that runs the guest has nothing else to do, so its file operations need no second thread.
         .allow_blocking_current_thread(true);
     sandbox.environment.grant(&mut builder);
+    network.grant(&mut builder);
     sandbox.filesystem.grant(&mut builder)?;
     Ok(builder.build())
 }

@@ -1,0 +1,24 @@
+//! A guest that fails after the sandbox refused it something: the failure says so, for that is most often why.
+
+use crate::protocol::failure::{Failure, FailureKind};
+use crate::sandbox::Refusal;
+
+/// A guest's own failure, with what it was refused last.
+pub fn explain_failure(mut failure: Failure, refusal: Option<&Refusal>) -> Failure {
+    failure.message = explain(failure.message, refusal);
+    failure
+}
+
+/// A crash, with what the guest was refused last: that is what crashed it, and the user can change it.
+pub fn explain_crash(failure: Failure, refusal: Option<&Refusal>) -> Failure {
+    let kind = if refusal.is_some() { FailureKind::Config } else { failure.kind };
+    Failure { kind, ..explain_failure(failure, refusal) }
+}
+
+/// What a guest says of its failure, with what it was refused last.
+pub fn explain(message: String, refusal: Option<&Refusal>) -> String {
+    match refusal {
+        Some(refusal) => format!("{message} The sandbox refused it {refusal}"),
+        None => message,
+    }
+}
