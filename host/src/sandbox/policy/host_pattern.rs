@@ -69,6 +69,7 @@ impl HostPattern {
 }
 
 impl FromStr for HostPattern {
+    /// Says what is wrong without repeating the text, in which a value of the config may stand.
     type Err = String;
 
     fn from_str(text: &str) -> Result<HostPattern, String> {

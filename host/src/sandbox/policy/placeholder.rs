@@ -54,10 +54,7 @@ pub fn wish(entry: &str, config: Option<&Value>) -> Result<Wish, String> {
             }
         }
     }
-    let pattern: HostPattern = text.parse().map_err(|error| {
-        // With a value in it, what is wrong may be the value.
-        if partial { "with the config's values in it, it is none of a host's names".to_owned() } else { error }
-    })?;
+    let pattern: HostPattern = text.parse()?;
     if partial && matches!(pattern.hosts, super::host_pattern::Hosts::Address(_)) {
         return Err("with the config's values in it, it is an address and no name".to_owned());
     }
@@ -127,8 +124,8 @@ fn authority(url: &str) -> &str {
 
 fn host_in(text: &str) -> Option<Host> {
     let (host, _) = split_port(text.trim())?;
-    // A config's value is never more than one host.
-    if host.contains('*') { None } else { plain_host(host) }
+    // Which has no `*`: a config's value is never more than one host.
+    plain_host(host)
 }
 
 #[cfg(test)]
@@ -156,6 +153,7 @@ mod tests {
             (json!("db.internal:5432"), "db.internal"),
             (json!("https://u:p@h.example:8443/x?y=z#f"), "h.example"),
             (json!("https://u:p%2F@h.example"), "h.example"),
+            (json!("https://u@x:p@h.example"), "h.example"),
             (json!("https://h.example\\@evil.example/"), "h.example"),
             (json!("jdbc:postgresql://h:5432/db"), "h"),
             (json!("jdbc:sqlserver://h:1433;databaseName=db"), "h"),

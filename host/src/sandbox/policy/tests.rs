@@ -264,6 +264,13 @@ fn a_ceiling_takes_away() {
             assert_eq!(reaches(&below(text), name, 443, address), *allowed, "{text}: {name} at {address}");
         }
     }
+    let proxied = |name: &str| {
+        policy_below(&[], json!({}), &["localhost", "a.example"], &["private_addresses: false"])
+            .check_proxied(&host(name), Some(1))
+            .is_ok()
+    };
+    assert!(proxied("a.example") && !proxied("localhost"));
+    assert!(policy_below(&["a.example:443"], json!({}), &[], &["hosts: ['a.example:80']"]).denies_everything());
     assert!(below("hosts: []").denies_everything());
     assert!(below("hosts: [other.example]").denies_everything());
     let both = ["hosts: [api.example.com, db.flag]", "hosts: [db.flag, x.example.net]"];
