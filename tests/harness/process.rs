@@ -52,9 +52,18 @@ impl Airlock {
     }
 
     /// From a shell that gives it so many open files, unless it takes more.
-    pub fn with_open_files(mut self, limit: u32) -> Airlock {
+    pub fn with_open_files(self, limit: u32) -> Airlock {
+        self.with_limit(&format!("-Sn {limit}"))
+    }
+
+    /// From a shell that gives it so many KiB of addresses.
+    pub fn with_address_space(self, kibibytes: u64) -> Airlock {
+        self.with_limit(&format!("-v {kibibytes}"))
+    }
+
+    fn with_limit(mut self, limit: &str) -> Airlock {
         let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("ulimit -Sn {limit}; exec \"$@\""), "sh"]);
+        shell.args(["-c", &format!("ulimit {limit}; exec \"$@\""), "sh"]);
         shell.arg(self.command.get_program()).args(self.command.get_args()).env_clear();
         shell.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         self.command = shell;

@@ -38,6 +38,11 @@ fn memory_that_is_too_large_from_the_start_is_told() {
     let source = Source { memory: "(memory (export \"memory\") 8192)", ..Source::default() };
     told_of_memory(&with_memory(&source, "spec", "256MiB"), "256 MiB");
     with_memory(&source, "spec", "1GiB").exits(0);
+    // There is a limit where nobody names one: what the container leaves, or 2 GiB.
+    let source = Source { memory: "(memory (export \"memory\") 65536)", ..Source::default() };
+    if std::fs::read_to_string("/sys/fs/cgroup/memory.max").is_err() {
+        told_of_memory(&source.run("spec"), "2 GiB of memory that a connector may use unless told otherwise");
+    }
 }
 
 #[test]
@@ -145,4 +150,41 @@ fn a_million_log_lines_are_only_slow() {
         ..Source::default()
     };
     with_memory(&source, "spec", "64MiB").exits(0);
+}
+
+#[test]
+fn a_machine_that_gives_no_memory_is_told_and_the_connector_not_blamed() {
+    for kibibytes in [4_000_000, 600_000] {
+        let finished = Source::default().run_with("spec", |run| run.with_address_space(kibibytes));
+        let message = told(&finished, "system_error");
+        assert!(message.contains("ulimit -v") && message.contains("This machine"), "{kibibytes}: {message}");
+    }
+}
+
+#[test]
+fn random_numbers_and_resources_without_an_end_are_refused() {
+    let random = r#"package wasi:random@0.2.0; interface random { get-random-bytes: func(len: u64) -> list<u8>; }"#;
+    for length in ["1152921504606846976", "-1", "4000000000"] {
+        let source = Source {
+            wit: vec![(random, "import wasi:random/random@0.2.0;")],
+            imports: r#"(import "wasi:random/random@0.2.0" "get-random-bytes" (func $random (param i64 i32)))"#.into(),
+            spec: format!("(call $random (i64.const {length}) (i32.const 512)) (i32.const 64)"),
+            ..Source::default()
+        };
+        told(&source.run("spec"), "system_error");
+    }
+    let poll = r#"package wasi:io@0.2.0; interface poll { resource pollable; }"#;
+    let clocks = r#"package wasi:clocks@0.2.0;
+        interface monotonic-clock { use wasi:io/poll@0.2.0.{pollable}; subscribe-duration: func(when: u64) -> pollable; }"#;
+    let source = Source {
+        wit: vec![(poll, ""), (clocks, "import wasi:clocks/monotonic-clock@0.2.0;")],
+        imports:
+            r#"(import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $wait (param i64) (result i32)))"#
+                .into(),
+        spec: "(loop $again (drop (call $wait (i64.const 1))) (br $again)) (unreachable)".into(),
+        ..Source::default()
+    };
+    let message = told(&source.run("spec"), "system_error");
+    assert!(message.contains("1000000 files, streams and other resources"), "{message}");
+    told_of_memory(&with_memory(&source, "spec", "16MiB"), "16 MiB");
 }

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{OPEN, OPEN_IMPORT, Source, WRITE, WRITE_IMPORT, told};
-use crate::harness::Finished;
+use super::{OPEN, OPEN_IMPORT, Source, WRITE, WRITE_IMPORT, component_of, told};
+use crate::harness::{Airlock, Finished, Workspace};
 
 const LOOP: &str = "(loop $again (br $again)) (unreachable)";
 
@@ -99,6 +99,32 @@ fn a_limit_that_is_none_is_wrong_usage() {
     }
     // A variable that is empty is one that somebody meant to unset.
     Source::default().run_with("spec", |run| run.env("AIRLOCK_TIMEOUT", "").env("AIRLOCK_MAX_MEMORY", "")).exits(0);
+}
+
+#[test]
+fn a_crash_names_functions_and_lines_where_the_component_says_them() {
+    let source = Source {
+        items: "(func $the_culprit\n (unreachable))\n (func $its_caller (call $the_culprit))".into(),
+        spec: "(call $its_caller) (i32.const 64)".into(),
+        ..Source::default()
+    };
+    let module = wat::Parser::new()
+        .generate_dwarf(wat::GenerateDwarf::Full)
+        .parse_str(Some("culprit.wat".as_ref()), source.text())
+        .expect("the module is well written");
+    let line = source.text().lines().position(|line| line.contains("(unreachable))")).expect("it is there") + 1;
+    let workspace = Workspace::new();
+    let path = workspace.file("hostile.wasm", component_of(&module, &[]));
+    let compiled = workspace.path().join("hostile.cwasm");
+    Airlock::new(["compile".as_ref(), path.as_os_str()]).option("--output", &compiled).run_tool().exits(0);
+    for path in [path, compiled] {
+        let finished = Airlock::of(&path).arg("spec").run();
+        told(&finished, "system_error");
+        let stack_trace = finished.errors()[0]["stack_trace"].as_str().unwrap();
+        for part in ["the_culprit", "its_caller", &format!("culprit.wat:{line}:")] {
+            assert!(stack_trace.contains(part), "{part}: {stack_trace}");
+        }
+    }
 }
 
 #[test]

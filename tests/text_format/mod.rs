@@ -19,6 +19,8 @@ use crate::harness::{Airlock, Finished, Workspace};
 /// give, 1024 text; from 4096 on what the host passes.
 #[derive(Clone)]
 struct Source {
+    /// Packages that it imports from beside the contract, and the lines of its world that do so.
+    wit: Vec<(&'static str, &'static str)>,
     /// Imports, before everything else.
     imports: String,
     /// Whatever else the module has.
@@ -34,6 +36,7 @@ struct Source {
 impl Default for Source {
     fn default() -> Source {
         Source {
+            wit: Vec::new(),
             imports: String::new(),
             items: String::new(),
             memory: "(memory (export \"memory\") 2)",
@@ -52,7 +55,7 @@ const SPECIFICATION: &str = r#"{"connectionSpecification":{}}"#;
 
 impl Source {
     fn text(&self) -> String {
-        let Source { imports, items, memory, realloc, spec, check, read } = self;
+        let Source { wit: _, imports, items, memory, realloc, spec, check, read } = self;
         let interface = "airlock:connector/source-commands@0.1.0";
         let specification = SPECIFICATION.replace('"', "\\22");
         format!(
@@ -78,7 +81,7 @@ impl Source {
     }
 
     fn component(&self) -> Vec<u8> {
-        component_of(&wat::parse_str(self.text()).expect("the module is well written"))
+        component_of(&wat::parse_str(self.text()).expect("the module is well written"), &self.wit)
     }
 
     /// Runs a command of it.
@@ -103,12 +106,17 @@ impl Source {
     }
 }
 
-/// The component of a core module whose names are those of the contract's source.
-fn component_of(module: &[u8]) -> Vec<u8> {
+/// The component of a core module whose names are those of the contract's source, and of these other packages.
+fn component_of(module: &[u8], wit: &[(&str, &str)]) -> Vec<u8> {
     let mut resolve = Resolve::default();
-    let wit = concat!(env!("CARGO_MANIFEST_DIR"), "/../wit");
-    let (package, _) = resolve.push_dir(wit).expect("the contract is well written");
-    let world = resolve.select_world(&[package], Some("source")).expect("the contract has sources");
+    resolve.push_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit")).expect("the contract is well written");
+    let mut world = "package hostile:guest; world guest { include airlock:connector/source@0.1.0;".to_owned();
+    for (package, import) in wit {
+        resolve.push_str("package.wit", package).expect("the package is well written");
+        world += import;
+    }
+    let package = resolve.push_str("world.wit", &(world + "}")).expect("the world is well written");
+    let world = resolve.select_world(&[package], Some("guest")).expect("it is there");
     let mut module = module.to_owned();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("the module takes it");
     let mut encoder = ComponentEncoder::default();

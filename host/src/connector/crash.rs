@@ -62,7 +62,9 @@ fn what_happened(error: &wasmtime::Error) -> String {
         format!("ended its process with exit code {} instead of returning", exit.0)
     } else if let Some(trap) = error.downcast_ref::<Trap>() {
         format!("crashed ({trap})")
-    } else if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
+    } else if matches!(error.downcast_ref(), Some(ResourceTableError::Full))
+        || error.root_cause().to_string().contains("handle limit exceeded")
+    {
         format!("has more than {} files, streams and other resources open", super::guest::MAX_RESOURCES)
     } else if error.root_cause().to_string().starts_with("resource limit exceeded") {
         "is made of more instances, tables or memories than a connector may have".to_owned()

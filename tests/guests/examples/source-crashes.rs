@@ -44,6 +44,9 @@ fn crash_in(function: &str) {
         "exit-failing" => process::exit(3),
         "overflow" => println!("{}", recurse(1)),
         "memory" => drop(std::hint::black_box(vec![1_u8; isize::MAX as usize])),
+        "leak" => loop {
+            std::mem::forget(std::hint::black_box(vec![1_u8; 1 << 20]));
+        },
         // The instruction `unreachable`, without a word.
         _ => process::abort(),
     }
