@@ -353,6 +353,9 @@ fn inspect_tells_people_what_is_and_what_is_not_given() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+    let odd = workspace.file("odd.yaml", "data: {connectorType: \"\\e[2K\"}");
+    let finished = inspect().option("--metadata", odd).run_tool().exits(1);
+    assert!(finished.stderr.contains("connectorType") && !finished.stderr.contains('\x1b'), "{:?}", finished.stderr);
     let finished = inspect().env("AIRLOCK_METADATA", "").run_tool().exits(0);
     assert!(String::from_utf8(finished.stdout).unwrap().contains("airlock embed"), "it has none");
 }

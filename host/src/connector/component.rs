@@ -102,7 +102,7 @@ pub(super) fn is_native_code(path: &Path) -> Result<bool, Failure> {
 
 /// Loads a compiled file that is whole, of this airlock, and where no guest could have written it. The error is the rest of a
 /// sentence.
-pub(super) fn from_native_code(
+fn from_native_code(
     path: &Path,
     airbyte_directory: Option<&Path>,
     engine: &Engine,
@@ -123,7 +123,7 @@ pub(super) fn from_native_code(
 }
 
 /// Refuses files that a guest, or anybody on this machine, could have written or put in the place of what was there.
-fn trust(path: &Path, airbyte_directory: Option<&Path>) -> Result<(), String> {
+pub(super) fn trust(path: &Path, airbyte_directory: Option<&Path>) -> Result<(), String> {
     let found = |path: &Path| path.canonicalize().map_err(|error| format!("can not be found: {error}"));
     let real = found(path)?;
     if let Some(guests) = airbyte_directory

@@ -50,7 +50,7 @@ impl ComponentFile {
                         .to_owned(),
                 );
             }
-            _ => return Err("is no WebAssembly component".to_owned()),
+            _ => return Err("is no WebAssembly component, compiled or not".to_owned()),
         }
         let (interfaces, metadata) = top_level(&bytes)?;
         Ok(ComponentFile { bytes, interfaces, metadata })

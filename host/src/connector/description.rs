@@ -7,7 +7,6 @@ use super::compiled_file;
 use super::component;
 use super::component_file::ComponentFile;
 use super::contract::Role;
-use super::engine;
 use super::metadata::{self, Metadata};
 use crate::protocol::failure::Failure;
 
@@ -59,7 +58,8 @@ pub fn describe(
     let size = fs::metadata(path).map_err(|error| problem(format!("can not be looked at: {error}")))?.len();
     let (interfaces, carried, code) = if component::is_native_code(path)? {
         let label = compiled_file::read_label(path).map_err(problem)?;
-        let problem = component::from_native_code(path, airbyte_directory, &engine::engine()?).err();
+        // Its label says it: a stranger's native code is not even loaded in order to be looked at.
+        let problem = component::trust(path, airbyte_directory).and_then(|()| label.require_ours()).err();
         let code = Code::Compiled { target: label.target, airlock: label.airlock, wasmtime: label.wasmtime, problem };
         (label.interfaces, label.metadata.map(String::into_bytes), code)
     } else {
@@ -75,7 +75,7 @@ pub fn describe(
 
 #[cfg(feature = "compiler")]
 fn is_cached(file: &ComponentFile) -> Result<bool, Failure> {
-    Ok(super::cache::holds(file, &engine::engine()?))
+    Ok(super::cache::holds(file, &super::engine::engine()?))
 }
 
 /// Without the compiler there is no cache either.

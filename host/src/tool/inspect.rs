@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anstyle::Style;
 use serde::Serialize;
 
-use crate::cli::people;
+use crate::cli::people::{self, printable};
 use crate::command::Grants;
 use crate::connector::{self, Code, Description, Metadata, MetadataOrigin, Role};
 use crate::exit_code;
@@ -281,10 +281,4 @@ fn print_granted(out: &mut impl Write, granted: &GrantsReport) -> io::Result<()>
     }
     writeln!(out, "\n{HEADING}What the options add{HEADING:#}")?;
     lines.iter().try_for_each(|line| writeln!(out, "  {}", printable(line)))
-}
-
-/// The connector's author wrote it, and it goes to a terminal: what moves the cursor, or lets a line look like another, is made
-/// visible.
-fn printable(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { char::REPLACEMENT_CHARACTER } else { character }).collect()
 }
