@@ -186,6 +186,20 @@ fn a_huge_record_passes_and_states_of_other_streams_with_it() {
 }
 
 #[test]
+fn a_line_that_does_not_fit_into_the_memory_is_told() {
+    let write = Writing::new();
+    let huge = format!(
+        "{{\"type\":\"RECORD\",\"record\":{{\"stream\":\"a\",\"data\":{{\"text\":\"{}",
+        "x".repeat(120_000_000)
+    );
+    let input = record_line("a", 1) + &state_line("a", 1) + &huge;
+    let finished = write.command(&["a"]).option("--max-memory", "60MiB").stdin(input).run().exits(1);
+    let (kind, message) = finished.error();
+    assert_eq!(kind, "system_error");
+    assert!(message.contains("60 MiB") && message.contains("--max-memory"), "{message}");
+}
+
+#[test]
 fn interleaved_streams_keep_their_order() {
     let write = Writing::new();
     let streams = ["a", "b", "c"];

@@ -85,8 +85,9 @@ fn what_is_handed_to_the_host_counts() {
     let source = Source {
         imports: LOG_IMPORT.into(),
         memory: "(memory (export \"memory\") 3100)",
-        spec: "(loop $again (call $log (i32.const 3) (i32.const 0) (i32.const 200000000)) (br $again)) (unreachable)"
-            .into(),
+        spec:
+            "(loop $again (call $log (i32.const 3) (i32.const 65536) (i32.const 200000000)) (br $again)) (unreachable)"
+                .into(),
         ..Source::default()
     };
     let finished = with_memory(&source, "spec", "256MiB");
@@ -159,6 +160,22 @@ fn a_machine_that_gives_no_memory_is_told_and_the_connector_not_blamed() {
         let message = told(&finished, "system_error");
         assert!(message.contains("ulimit -v") && message.contains("This machine"), "{kibibytes}: {message}");
     }
+}
+
+#[test]
+fn a_machine_that_gives_no_more_memory_later_on_is_told_as_well() {
+    // Its memory fits, what it hands over does not.
+    let source = Source {
+        imports: LOG_IMPORT.into(),
+        memory: "(memory (export \"memory\") 3100)",
+        spec: "(call $log (i32.const 3) (i32.const 65536) (i32.const 200000000)) (i32.const 64)".into(),
+        ..Source::default()
+    };
+    let finished = source.run_with("spec", |run| run.option("--max-memory", "20GiB").with_address_space(4_600_000));
+    let message = told(&finished, "system_error");
+    assert!(message.contains("ulimit -v"), "{message}");
+    // Told by whoever ends the process, and not by the error of a start.
+    assert!(finished.errors()[0]["internal_message"].is_null(), "{:?}", finished.errors());
 }
 
 #[test]

@@ -122,8 +122,11 @@ impl Termination {
                 let failure = Failure::system_error(problem);
                 watcher.stop(&failure, |output| output.refuse(&failure));
             },
-            // It goes on, in the time that it has to clean up.
-            move || last_resort.end(),
+            move |problem| match problem {
+                Some(problem) => last_resort.end_telling(&Failure::system_error(problem)),
+                // It goes on, in the time that it has to clean up.
+                None => last_resort.end(),
+            },
         )
     }
 
@@ -136,13 +139,16 @@ impl Termination {
                     input.interrupt();
                 }
             }
-            _ => {
-                if !self.shared.ending.swap(true, Ordering::AcqRel) {
-                    self.output.trace_error(failure);
-                }
-                self.end();
-            }
+            _ => self.end_telling(failure),
         }
+    }
+
+    /// Ends the process for this reason, if none has been told.
+    fn end_telling(&self, failure: &Failure) {
+        if !self.shared.ending.swap(true, Ordering::AcqRel) {
+            self.output.trace_error(failure);
+        }
+        self.end();
     }
 
     /// The command ends by itself, and tells by itself why. Does not return where it is being ended already.

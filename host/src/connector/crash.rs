@@ -5,7 +5,7 @@ use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::protocol::failure::Failure;
-use crate::sandbox::{MemoryBudget, MemoryExceeded, is_out_of_memory};
+use crate::sandbox::{MemoryBudget, MemoryExceeded, is_out_of_memory, machine_has_none};
 
 /// What is known of a guest when a call of it did not return.
 pub struct Circumstances<'a> {
@@ -28,7 +28,7 @@ pub fn failure(error: &wasmtime::Error, circumstances: &Circumstances) -> Failur
     let message = if let Some(exceeded) = error.downcast_ref::<MemoryExceeded>() {
         exceeded.limit.exceeded(connector)
     } else if is_out_of_memory(error) {
-        format!("{}{said}", no_memory(connector))
+        format!("{}{said}", machine_has_none(connector))
     } else {
         let what = what_happened(error);
         // Most languages crash where they get no memory, and say nothing.
@@ -47,14 +47,6 @@ pub fn failure(error: &wasmtime::Error, circumstances: &Circumstances) -> Failur
     failure.internal_message = Some(internal_message);
     failure.stack_trace = error.downcast_ref::<WasmBacktrace>().map(ToString::to_string);
     failure
-}
-
-/// The machine itself had too little memory for a connector.
-pub fn no_memory(connector: &str) -> String {
-    format!(
-        "This machine gave the connector {connector} no memory. Give this process more: `ulimit -v` shows the limit of the shell it was \
-         started from. A connector needs up to 4 GiB of addresses for each of its memories, whatever it uses of them."
-    )
 }
 
 fn what_happened(error: &wasmtime::Error) -> String {

@@ -1,22 +1,40 @@
 //! The heap of this process, counted: what the host keeps for a guest (records of a call, documents, lines of stdin) lies there.
-//! Tells one thread when it grows over a ceiling. Knows nothing of guests or of what the ceiling is for.
+//! Tells one thread when it grows over a ceiling, or when the system has no more. Knows nothing of guests or of what the ceiling is
+//! for.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io;
+use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::thread::{self, Thread};
+use std::time::Duration;
+
+use signal_hook::low_level;
+
+use crate::exit_code;
+
+/// What is kept for the last words, for when the system gives no more.
+const RESERVE: Layout = Layout::new::<[u8; 1024 * 1024]>();
+
+/// How long the last words may take.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 static CEILING: AtomicUsize = AtomicUsize::new(usize::MAX);
 static ALARM: AtomicBool = AtomicBool::new(false);
 static WATCHER: OnceLock<Thread> = OnceLock::new();
+static RESERVED: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+static EXHAUSTED: AtomicBool = AtomicBool::new(false);
 
 /// The system's allocator, with a count of what it has given. The counters order nothing, so they cost next to nothing.
 pub struct CountedHeap;
 
 impl CountedHeap {
-    fn took(bytes: usize) {
+    fn took_if_any(memory: *mut u8, bytes: usize) {
+        if memory.is_null() {
+            return exhausted();
+        }
         let in_use = IN_USE.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if in_use > CEILING.load(Ordering::Relaxed) {
             sound_alarm();
@@ -26,6 +44,23 @@ impl CountedHeap {
     fn gave_back(bytes: usize) {
         IN_USE.fetch_sub(bytes, Ordering::Relaxed);
     }
+}
+
+/// The system gave nothing. Nearly all code can only abort then: this thread waits while another tells it and ends the process.
+#[cold]
+fn exhausted() {
+    if WATCHER.get().is_none() {
+        return;
+    }
+    EXHAUSTED.store(true, Ordering::Release);
+    let reserved = RESERVED.swap(ptr::null_mut(), Ordering::AcqRel);
+    if !reserved.is_null() {
+        // SAFETY: `watch` took it from the same allocator with the same layout, and nobody else has it any more.
+        unsafe { System.dealloc(reserved, RESERVE) };
+    }
+    sound_alarm();
+    thread::sleep(LAST_WORDS);
+    low_level::exit(exit_code::FAILURE.into());
 }
 
 /// Nothing in here may allocate: it runs within an allocation.
@@ -43,18 +78,14 @@ unsafe impl GlobalAlloc for CountedHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps to the contract of `alloc`.
         let memory = unsafe { System.alloc(layout) };
-        if !memory.is_null() {
-            CountedHeap::took(layout.size());
-        }
+        CountedHeap::took_if_any(memory, layout.size());
         memory
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps to the contract of `alloc_zeroed`.
         let memory = unsafe { System.alloc_zeroed(layout) };
-        if !memory.is_null() {
-            CountedHeap::took(layout.size());
-        }
+        CountedHeap::took_if_any(memory, layout.size());
         memory
     }
 
@@ -67,12 +98,10 @@ unsafe impl GlobalAlloc for CountedHeap {
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller keeps to the contract of `realloc`.
         let moved = unsafe { System.realloc(memory, layout, size) };
-        if !moved.is_null() {
-            if size >= layout.size() {
-                CountedHeap::took(size - layout.size());
-            } else {
-                CountedHeap::gave_back(layout.size() - size);
-            }
+        if moved.is_null() || size >= layout.size() {
+            CountedHeap::took_if_any(moved, size.saturating_sub(layout.size()));
+        } else {
+            CountedHeap::gave_back(layout.size() - size);
         }
         moved
     }
@@ -91,7 +120,12 @@ pub fn set_ceiling(bytes: usize) {
     }
 }
 
-/// Starts the thread that calls `alarmed` each time the heap has grown over its ceiling. One thread is kept: a second is an error.
+/// Whether the system has no memory left for the heap.
+pub fn is_exhausted() -> bool {
+    EXHAUSTED.load(Ordering::Acquire)
+}
+
+/// Starts the thread that calls `alarmed` each time the heap has grown over its ceiling, and when the system has no more. One thread is kept: a second is an error.
 pub fn watch(mut alarmed: impl FnMut() + Send + 'static) -> io::Result<()> {
     let watch = move || {
         loop {
@@ -103,6 +137,8 @@ pub fn watch(mut alarmed: impl FnMut() + Send + 'static) -> io::Result<()> {
         }
     };
     let watcher = thread::Builder::new().name("memory".into()).spawn(watch)?;
+    // SAFETY: the layout has a size.
+    RESERVED.store(unsafe { System.alloc(RESERVE) }, Ordering::Release);
     WATCHER.set(watcher.thread().clone()).map_err(|_| io::Error::other("the heap is watched already"))?;
     // An alarm before there was anybody to hear it.
     watcher.thread().unpark();

@@ -142,19 +142,21 @@ impl MemoryBudget {
     }
 
     /// Watches the heap from now on: calls `exceeded` with what to tell of `connector` when guests and heap have more than the limit
-    /// together, and `far_exceeded` when it goes on growing after that.
+    /// together. Calls `nothing_left` when the heap goes on growing after that, or, with what to tell, when this machine has no more.
     pub fn watch(
         &self,
         connector: &str,
         exceeded: impl Fn(String) + Send + 'static,
-        far_exceeded: impl Fn() + Send + 'static,
+        nothing_left: impl Fn(Option<String>) + Send + 'static,
     ) -> io::Result<()> {
         let (budget, connector) = (self.clone(), connector.to_owned());
         let mut told = false;
         heap::watch(move || {
+            if heap::is_exhausted() {
+                return nothing_left(Some(machine_has_none(&connector)));
+            }
             if told {
-                far_exceeded();
-                return;
+                return nothing_left(None);
             }
             told = true;
             // Room for what it takes to end in order.
@@ -324,6 +326,14 @@ impl ResourceLimiter for GuestMemory {
     fn memories(&self) -> usize {
         MAX_MEMORIES
     }
+}
+
+/// What is told where the machine itself had no memory for a connector.
+pub fn machine_has_none(connector: &str) -> String {
+    format!(
+        "This machine gave the connector {connector} no memory. Give this process more: `ulimit -v` shows the limit of the shell it was \
+         started from. A connector needs up to 4 GiB of addresses for each of its memories, whatever it uses of them."
+    )
 }
 
 /// Whether the machine had no memory to give.
