@@ -33,6 +33,8 @@ pub fn inspect(path: &Path, metadata: Option<&Path>, grants: &Grants, json: bool
     let printed = if json { print_json(&report) } else { print_text(&report) };
     match printed {
         Ok(()) => exit_code::SUCCESS.into(),
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit_code::FAILURE.into(),
         Err(error) => {
             people::error(&format!("stdout can not be written to: {error}"), None);
             exit_code::FAILURE.into()
