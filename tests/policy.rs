@@ -149,7 +149,7 @@ fn what_is_in_force_is_told_at_the_start_of_a_sync() {
     let config = workspace.json("write.json", &json!({"destination_path": "/local/x"}));
     let write = Airlock::of(&connector("destination-local-json")).arg("write").option("--config", config);
     let write = write.option("--catalog", explorer.path("catalog.json")).option("--airbyte-dir", &explorer.airbyte);
-    assert!(in_force(&write.run(), "INFO").contains("destination-local-json"));
+    assert!(in_force(&write.run(), "INFO").contains(&format!("/airbyte is {} (", explorer.airbyte.display())));
 }
 
 #[test]
