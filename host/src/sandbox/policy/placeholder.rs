@@ -255,7 +255,7 @@ mod tests {
                 prop_assert_eq!(pattern.to_string(), expected);
             }
             let plain = value.split('.').all(|label| !label.is_empty() && !label.contains(['*', '@', '/', ':', '%']));
-            prop_assert!(!filled.is_ok() || plain);
+            prop_assert!(filled.is_err() || plain);
         }
 
         #[test]

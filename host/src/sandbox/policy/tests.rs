@@ -214,7 +214,9 @@ fn denials_say_what_to_do() {
 fn a_ceiling_takes_away() {
     let wishes = ["api.example.com", "*.example.net", "10.0.0.5", "10.0.0.6"];
     let below = |text: &str| policy_below(&wishes, json!({}), &["db.flag"], &[text]);
-    let cases: &[(&str, &[(&str, &str, bool)])] = &[
+    /// A name, the address it leads to, and whether it is reached.
+    type Case = (&'static str, &'static str, bool);
+    let cases: &[(&str, &[Case])] = &[
         ("{}", &[("api.example.com", "1.1.1.1", true), ("db.flag", "10.0.0.9", true), ("10.0.0.5", "10.0.0.5", true)]),
         ("hosts: []", &[("api.example.com", "1.1.1.1", false), ("10.0.0.5", "10.0.0.5", false)]),
         (
