@@ -11,6 +11,7 @@ mod debian;
 mod debian_rust;
 mod demo;
 mod dist;
+mod fuzz;
 mod guest_toolchain;
 mod python_clients;
 mod test;
@@ -47,6 +48,12 @@ enum Task {
     /// figures that the project stands by, and what they mean, are in BENCHMARKS.md. Fails if `read` falls below what is
     /// promised there. Run it on a machine that does nothing else.
     Bench(BenchArguments),
+
+    /// Throw bytes at the parts of the host that read and write them, for a while
+    ///
+    /// Needs a nightly Rust and cargo-fuzz. What is found is kept below target/fuzz; what was found before is replayed by
+    /// `cargo xtask test`, without either. docs/fuzzing.md has more.
+    Fuzz(FuzzArguments),
 
     /// Build everything that belongs under dist/
     ///
@@ -89,6 +96,16 @@ struct BenchArguments {
 }
 
 #[derive(Args)]
+struct FuzzArguments {
+    /// Only this fuzzer
+    target: Option<String>,
+
+    /// How long each fuzzer runs
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+}
+
+#[derive(Args)]
 struct BuildArguments {
     /// Only the guests
     #[arg(long, conflicts_with = "host")]
@@ -117,6 +134,7 @@ fn main() -> ExitCode {
             python: !size.without_python,
             judge: true,
         }),
+        Task::Fuzz(arguments) => fuzz::run(arguments.target.as_deref(), arguments.seconds),
         Task::Build(only) => build::run(&build::Selection {
             host: !only.guests,
             connectors: !only.host,

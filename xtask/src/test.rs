@@ -131,6 +131,11 @@ fn checks() -> Vec<Check> {
         "--deny",
         "warnings",
     ];
+    // A workspace of its own, which nothing above reaches.
+    let fuzzed = ["--manifest-path", "tests/fuzz/Cargo.toml", "--target-dir", "target/fuzz", "--locked"];
+    let replay = command(&[&["test"], &fuzzed[..]].concat());
+    let fuzzers = command(&[&["clippy", "--all-targets"], &fuzzed[..], &["--", "--deny", "warnings"]].concat());
+    let fuzzers_format = command(&["fmt", "--manifest-path", "tests/fuzz/Cargo.toml", "--check"]);
     let mut documentation = command(&["doc", "--release", "--workspace", "--no-deps", "--locked"]);
     documentation.env("RUSTDOCFLAGS", "--deny warnings");
 
@@ -144,6 +149,9 @@ fn checks() -> Vec<Check> {
             needs_build: true,
         },
         check("Unit tests of the host", host_tests),
+        check("What fuzzers have found", replay),
+        check("Formatting of the fuzzers", fuzzers_format),
+        check("Clippy for the fuzzers", fuzzers),
         Check { name: "The benchmark, on a small scale", work: Work::Benchmark, needs_build: true },
         check("Clippy", clippy),
         check("Clippy without the compiler", command(&runtime_only)),

@@ -57,7 +57,8 @@ impl ConfiguredCatalog {
         })
     }
 
-    fn from_text(text: String) -> Result<ConfiguredCatalog, String> {
+    /// The same of a file's text. The error says what is wrong with it.
+    pub fn from_text(text: String) -> Result<ConfiguredCatalog, String> {
         document::object_on_one_line(&text).map_err(|problem| format!("it {problem}"))?;
         let catalog: Catalog = serde_json::from_str(&text).map_err(|error| {
             let hint = if text.contains("\"CATALOG\"") || !text.contains("\"sync_mode\"") {

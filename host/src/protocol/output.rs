@@ -2,7 +2,7 @@
 //! order of the protocol and writes whole lines to stdout. Knows nothing of WebAssembly or of why something is said.
 
 use std::collections::HashSet;
-use std::io;
+use std::io::{self, Write};
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -129,8 +129,13 @@ impl Weighed for Event {
 }
 
 impl Output {
-    /// Starts the writer thread.
+    /// Starts the writer thread, which writes to stdout.
     pub fn start(options: OutputOptions) -> io::Result<(Output, OutputThread)> {
+        Output::start_on(Stdout, options)
+    }
+
+    /// The same, where stdout is something else: a test's.
+    pub fn start_on(stdout: impl Write + Send + 'static, options: OutputOptions) -> io::Result<(Output, OutputThread)> {
         let output = Output {
             shared: Arc::new(Shared {
                 queue: Queue::new(QUEUE_BYTES),
@@ -151,7 +156,7 @@ impl Output {
             streams: Vec::new(),
             records_since_global_state: 0,
             refused: false,
-            lines: LineBuffer::new(Stdout),
+            lines: LineBuffer::new(Box::new(stdout)),
         };
         let thread = std::thread::Builder::new().name("output".into()).spawn(move || writer.run())?;
         Ok((output.clone(), OutputThread { output, thread }))
@@ -518,7 +523,7 @@ struct Writer {
     records_since_global_state: u64,
     /// Something was refused: no record or state that is still on its way may leave, for it came after what is missing.
     refused: bool,
-    lines: LineBuffer<Stdout>,
+    lines: LineBuffer<Box<dyn Write + Send>>,
 }
 
 struct Stream {
@@ -607,9 +612,11 @@ impl Writer {
     fn handle(&mut self, event: Event) -> io::Result<()> {
         match event {
             Event::Lines(lines) => self.lines.push(&lines),
+            // A record before it may have been refused meanwhile: that has been told, and once is enough.
             Event::Refused(lines) => {
-                self.refused = true;
-                self.lines.push(&lines);
+                if !mem::replace(&mut self.refused, true) {
+                    self.lines.push(&lines);
+                }
             }
             Event::Streams(names) => {
                 let max_record_bytes = self.output.shared.options.max_record_bytes;

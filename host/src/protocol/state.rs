@@ -49,7 +49,8 @@ impl SavedState {
         })
     }
 
-    fn from_text(text: &str) -> Result<SavedState, String> {
+    /// The same of a file's text. The error says what is wrong with it.
+    pub fn from_text(text: &str) -> Result<SavedState, String> {
         let text = text.trim();
         let mut saved = SavedState::None;
         if text.is_empty() {

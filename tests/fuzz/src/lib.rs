@@ -1,0 +1,47 @@
+//! The parts of the host that read and write bytes, and one function for each that throws any bytes at it and checks what must
+//! hold whatever they are. Fuzzers run them for as long as one likes; `cargo test` replays what fuzzers have found.
+//!
+//! The host is a binary, so its modules are taken in file by file. It must not know what the host does with them.
+
+// Whole modules, of which each target needs a part.
+#[allow(dead_code)]
+mod protocol;
+
+mod messages;
+mod output_lines;
+mod secrecy;
+mod stdin;
+
+pub use messages::{document, input_message, message, state};
+pub use output_lines::{output, record_lines};
+pub use secrecy::secrets;
+pub use stdin::input;
+
+/// A function that panics where something does not hold.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name, which is that of its fuzzer and of its corpus.
+pub const TARGETS: [(&str, Target); 8] = [
+    ("document", document),
+    ("input", input),
+    ("input_message", input_message),
+    ("message", message),
+    ("output", output),
+    ("record_lines", record_lines),
+    ("secrets", secrets),
+    ("state", state),
+];
+
+/// The program that fuzzes a target. Without a fuzzer's compiler there is none.
+#[macro_export]
+macro_rules! fuzzer {
+    ($target:ident) => {
+        #[cfg(fuzzing)]
+        libfuzzer_sys::fuzz_target!(|data: &[u8]| $crate::$target(data));
+
+        #[cfg(not(fuzzing))]
+        fn main() {
+            eprintln!("This is a fuzzer: run it with `cargo xtask fuzz {}`.", stringify!($target));
+        }
+    };
+}

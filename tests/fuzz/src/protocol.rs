@@ -1,0 +1,40 @@
+//! The host's `protocol`, but for what reads configs. Every module is open here, for the targets call what the host keeps to itself.
+
+#[path = "../../../host/src/protocol/batches.rs"]
+pub mod batches;
+#[path = "../../../host/src/protocol/catalog.rs"]
+pub mod catalog;
+#[path = "../../../host/src/protocol/checkpoints.rs"]
+pub mod checkpoints;
+#[path = "../../../host/src/protocol/document.rs"]
+pub mod document;
+#[path = "../../../host/src/protocol/failure.rs"]
+pub mod failure;
+#[path = "../../../host/src/protocol/input.rs"]
+pub mod input;
+#[path = "../../../host/src/protocol/input_message.rs"]
+pub mod input_message;
+#[path = "../../../host/src/protocol/interruption.rs"]
+pub mod interruption;
+#[path = "../../../host/src/protocol/log_level.rs"]
+pub mod log_level;
+#[path = "../../../host/src/protocol/message.rs"]
+pub mod message;
+#[path = "../../../host/src/protocol/output.rs"]
+pub mod output;
+#[path = "../../../host/src/protocol/queue.rs"]
+pub mod queue;
+#[path = "../../../host/src/protocol/record_lines.rs"]
+pub mod record_lines;
+#[path = "../../../host/src/protocol/secret_forms.rs"]
+pub mod secret_forms;
+#[path = "../../../host/src/protocol/secrets.rs"]
+pub mod secrets;
+#[path = "../../../host/src/protocol/state.rs"]
+pub mod state;
+#[path = "../../../host/src/protocol/stdout.rs"]
+pub mod stdout;
+#[path = "../../../host/src/protocol/stream_name.rs"]
+pub mod stream_name;
+
+pub use interruption::Interruption;
