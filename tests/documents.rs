@@ -51,22 +51,39 @@ fn the_script_for_pyairbyte_is_an_executable_connector() {
     assert_eq!(protocol::messages(&output.stdout)[0]["type"], "SPEC");
 }
 
-#[test]
-fn each_test_that_the_compatibility_page_names_is_there() {
+/// The rows of the tables of a document: their cells, and the tests that they name, which have to be there.
+fn rows_with_tests(document: &str) -> Vec<(Vec<String>, usize)> {
     let list = Command::new(std::env::current_exe().unwrap()).args(["--list", "--format", "terse"]).output().unwrap();
     let list = String::from_utf8(list.stdout).unwrap();
     let tests: Vec<&str> = list.lines().filter_map(|line| line.strip_suffix(": test")).collect();
-    let page = fs::read_to_string(root().join("docs/compatibility.md")).unwrap();
-    let mut works = 0;
-    for row in page.lines().filter(|line| line.starts_with('|')) {
+    let page = fs::read_to_string(root().join(document)).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with('|')).map(|row| {
         let named: Vec<&str> = row.split('`').skip(1).step_by(2).filter(|code| code.contains("::")).collect();
         for test in &named {
-            assert!(tests.contains(test), "there is no test {test}: {row}");
+            assert!(tests.contains(test), "{document}: there is no test {test}: {row}");
         }
-        if row.split('|').nth(2).is_some_and(|word| word.trim() == "works") {
-            assert!(!named.is_empty(), "no test shows this: {row}");
-            works += 1;
-        }
+        (row.split('|').map(|cell| cell.trim().to_owned()).collect(), named.len())
+    });
+    rows.collect()
+}
+
+#[test]
+fn what_works_of_airbyte_is_shown_by_tests() {
+    let rows = rows_with_tests("docs/compatibility.md");
+    let works: Vec<_> = rows.iter().filter(|(cells, _)| cells[2] == "works").collect();
+    for (cells, tests) in &works {
+        assert!(*tests > 0, "no test shows this: {cells:?}");
     }
-    assert!(works > 20, "the page was understood: {works} features work");
+    assert!(works.len() > 20, "the page was understood: {} features work", works.len());
+}
+
+#[test]
+fn each_promise_of_the_sandbox_is_backed_by_tests() {
+    let rows = rows_with_tests("SECURITY.md");
+    let table = rows.iter().skip_while(|(cells, _)| cells[1] != "Promise").skip(2);
+    let promises: Vec<_> = table.take_while(|(cells, _)| cells.len() == 4).collect();
+    for (cells, tests) in &promises {
+        assert!(*tests > 0, "no test backs this: {cells:?}");
+    }
+    assert!(promises.len() > 15, "the page was understood: {} promises", promises.len());
 }
