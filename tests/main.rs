@@ -13,6 +13,7 @@ mod faulty;
 mod files;
 mod harness;
 mod metadata;
+mod network;
 mod pods;
 mod policy;
 mod scale;

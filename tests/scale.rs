@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::harness::lines::{record_line, state_line};
+use crate::harness::process::peak_memory;
 use crate::harness::workspace::configured_catalog;
 use crate::harness::{Airlock, Finished, Workspace, connector, test_guest};
 
@@ -402,13 +403,6 @@ fn documents_that_are_too_deep_are_refused() {
     let state = state_line("one", 5).replace("{\"n\":5}", &deep);
     let written = scale.write(&catalog, state).run_tool().exits(0);
     assert!(String::from_utf8(written.stdout).unwrap().contains(&deep));
-}
-
-/// The most memory that a process has held so far, in kB.
-fn peak_memory(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    peak.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 /// How much more memory a long sync may take than a short one.

@@ -6,22 +6,25 @@ use std::process::{Child, ChildStdin, ChildStdout};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::harness::process::peak_memory;
 use crate::harness::protocol;
-use crate::harness::{Airlock, Finished};
+use crate::harness::{Airlock, Finished, Workspace};
 
 pub struct Live {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: Option<BufReader<ChildStdout>>,
     read: Vec<u8>,
+    _kept: Option<Workspace>,
 }
 
 impl Live {
-    pub fn start(run: Airlock) -> Live {
+    pub fn start(mut run: Airlock) -> Live {
+        let kept = run.kept.take();
         let mut child = run.spawn();
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().map(BufReader::new);
-        Live { child, stdin, stdout, read: Vec::new() }
+        Live { child, stdin, stdout, read: Vec::new(), _kept: kept }
     }
 
     /// Gives it more input, which stays open.
@@ -48,6 +51,16 @@ impl Live {
 
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
+    /// The most memory that it has held so far, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        peak_memory(self.child.id()) * 1024
+    }
+
+    /// Ends it, whatever it does.
+    pub fn kill(mut self) {
+        self.child.kill().and_then(|()| self.child.wait()).expect("it is killed");
     }
 
     /// Nobody reads any more.

@@ -21,6 +21,9 @@ pub mod source_streams;
 pub mod source_talks;
 pub mod source_verbatim;
 
+// Their tests have a folder of their own.
+pub use crate::network::{http as source_http, sockets as source_sockets};
+
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -29,48 +32,54 @@ use crate::harness::workspace::configured_catalog;
 use crate::harness::{Airlock, Workspace, test_guest};
 
 /// A guest, and a directory that is its `/airbyte`.
-struct Guest {
+pub(crate) struct Guest {
     path: PathBuf,
-    workspace: Workspace,
+    pub(crate) workspace: Workspace,
     airbyte: PathBuf,
 }
 
 impl Guest {
-    fn new(name: &str) -> Guest {
+    pub(crate) fn new(name: &str) -> Guest {
         let workspace = Workspace::new();
         let airbyte = workspace.directory("airbyte");
         Guest { path: test_guest(name), workspace, airbyte }
     }
 
     /// With a file that the guest finds below `/airbyte`.
-    fn with_file(self, name: &str, content: impl AsRef<[u8]>) -> Guest {
+    pub(crate) fn with_file(self, name: &str, content: impl AsRef<[u8]>) -> Guest {
         std::fs::write(self.airbyte.join(name), content).expect("a file");
         self
     }
 
-    fn airbyte(&self) -> &Path {
+    pub(crate) fn airbyte(&self) -> &Path {
         &self.airbyte
     }
 
-    fn spec(&self) -> Airlock {
+    pub(crate) fn spec(&self) -> Airlock {
         Airlock::of(&self.path).option("--airbyte-dir", &self.airbyte).arg("spec")
     }
 
     /// `check` or `discover`.
-    fn command(&self, command: &str, config: &Value) -> Airlock {
+    pub(crate) fn command(&self, command: &str, config: &Value) -> Airlock {
         let config = self.workspace.json("config.json", config);
         Airlock::of(&self.path).option("--airbyte-dir", &self.airbyte).arg(command).option("--config", config)
     }
 
-    fn read(&self, config: &Value, streams: &[&str]) -> Airlock {
+    pub(crate) fn read(&self, config: &Value, streams: &[&str]) -> Airlock {
         self.read_catalog(config, &configured_catalog(streams))
     }
 
-    fn read_catalog(&self, config: &Value, catalog: &Value) -> Airlock {
+    /// The same for tests that need nothing more of the guest. Its directory goes with the run.
+    pub(crate) fn into_read(self, config: &Value, streams: &[&str]) -> Airlock {
+        let run = self.read(config, streams);
+        run.keep(self.workspace)
+    }
+
+    pub(crate) fn read_catalog(&self, config: &Value, catalog: &Value) -> Airlock {
         self.command("read", config).option("--catalog", self.workspace.json("catalog.json", catalog))
     }
 
-    fn write(&self, config: &Value, streams: &[&str], input: impl Into<Vec<u8>>) -> Airlock {
+    pub(crate) fn write(&self, config: &Value, streams: &[&str], input: impl Into<Vec<u8>>) -> Airlock {
         let catalog = self.workspace.json("catalog.json", &configured_catalog(streams));
         self.command("write", config).option("--catalog", catalog).stdin(input)
     }

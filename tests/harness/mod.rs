@@ -1,10 +1,12 @@
 //! How the tests run the built `airlock` binary, and what they look at afterwards. Every line that an Airbyte command prints
 //! is held against the schema of the protocol, in every test.
 
+pub mod certificates;
 pub mod golden;
 pub mod lines;
 pub mod process;
 pub mod protocol;
+pub mod server;
 pub mod workspace;
 
 pub use process::{Airlock, Finished};

@@ -8,12 +8,14 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use serde_json::Value;
 
-use super::{airlock_binary, protocol};
+use super::{Workspace, airlock_binary, protocol};
 
 /// A run that is being prepared.
 pub struct Airlock {
     command: Command,
     stdin: Vec<u8>,
+    /// What goes with the run.
+    pub(crate) kept: Option<Workspace>,
 }
 
 impl Airlock {
@@ -26,7 +28,7 @@ impl Airlock {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("XDG_CACHE_HOME", super::dist().join("test-cache"));
-        Airlock { command, stdin: Vec::new() }
+        Airlock { command, stdin: Vec::new(), kept: None }
     }
 
     /// For a connector.
@@ -76,6 +78,12 @@ impl Airlock {
         self
     }
 
+    /// With a directory that is removed after the run.
+    pub fn keep(mut self, workspace: Workspace) -> Airlock {
+        self.kept = Some(workspace);
+        self
+    }
+
     /// Starts it with pipes on all three streams, for tests that talk to it while it runs.
     pub fn spawn(mut self) -> Child {
         self.command
@@ -100,6 +108,7 @@ impl Airlock {
     /// Runs a tool for people to its end: its stdout is no protocol.
     pub fn run_tool(mut self) -> Finished {
         let input = std::mem::take(&mut self.stdin);
+        let _kept = self.kept.take();
         let mut child = self.spawn();
         let mut stdin = child.stdin.take().expect("it was asked for");
         let writer = std::thread::spawn(move || {
@@ -206,4 +215,11 @@ impl Finished {
         }
         outline
     }
+}
+
+/// The most memory that a process has held so far, in kB.
+pub fn peak_memory(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse().unwrap()
 }

@@ -60,8 +60,17 @@ fn requests(config: &Value) -> Vec<Value> {
         .collect()
 }
 
+/// With `follow`, of what a redirect leads to: redirects are the guest's business.
 fn outcome(request: &Value) -> Value {
-    send(request).and_then(|response| received(response, request)).unwrap_or_else(told)
+    let outcome = send(request).and_then(|response| received(response, request)).unwrap_or_else(told);
+    match outcome["headers"]["location"].as_str() {
+        Some(location) if request["follow"] == true => {
+            let mut next = request.clone();
+            next["url"] = json!(location);
+            self::outcome(&next)
+        }
+        _ => outcome,
+    }
 }
 
 fn told(error: ErrorCode) -> Value {

@@ -4,7 +4,10 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
-use wasmtime_wasi_http::Error;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource};
+use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, IoError, TlsAlertReceivedPayload};
+use wasmtime_wasi_http::{Error, WasiHttpView};
 
 /// Why a connection was not even tried.
 #[derive(Debug)]
@@ -27,6 +30,43 @@ impl fmt::Display for NoConnection {
 }
 
 impl StdError for NoConnection {}
+
+/// Puts a function in the place of wasmtime's, which knows no reason for a body that fails (48.0.8): `http-error-code`.
+pub fn add_to_linker<T: WasiHttpView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    linker.instance("wasi:http/types@0.2.12")?.func_wrap(
+        "http-error-code",
+        |mut store: StoreContextMut<'_, T>, (error,): (Resource<IoError>,)| {
+            let view = store.data_mut().http();
+            Ok((error_code(view.table.get(&error)?),))
+        },
+    )?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+fn error_code(error: &IoError) -> Option<ErrorCode> {
+    if let Some(code) = error.downcast_ref::<ErrorCode>() {
+        return Some(code.clone());
+    }
+    // Those that `of_body` and the decoders give; others are told by their text.
+    Some(match error.downcast_ref::<Error>()? {
+        Error::HttpResponseIncomplete => ErrorCode::HttpResponseIncomplete,
+        Error::HttpResponseTimeout => ErrorCode::HttpResponseTimeout,
+        Error::HttpResponseContentCoding(coding) => ErrorCode::HttpResponseContentCoding(coding.clone()),
+        Error::HttpResponseHeaderSectionSize(size) => ErrorCode::HttpResponseTrailerSectionSize(*size),
+        Error::HttpProtocolError => ErrorCode::HttpProtocolError,
+        Error::ConnectionReadTimeout => ErrorCode::ConnectionReadTimeout,
+        Error::ConnectionTimeout => ErrorCode::ConnectionTimeout,
+        Error::TlsProtocolError => ErrorCode::TlsProtocolError,
+        Error::TlsAlertReceived { alert_id, alert_message } => ErrorCode::TlsAlertReceived(TlsAlertReceivedPayload {
+            alert_id: *alert_id,
+            alert_message: alert_message.clone(),
+        }),
+        Error::InternalError(text) => ErrorCode::InternalError(text.clone()),
+        other => ErrorCode::InternalError(Some(other.to_string())),
+    })
+}
 
 /// The sync is interrupted, and a guest that waits must hear of it.
 pub fn interrupted() -> Error {

@@ -103,6 +103,7 @@ pub trait NetworkView: WasiView + WasiHttpView {
 /// Adds HTTP, and puts what checks names and sockets in the place of WASI's own.
 pub fn add_to_linker<T: NetworkView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     wasmtime_wasi_http::p2::add_only_http_to_linker_sync(linker)?;
+    http_errors::add_to_linker(linker)?;
     sockets::add_to_linker(linker)
 }
 

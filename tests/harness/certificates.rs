@@ -1,0 +1,64 @@
+//! An authority that nobody knows, and the certificates of servers that it made.
+
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, KeyPair, date_time_ymd};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// A private authority.
+pub struct Authority {
+    certificate: Certificate,
+    key: KeyPair,
+}
+
+impl Authority {
+    pub fn new() -> Authority {
+        let mut parameters = CertificateParams::new(Vec::new()).expect("no names are fine");
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.distinguished_name.push(DnType::CommonName, "A private authority");
+        let key = KeyPair::generate().expect("a key");
+        let certificate = parameters.self_signed(&key).expect("a certificate");
+        Authority { certificate, key }
+    }
+
+    /// Its certificate, as SSL_CERT_FILE has it.
+    pub fn pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    /// A server of this name or address.
+    pub fn server(&self, name: &str) -> Arc<ServerConfig> {
+        self.server_of(CertificateParams::new(vec![name.to_owned()]).expect("a name"), &[b"http/1.1"])
+    }
+
+    /// A server that speaks HTTP/2.
+    pub fn http2_server(&self, name: &str) -> Arc<ServerConfig> {
+        self.server_of(CertificateParams::new(vec![name.to_owned()]).expect("a name"), &[b"h2"])
+    }
+
+    /// A server whose certificate has run out.
+    pub fn expired_server(&self, name: &str) -> Arc<ServerConfig> {
+        let mut parameters = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        parameters.not_before = date_time_ymd(2001, 1, 1);
+        parameters.not_after = date_time_ymd(2002, 1, 1);
+        self.server_of(parameters, &[b"http/1.1"])
+    }
+
+    fn server_of(&self, parameters: CertificateParams, protocols: &[&[u8]]) -> Arc<ServerConfig> {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = parameters.signed_by(&key, &self.certificate, &self.key).expect("a certificate");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("ring has the versions")
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+            )
+            .expect("key and certificate belong together");
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        Arc::new(config)
+    }
+}
