@@ -6,6 +6,7 @@ use wasmtime::component::Resource;
 
 use super::bindings::source::airlock::connector::output::{Host, HostStreamWriter, Outcome};
 use super::bindings::types::{self, Annotation, GlobalState, Interruption};
+use super::denials;
 use super::guest::{Guest, Progress, ReadSession, Session, StateForm};
 use crate::protocol::document;
 use crate::protocol::failure::Failure;
@@ -164,7 +165,9 @@ impl Guest {
             // After an interruption data may have been turned away, whatever the guest makes of it.
             Outcome::Complete => self.output.stream_ended(stream, self.output.interruption().is_none()),
             Outcome::Failed(failure) => {
-                self.output.trace_error(&Failure::from(failure).for_stream(&name));
+                let refusal = self.network.last_refusal();
+                let failure = denials::explain_failure(failure.into(), refusal.as_ref());
+                self.output.trace_error(&failure.for_stream(&name));
                 self.output.stream_ended(stream, false);
             }
         }

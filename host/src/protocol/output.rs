@@ -227,10 +227,12 @@ impl Output {
     /// Calls `call` once, at the first interruption from now on; at once where it has been.
     pub fn on_interruption(&self, call: impl Fn() + Send + Sync + 'static) {
         let mut calls = self.shared.on_interruption.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.shared.interruption.load(Ordering::Acquire) != RUNNING {
+        // Under the lock: whoever interrupts just now calls those that are there, and no others.
+        if self.shared.interruption.load(Ordering::Acquire) == RUNNING {
+            calls.push(Box::new(call));
+        } else {
             call();
         }
-        calls.push(Box::new(call));
     }
 
     fn push(&self, event: Event) {

@@ -66,7 +66,6 @@ pub fn client(network: &Arc<Network>) -> &Client {
             .http1_max_headers(HEADERS)
             .http1_max_buf_size(HEADER_BYTES)
             .http2_max_header_list_size(HEADER_BYTES as u32)
-            .http2_adaptive_window(true)
             .build(connector);
         Client { client, proxies }
     })

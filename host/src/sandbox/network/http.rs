@@ -1,7 +1,7 @@
 //! `wasi:http`: a guest's requests, sent by a client of the host's. Redirects, cookies and retries are the guest's business.
 
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -10,12 +10,13 @@ use http::uri::{Authority, Scheme, Uri};
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::connect::capture_connection;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use url::Host;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::timeouts::{Receiving, Timeouts, Upload};
-use super::{Network, connection, content_coding, http_errors};
+use super::{Network, connection, content_coding, http_errors, interruption};
 
 /// What wasmtime asks when a guest sends a request.
 pub struct HttpHooks {
@@ -44,8 +45,9 @@ impl WasiHttpHooks for HttpHooks {
     ) -> Box<dyn Future<Output = Result<Exchanged, Error>> + Send> {
         let network = self.network.clone();
         Box::new(async move {
-            let mut interruption = pin!(network.interruption());
-            let mut exchange = pin!(exchange(&network, request, Timeouts::new(options)));
+            let interruptions = network.interruptions();
+            let mut interruption = pin!(interruption(interruptions.clone()));
+            let mut exchange = pin!(exchange(&network, request, Timeouts::new(options), interruptions));
             let response = poll_fn(|context| {
                 if let Poll::Ready(result) = exchange.as_mut().poll(context) {
                     return Poll::Ready(result);
@@ -102,6 +104,7 @@ async fn exchange(
     network: &Arc<Network>,
     request: Request<WasiBody>,
     timeouts: Timeouts,
+    interruptions: watch::Receiver<()>,
 ) -> Result<Response<WasiBody>, Error> {
     let slot = network.requests.clone().try_acquire_owned().map_err(|_| Error::ConnectionLimitReached)?;
     let (mut parts, body) = request.into_parts();
@@ -154,8 +157,7 @@ async fn exchange(
         None => upload.within(timeouts.first_byte, response.as_mut()).await.ok_or(Error::HttpResponseTimeout)?,
     };
     let (mut parts, body) = response.map_err(|error| http_errors::of_exchange(&error))?.into_parts();
-    let interruption: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(network.interruption());
-    let body = Receiving::new(body, timeouts.between_bytes, interruption, slot);
+    let body = Receiving::new(body, timeouts.between_bytes, Box::pin(interruption(interruptions)), slot);
     let body = if decodes { content_coding::decoded(&mut parts.headers, body) } else { body.boxed_unsync() };
     Ok(Response::from_parts(parts, body))
 }

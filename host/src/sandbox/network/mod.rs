@@ -47,7 +47,7 @@ pub struct Network {
     /// Made at the first request: most guests make none.
     client: OnceLock<Client>,
     requests: Arc<Semaphore>,
-    interrupted: watch::Sender<bool>,
+    interrupted: watch::Sender<()>,
 }
 
 /// Takes what is to be told.
@@ -94,6 +94,14 @@ struct Told {
     full: bool,
 }
 
+/// Waits for an interruption that comes after `interruptions` was made.
+async fn interruption(mut interruptions: watch::Receiver<()>) {
+    if interruptions.changed().await.is_err() {
+        // The network is gone, and nobody is left to interrupt.
+        std::future::pending::<()>().await;
+    }
+}
+
 /// Gives a guest's data access to its network.
 pub trait NetworkView: WasiView + WasiHttpView {
     /// The guest's network.
@@ -137,24 +145,19 @@ impl Network {
             look_ups: Mutex::default(),
             client: OnceLock::new(),
             requests: Arc::new(Semaphore::new(REQUESTS)),
-            interrupted: watch::Sender::new(false),
+            interrupted: watch::Sender::new(()),
         })
     }
 
-    /// From now on requests that wait fail, so that a guest that waits for them hears of the interruption.
+    /// Requests that wait fail, so that a guest that waits for them hears of the interruption. What it asks for from now on is
+    /// sent: it may have to roll back.
     pub fn interrupt(&self) {
-        self.interrupted.send_replace(true);
+        self.interrupted.send_replace(());
     }
 
-    /// Waits for the interruption, which may have been.
-    fn interruption(&self) -> impl Future<Output = ()> + Send + 'static {
-        let mut interrupted = self.interrupted.subscribe();
-        async move {
-            if interrupted.wait_for(|interrupted| *interrupted).await.is_err() {
-                // The network is gone, and nobody is left to interrupt.
-                std::future::pending::<()>().await;
-            }
-        }
+    /// What waits from now on, for `interruption`.
+    fn interruptions(&self) -> watch::Receiver<()> {
+        self.interrupted.subscribe()
     }
 
     /// What the guest was refused last, since `forget_refusal`.

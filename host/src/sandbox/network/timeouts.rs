@@ -118,7 +118,8 @@ pub struct Receiving {
     /// Runs while the body is waited for.
     patience: Option<Pin<Box<Sleep>>>,
     interruption: Pin<Box<dyn Future<Output = ()> + Send>>,
-    _slot: OwnedSemaphorePermit,
+    /// Until the body has ended: a guest may be late to drop it.
+    slot: Option<OwnedSemaphorePermit>,
 }
 
 impl Receiving {
@@ -128,7 +129,8 @@ impl Receiving {
         interruption: Pin<Box<dyn Future<Output = ()> + Send>>,
         slot: OwnedSemaphorePermit,
     ) -> Receiving {
-        Receiving { body, limit, patience: None, interruption, _slot: slot }
+        let slot = (!body.is_end_stream()).then_some(slot);
+        Receiving { body, limit, patience: None, interruption, slot }
     }
 }
 
@@ -140,6 +142,9 @@ impl Body for Receiving {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
             this.patience = None;
+            if this.body.is_end_stream() || !matches!(frame, Some(Ok(_))) {
+                this.slot = None;
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(|error| http_errors::of_body(&error))));
         }
         if this.interruption.as_mut().poll(context).is_ready() {
