@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::{outcomes, requests};
+use super::{outcomes, requests, run};
 use crate::faulty::live::Live;
 use crate::harness::server::{Server, begin, respond};
 
@@ -73,8 +73,8 @@ fn a_signal_ends_the_wait_for_a_server_and_the_guest_hears_of_it() {
         Ok(())
     });
     for path in ["/", "/body"] {
-        let run = requests(json!([{"url": server.url(path)}])).option("--allow-host", "127.0.0.1");
-        let live = Live::start(run);
+        let read = requests(json!([{"url": server.url(path)}])).option("--allow-host", "127.0.0.1");
+        let live = Live::start(read);
         was_asked.recv().unwrap();
         let signalled = Instant::now();
         live.signal(Signal::TERM);
@@ -84,4 +84,23 @@ fn a_signal_ends_the_wait_for_a_server_and_the_guest_hears_of_it() {
         assert!(signalled.elapsed() < Duration::from_secs(4), "{path}");
         assert!(finished.logs("ERROR").is_empty(), "{path}: {:?}", finished.logs("ERROR"));
     }
+}
+
+#[test]
+fn a_guest_may_still_ask_for_something_when_it_has_heard_of_the_end() {
+    let (asked, was_asked) = channel();
+    let server = Server::start(move |request, connection| {
+        if request.target == "/rollback" {
+            return respond(connection, "200 OK", &[], b"");
+        }
+        asked.send(()).unwrap();
+        thread::park();
+        Ok(())
+    });
+    let config = json!({"persist": true, "requests": [{"url": server.url("/")}, {"url": server.url("/rollback")}]});
+    let live = Live::start(run("source-http", &config).option("--allow-host", "127.0.0.1"));
+    was_asked.recv().unwrap();
+    live.signal(Signal::TERM);
+    assert_eq!(live.finish().status.signal(), Some(15));
+    assert_eq!(server.requests()[1].target, "/rollback");
 }

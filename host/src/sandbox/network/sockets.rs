@@ -58,7 +58,8 @@ impl Network {
     /// connection that is tried says which host was wanted.
     pub fn grant(self: &Arc<Self>, builder: &mut WasiCtxBuilder) {
         let network = self.clone();
-        builder.allow_tcp(true).allow_ip_name_lookup(true).socket_addr_check(move |address, wanted| {
+        builder.allow_ip_name_lookup(!self.policy.denies_everything());
+        builder.allow_tcp(true).socket_addr_check(move |address, wanted| {
             let allowed = network.check_use(address, wanted);
             Box::pin(std::future::ready(allowed))
         });
