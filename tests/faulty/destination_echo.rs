@@ -178,3 +178,15 @@ fn a_long_input_passes_whole() {
     assert_eq!(counts, [50_000; 4]);
     assert_eq!(super::saved(&finished.states()), [50_000, 100_000, 150_000, 200_000]);
 }
+
+#[test]
+fn what_is_quoted_of_the_input_holds_no_secret_and_no_half_of_one() {
+    let guest = Guest::new("destination-echo");
+    let config = json!({"password": "hunter2 correct horse"});
+    // The quotation ends in the middle of the secret.
+    let input = format!("{}hunter2 correct horse and so on\n", "x".repeat(190));
+    let finished = guest.write(&config, &["one"], input).run().exits(0);
+    let quoted = format!(": {}**** …", "x".repeat(190));
+    assert!(finished.logs("INFO").iter().any(|text| text.ends_with(&quoted)), "{:?}", finished.logs("INFO"));
+    assert!(!String::from_utf8_lossy(&finished.stdout).contains("hunter2"));
+}

@@ -9,7 +9,11 @@ struct Echo;
 
 impl Destination for Echo {
     fn properties() -> Value {
-        json!({"max_bytes": {"type": "integer"}, "quiet": {"type": "boolean"}})
+        json!({
+            "max_bytes": {"type": "integer"},
+            "quiet": {"type": "boolean"},
+            "password": {"type": "string", "airbyte_secret": true}
+        })
     }
 
     /// There is no input yet.
