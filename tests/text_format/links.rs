@@ -82,19 +82,20 @@ fn nothing_of_a_connector_runs_that_can_not_be_linked() {
 
 #[test]
 fn components_within_components_are_no_bomb() {
-    for depth in [90, 1_000, 100_000] {
+    for depth in [90, 1_000, 20_000] {
         let mut component = b"\0asm\x0d\0\x01\0".to_vec();
         for _ in 0..depth {
             let inner = std::mem::replace(&mut component, b"\0asm\x0d\0\x01\0\x04".to_vec());
             append_number(&mut component, inner.len());
             component.extend_from_slice(&inner);
-            // The sizes alone make it grow as its square does: deep enough is deep enough.
-            if component.len() > 10_000_000 {
-                break;
-            }
         }
         let finished = spec_of(&component);
         told(&finished, finished.error().0);
+        let workspace = Workspace::new();
+        let path = workspace.file("hostile.wasm", &component);
+        let compiled = Airlock::new(["compile".as_ref(), path.as_os_str()]).run_tool().exits(1);
+        assert!(compiled.stdout.is_empty() && compiled.stderr.contains("error: "), "{}", compiled.stderr);
+        assert!(!compiled.stderr.contains("panicked"), "{}", compiled.stderr);
     }
     // Each level instantiates the one below it ten times.
     let mut text = "(component $c0 (core module $m (memory 1)) (core instance (instantiate $m)))".to_owned();
@@ -105,7 +106,7 @@ fn components_within_components_are_no_bomb() {
     let text = format!("(component {text} (instance (instantiate $c7)) {EXPORT})");
     // The compiler has the memory of the default here.
     let message = told(&spec(&text), "system_error");
-    assert!(message.contains("can not be compiled in the 2 GiB"), "{message}");
+    assert!(message.contains("can not be compiled in the"), "{message}");
 }
 
 #[test]

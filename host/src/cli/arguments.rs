@@ -218,7 +218,8 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
             AirbyteCommand::Write { config: required("--config", config)?, catalog: required("--catalog", catalog)? }
         }
         Command::Compile { input, output } => {
-            return Ok(Request::Tool(ToolRequest::Compile { input, output, metadata }));
+            let memory = limit("--max-memory", "AIRLOCK_MAX_MEMORY", max_memory)?;
+            return Ok(Request::Tool(ToolRequest::Compile { input, output, metadata, memory }));
         }
         Command::Embed { input, output } => {
             let metadata = required("--metadata", metadata)?;

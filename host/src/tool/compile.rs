@@ -2,13 +2,26 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{ExitCode, exit};
 
 use crate::cli::people;
-use crate::connector::{TARGET, compile as compile_component, write_named};
+use crate::connector::{TARGET, compile as compile_component, connector_name, write_named};
 use crate::exit_code;
+use crate::sandbox::{MemoryBudget, MemoryLimit, MemorySize};
 
-pub fn compile(input: &Path, output: Option<PathBuf>, metadata: Option<&Path>) -> ExitCode {
+pub fn compile(input: &Path, output: Option<PathBuf>, metadata: Option<&Path>, memory: Option<MemorySize>) -> ExitCode {
+    // Who wrote the component is not who compiles it: it may be a bomb.
+    let give_up = |problem: Option<String>| {
+        if let Some(problem) = problem {
+            people::error(&problem, None);
+        }
+        exit(exit_code::FAILURE.into())
+    };
+    let budget = MemoryBudget::new(MemoryLimit::decide(memory));
+    if let Err(error) = budget.watch(&connector_name(input), move |problem| give_up(Some(problem)), give_up) {
+        people::error(&format!("no thread can be started for the memory limit: {error}"), None);
+        return exit_code::FAILURE.into();
+    }
     let output = output.unwrap_or_else(|| input.with_extension("cwasm"));
     let compiled = match compile_component(input, metadata) {
         Ok(compiled) => compiled,

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::command::Grants;
+use crate::sandbox::MemorySize;
 
 /// A tool and what it is run with.
 pub enum ToolRequest {
@@ -20,6 +21,8 @@ pub enum ToolRequest {
         output: Option<PathBuf>,
         /// Its metadata; none for what it carries or what lies beside it.
         metadata: Option<PathBuf>,
+        /// The memory that the compiler may take, where that is more than this machine says.
+        memory: Option<MemorySize>,
     },
     /// Puts metadata into a component.
     Embed {
@@ -47,7 +50,9 @@ pub enum ToolRequest {
 pub fn run(request: ToolRequest) -> ExitCode {
     match request {
         #[cfg(feature = "compiler")]
-        ToolRequest::Compile { input, output, metadata } => compile::compile(&input, output, metadata.as_deref()),
+        ToolRequest::Compile { input, output, metadata, memory } => {
+            compile::compile(&input, output, metadata.as_deref(), memory)
+        }
         #[cfg(not(feature = "compiler"))]
         ToolRequest::Compile { input, output, .. } => {
             let output = output.unwrap_or_else(|| input.with_extension("cwasm"));
