@@ -20,6 +20,7 @@ pub enum ToolRequest {
         /// Where its code goes.
         output: Option<PathBuf>,
         /// Its metadata; none for what it carries or what lies beside it.
+        #[cfg_attr(not(feature = "compiler"), expect(dead_code, reason = "it says that it can not compile"))]
         metadata: Option<PathBuf>,
         /// The memory that the compiler may take, where that is more than this machine says.
         memory: Option<MemorySize>,
