@@ -242,6 +242,8 @@ fn a_connector_can_not_have_written_its_own_metadata() {
     run(&inside).arg("spec").run().exits(0);
     fs::write(airbyte.join("metadata.yaml"), "data: {}").unwrap();
     refused(run(&inside), &parts);
+    let compiled = Airlock::new(["compile"]).arg(&inside).env("AIRLOCK_AIRBYTE_DIR", &airbyte).run_tool().exits(1);
+    assert!(compiled.stderr.contains(parts[0]) && !airbyte.join("source.cwasm").exists(), "{}", compiled.stderr);
     fs::remove_file(airbyte.join("metadata.yaml")).unwrap();
     embed(&inside, &workspace.file("quiet.yaml", "data: {allowedHosts: {hosts: []}}")).run_tool().exits(0);
     run(&inside).arg("spec").run().exits(0);

@@ -11,7 +11,7 @@ use super::{Request, people};
 use crate::command::{AirbyteCommand, Grants, Invocation, Limits};
 use crate::exit_code;
 use crate::sandbox::{HostPattern, Mount, PolicyFile};
-use crate::tool::ToolRequest;
+use crate::tool::{Compilation, ToolRequest};
 
 /// A record may be as long as this many bytes unless told otherwise: more than six times what makes the platform warn.
 const MAX_RECORD_BYTES: usize = 128 * 1024 * 1024;
@@ -219,7 +219,9 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
         }
         Command::Compile { input, output } => {
             let memory = limit("--max-memory", "AIRLOCK_MAX_MEMORY", max_memory)?;
-            return Ok(Request::Tool(ToolRequest::Compile { input, output, metadata, memory }));
+            let airbyte_directory = grants.airbyte_directory;
+            let compilation = Compilation { input, output, metadata, airbyte_directory, memory };
+            return Ok(Request::Tool(ToolRequest::Compile(compilation)));
         }
         Command::Embed { input, output } => {
             let metadata = required("--metadata", metadata)?;

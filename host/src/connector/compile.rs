@@ -23,8 +23,12 @@ pub struct Compiled {
 }
 
 /// Compiles the component at `path`. Its metadata is what it would run with: what was named, what it carries, or what lies
-/// beside it.
-pub fn compile(path: &Path, named_metadata: Option<&Path>) -> Result<Compiled, Failure> {
+/// beside it, but nothing out of `airbyte_directory`, where guests may write.
+pub fn compile(
+    path: &Path,
+    named_metadata: Option<&Path>,
+    airbyte_directory: Option<&Path>,
+) -> Result<Compiled, Failure> {
     let component_file = ComponentFile::read(path)?;
     let engine = engine::config(Some(TARGET))
         .and_then(|config| Engine::new(&config))
@@ -35,7 +39,7 @@ pub fn compile(path: &Path, named_metadata: Option<&Path>) -> Result<Compiled, F
     let interfaces = Interfaces::of(&component, &engine);
     let role =
         interfaces.role().map_err(|text| Failure::config_error(format!("The component {} {text}.", path.display())))?;
-    let metadata = metadata::find(path, role, named_metadata, component_file.metadata(), None)?;
+    let metadata = metadata::find(path, role, named_metadata, component_file.metadata(), airbyte_directory)?;
     let label = Label::new(interfaces, metadata.as_ref().map(|metadata| metadata.text.clone()));
     let behind = label.behind(&code).map_err(|error| {
         Failure::system_error(format!("The compiled connector {} can not be labelled: {error}.", path.display()))

@@ -1,15 +1,16 @@
 //! `airlock compile`: a component's native code in a file of its own.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 use std::process::{ExitCode, exit};
 
+use super::Compilation;
 use crate::cli::people;
 use crate::connector::{TARGET, compile as compile_component, connector_name, write_named};
 use crate::exit_code;
-use crate::sandbox::{MemoryBudget, MemoryLimit, MemorySize};
+use crate::sandbox::{MemoryBudget, MemoryLimit};
 
-pub fn compile(input: &Path, output: Option<PathBuf>, metadata: Option<&Path>, memory: Option<MemorySize>) -> ExitCode {
+pub fn compile(compilation: Compilation) -> ExitCode {
+    let Compilation { input, output, metadata, airbyte_directory, memory } = compilation;
     // Who wrote the component is not who compiles it: it may be a bomb.
     let give_up = |problem: Option<String>| {
         if let Some(problem) = problem {
@@ -18,12 +19,12 @@ pub fn compile(input: &Path, output: Option<PathBuf>, metadata: Option<&Path>, m
         exit(exit_code::FAILURE.into())
     };
     let budget = MemoryBudget::new(MemoryLimit::decide(memory));
-    if let Err(error) = budget.watch(&connector_name(input), move |problem| give_up(Some(problem)), give_up) {
+    if let Err(error) = budget.watch(&connector_name(&input), move |problem| give_up(Some(problem)), give_up) {
         people::error(&format!("no thread can be started for the memory limit: {error}"), None);
         return exit_code::FAILURE.into();
     }
     let output = output.unwrap_or_else(|| input.with_extension("cwasm"));
-    let compiled = match compile_component(input, metadata) {
+    let compiled = match compile_component(&input, metadata.as_deref(), airbyte_directory.as_deref()) {
         Ok(compiled) => compiled,
         Err(failure) => {
             people::error(&failure.message, None);

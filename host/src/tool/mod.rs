@@ -14,17 +14,7 @@ use crate::sandbox::MemorySize;
 /// A tool and what it is run with.
 pub enum ToolRequest {
     /// Compiles a component ahead of time.
-    Compile {
-        /// The component.
-        input: PathBuf,
-        /// Where its code goes.
-        output: Option<PathBuf>,
-        /// Its metadata; none for what it carries or what lies beside it.
-        #[cfg_attr(not(feature = "compiler"), expect(dead_code, reason = "it says that it can not compile"))]
-        metadata: Option<PathBuf>,
-        /// The memory that the compiler may take, where that is more than this machine says.
-        memory: Option<MemorySize>,
-    },
+    Compile(Compilation),
     /// Puts metadata into a component.
     Embed {
         /// The component.
@@ -47,15 +37,28 @@ pub enum ToolRequest {
     },
 }
 
+/// What is compiled, and with what.
+#[cfg_attr(not(feature = "compiler"), expect(dead_code, reason = "it only says that it can not compile"))]
+pub struct Compilation {
+    /// The component.
+    pub input: PathBuf,
+    /// Where its code goes; beside it if nothing is named.
+    pub output: Option<PathBuf>,
+    /// Its metadata; none for what it carries or what lies beside it.
+    pub metadata: Option<PathBuf>,
+    /// Where connectors may write, if that is known: what lies there is not taken for metadata.
+    pub airbyte_directory: Option<PathBuf>,
+    /// The memory that the compiler may take, where that is more than this machine says.
+    pub memory: Option<MemorySize>,
+}
+
 /// Runs a tool and gives the exit code.
 pub fn run(request: ToolRequest) -> ExitCode {
     match request {
         #[cfg(feature = "compiler")]
-        ToolRequest::Compile { input, output, metadata, memory } => {
-            compile::compile(&input, output, metadata.as_deref(), memory)
-        }
+        ToolRequest::Compile(compilation) => compile::compile(compilation),
         #[cfg(not(feature = "compiler"))]
-        ToolRequest::Compile { input, output, .. } => {
+        ToolRequest::Compile(Compilation { input, output, .. }) => {
             let output = output.unwrap_or_else(|| input.with_extension("cwasm"));
             let error = format!("{} can not be made: this airlock was built without its compiler", output.display());
             crate::cli::people::error(&error, Some("use the full one, which `cargo xtask build` makes"));
