@@ -13,7 +13,7 @@ use crate::sandbox::{Ceilings, Environment, Filesystem, MemoryBudget, NetworkPol
 pub fn ceilings(grants: &Grants) -> Result<Ceilings, Failure> {
     let ceilings = Ceilings::load(&grants.policies, grants.airbyte_directory.as_deref());
     let agreed = ceilings.and_then(|ceilings| {
-        ceilings.require_mounts(&grants.mounts)?;
+        ceilings.require_mounts(grants.mounts.iter().map(|mount| mount.host.as_path()))?;
         ceilings.require_environment(&grants.environment)?;
         Ok(ceilings)
     });

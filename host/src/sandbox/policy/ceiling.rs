@@ -13,7 +13,6 @@ use serde::{Deserialize, Deserializer};
 use super::Denial;
 use super::address::{AddressClass, classify};
 use super::host_pattern::{HostPattern, Hosts};
-use crate::sandbox::Mount;
 
 /// Where an image, or whoever looks after a machine, puts a policy for all connectors.
 const SYSTEM_FILE: &str = "/etc/airlock/policy.yaml";
@@ -62,17 +61,18 @@ impl Ceilings {
         self.iter().map(|ceiling| ceiling.file.as_path())
     }
 
-    /// Is every one of these mounts at or below a directory that the policies name? The error names the file.
-    pub fn require_mounts(&self, mounts: &[Mount]) -> Result<(), String> {
+    /// Is every one of these directories, which are to be mounted, at or below one that the policies name? The error names the
+    /// file.
+    pub fn require_mounts<'a>(&self, directories: impl Iterator<Item = &'a Path> + Clone) -> Result<(), String> {
         for (ceiling, allowed) in self.iter().filter_map(|ceiling| Some((ceiling, ceiling.mounts.as_ref()?))) {
             // One that is not there is told of by whoever opens it.
-            let real = mounts.iter().filter_map(|mount| Some((mount, mount.host.canonicalize().ok()?)));
-            for (mount, real) in real {
-                if !allowed.iter().any(|directory| real.starts_with(directory)) {
+            let real = directories.clone().filter_map(|directory| Some((directory, directory.canonicalize().ok()?)));
+            for (directory, real) in real {
+                if !allowed.iter().any(|above| real.starts_with(above)) {
                     return Err(format!(
                         "The directory {} can not be mounted: the policy file {} does not name it, nor one above it, under \
                          `mounts`.",
-                        mount.host.display(),
+                        directory.display(),
                         ceiling.file.display()
                     ));
                 }
