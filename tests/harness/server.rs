@@ -91,6 +91,8 @@ impl Server {
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 seen.connections.fetch_add(1, Ordering::SeqCst);
+                // Head and body are two writes, and the second is not to wait for an acknowledgement of the first.
+                let _ = stream.set_nodelay(true);
                 let (seen, serve) = (seen.clone(), serve.clone());
                 thread::spawn(move || serve(stream, &seen));
             }

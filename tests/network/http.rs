@@ -132,17 +132,20 @@ fn no_way_to_write_an_address_leads_around_the_policy() {
 }
 
 #[test]
-fn a_url_with_a_users_name_is_no_url() {
+fn a_url_that_can_be_read_in_two_ways_or_names_no_host_is_none() {
     let server = hello();
     let request = json!([
         {"url": format!("http://127.0.0.1:{}@example.com/", server.port())},
         {"url": format!("http://example.com@127.0.0.1:{}/", server.port())},
         {"method": "CONNECT", "url": server.url("/")},
+        {"url": format!("http://{}/", "a".repeat(300))},
     ]);
-    let finished = requests(request).option("--allow-host", "127.0.0.1").option("--allow-host", "example.com").run();
-    for outcome in outcomes(&finished.exits(0)) {
+    let run = requests(request).option("--allow-host", "127.0.0.1").option("--allow-host", "example.com");
+    let finished = run.run().exits(0);
+    for outcome in outcomes(&finished) {
         assert!(outcome["error"].is_string(), "{outcome}");
     }
+    assert!(told(&finished, "WARN").is_empty(), "there is no host to tell of");
     assert_eq!(server.connections(), 0);
 }
 
@@ -227,4 +230,12 @@ fn only_so_many_requests_are_under_way_at_once() {
     assert_eq!(outcomes.iter().filter(|outcome| outcome["status"] == 200).count(), AT_ONCE);
     let refused = outcomes.iter().filter(|outcome| outcome["error"] == "ErrorCode::ConnectionLimitReached");
     assert_eq!(refused.count(), 4);
+}
+
+#[test]
+fn a_guest_that_drops_nothing_does_not_run_out_of_requests() {
+    let server = hello();
+    let request = json!([{"url": server.url("/"), "times": 300, "read_bytes": 5, "keep": true}]);
+    let finished = requests(request).option("--allow-host", "127.0.0.1").run().exits(0);
+    assert_eq!(outcomes(&finished).iter().filter(|outcome| outcome["status"] == 200).count(), 300);
 }

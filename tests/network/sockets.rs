@@ -124,3 +124,10 @@ fn a_guest_that_makes_up_names_does_not_fill_the_log() {
     assert_eq!(told.len(), 1_001);
     assert!(told[1_000].contains("not logged"), "{}", told[1_000]);
 }
+
+#[test]
+fn a_name_that_is_too_long_for_one_is_none() {
+    let finished = attempts(json!([["resolve", "a".repeat(1_000_000)]])).run().exits(0);
+    assert!(outcomes(&finished)[0]["error"].is_string());
+    assert!(told(&finished, "WARN").is_empty());
+}

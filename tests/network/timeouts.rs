@@ -62,6 +62,17 @@ fn a_guest_that_takes_its_time_does_not_run_into_a_limit() {
 }
 
 #[test]
+fn a_slow_upload_does_not_run_into_the_limit_for_its_answer() {
+    let server = Server::start(|_, connection| respond(connection, "200 OK", &[], b""));
+    // Three parts and their pauses: longer together, and each by itself, than the server may take.
+    let request = json!([
+        {"method": "POST", "url": server.url("/"), "upload_bytes": 3 << 20, "upload_pause_ms": 300, "first_byte_ms": 200},
+    ]);
+    let outcomes = outcomes(&requests(request).option("--allow-host", "127.0.0.1").run().exits(0));
+    assert_eq!((&outcomes[0]["status"], server.requests()[0].body_bytes), (&json!(200), 3 << 20), "{}", outcomes[0]);
+}
+
+#[test]
 fn a_signal_ends_the_wait_for_a_server_and_the_guest_hears_of_it() {
     let (asked, was_asked) = channel();
     let server = Server::start(move |request, connection| {

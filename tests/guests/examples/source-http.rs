@@ -117,7 +117,7 @@ fn send(request: &Value) -> Result<Pending, ErrorCode> {
     let pending = handle(outgoing, Some(options))?;
     if let Some(bytes) = request["upload_bytes"].as_u64() {
         let stream = body.write().map_err(|()| wrong("body"))?;
-        upload(&stream, bytes)?;
+        upload(&stream, bytes, request["upload_pause_ms"].as_u64().unwrap_or(0))?;
         drop(stream);
     } else if let Some(text) = text("body") {
         let mut stream = body.write().map_err(|()| wrong("body"))?;
@@ -128,10 +128,11 @@ fn send(request: &Value) -> Result<Pending, ErrorCode> {
     Ok(pending)
 }
 
-fn upload(stream: &OutputStream, mut bytes: u64) -> Result<(), ErrorCode> {
+fn upload(stream: &OutputStream, mut bytes: u64, pause: u64) -> Result<(), ErrorCode> {
     let lost = |error: StreamError| ErrorCode::InternalError(Some(format!("upload: {error:?}")));
     let chunk = vec![b'u'; 1024 * 1024];
     while bytes > 0 {
+        std::thread::sleep(std::time::Duration::from_millis(pause));
         stream.subscribe().block();
         let room = stream.check_write().map_err(lost)?.min(bytes).min(chunk.len() as u64);
         stream.write(&chunk[..room as usize]).map_err(lost)?;
@@ -152,8 +153,13 @@ fn received(pending: Pending, request: &Value) -> Result<Value, ErrorCode> {
         let stream = body.stream().map_err(|()| ErrorCode::InternalError(Some("the body has no stream".into())))?;
         let limit = request["read_bytes"].as_u64().unwrap_or(u64::MAX);
         let (bytes, beginning, error) = read(&stream, limit, request["pause_ms"].as_u64());
-        drop(stream);
-        drop(IncomingBody::finish(body));
+        if request["keep"] == true {
+            // As a garbage collector that does not come.
+            std::mem::forget((stream, body));
+        } else {
+            drop(stream);
+            drop(IncomingBody::finish(body));
+        }
         outcome["bytes"] = json!(bytes);
         outcome["body"] = json!(String::from_utf8_lossy(&beginning));
         if let Some(error) = error {

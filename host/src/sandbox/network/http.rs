@@ -16,7 +16,7 @@ use url::Host;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::timeouts::{Receiving, Timeouts, Upload};
-use super::{Network, connection, content_coding, http_errors, interruption};
+use super::{Network, connection, content_coding, http_errors, interruption, parse_host};
 
 /// What wasmtime asks when a guest sends a request.
 pub struct HttpHooks {
@@ -76,7 +76,7 @@ impl Target {
         if authority.as_str().contains('@') {
             return None;
         }
-        let host = Host::parse(authority.host()).ok()?;
+        let host = parse_host(authority.host())?;
         let port = match authority.as_str().rsplit_once(':') {
             // The crate takes a port that is no number for none.
             Some((_, port)) if !port.ends_with(']') && !port.is_empty() => port.parse().ok()?,

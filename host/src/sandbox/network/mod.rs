@@ -25,6 +25,9 @@ use connection::Client;
 use http::HttpHooks;
 use sockets::LookUp;
 
+/// The longest name that there can be, with its last dot.
+const NAME_BYTES: usize = 254;
+
 /// So many hosts are told of: a guest may make up names without end.
 const HOSTS_TOLD: usize = 1_000;
 
@@ -92,6 +95,16 @@ struct Told {
     refusals: HashSet<String>,
     untrusted: HashSet<String>,
     full: bool,
+}
+
+/// A host as a guest writes it. What is longer than a name can be is none, and is neither kept nor told.
+fn parse_host(text: &str) -> Option<Host> {
+    let host = Host::parse(text).ok()?;
+    let fits = match &host {
+        Host::Domain(name) => name.len() <= NAME_BYTES,
+        Host::Ipv4(_) | Host::Ipv6(_) => true,
+    };
+    fits.then_some(host)
 }
 
 /// Waits for an interruption that comes after `interruptions` was made.
@@ -306,11 +319,5 @@ impl Network {
             (self.receiver)(&NetworkEvent::NoMore);
         }
         false
-    }
-}
-
-impl fmt::Debug for Network {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Network").field("policy", &self.policy).finish_non_exhaustive()
     }
 }

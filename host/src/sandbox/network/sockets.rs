@@ -15,7 +15,7 @@ use wasmtime_wasi::p2::bindings::sync::sockets::udp_create_socket;
 use wasmtime_wasi::p2::{DynPollable, SocketError, SocketResult, UdpSocket};
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtxView, WasiSocketsView};
 
-use super::{Denial, Network, NetworkView};
+use super::{Denial, Network, NetworkView, parse_host};
 
 /// What to do about a socket that no policy can allow.
 const NEVER_ALLOWED: &str = "Connectors connect out by TCP and HTTP only: report it to its publisher";
@@ -103,7 +103,9 @@ impl ip_name_lookup::Host for CheckedSockets<'_> {
         capability: Resource<Capability>,
         name: String,
     ) -> SocketResult<Resource<ResolveAddressStream>> {
-        let host = parse_host(&name).ok_or(ErrorCode::InvalidArgument)?;
+        // An IPv6 address needs no brackets here.
+        let bare = || name.parse::<Ipv6Addr>().ok().map(Host::Ipv6);
+        let host = parse_host(&name).or_else(bare).ok_or(ErrorCode::InvalidArgument)?;
         self.network.check_host(&host, None).map_err(|_| ErrorCode::AccessDenied)?;
         // The host as it was read, so that what is looked up is what was checked.
         let name = match &host {
@@ -179,9 +181,4 @@ impl HostNetwork for CheckedSockets<'_> {
     fn drop(&mut self, capability: Resource<Capability>) -> wasmtime::Result<()> {
         HostNetwork::drop(&mut self.wasi, capability)
     }
-}
-
-/// A name, or an address as a guest may write it: IPv6 also without brackets.
-fn parse_host(name: &str) -> Option<Host> {
-    Host::parse(name).ok().or_else(|| name.parse::<Ipv6Addr>().ok().map(Host::Ipv6))
 }
