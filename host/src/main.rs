@@ -19,7 +19,7 @@ static HEAP: sandbox::CountedHeap = sandbox::CountedHeap;
 
 fn main() -> ExitCode {
     match cli::parse() {
-        cli::Request::Airbyte(invocation) => command::run(invocation),
+        cli::Request::Airbyte(invocation) => command::run(*invocation),
         cli::Request::Tool(request) => tool::run(request),
     }
 }

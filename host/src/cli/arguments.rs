@@ -245,7 +245,7 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
         memory: limit("--max-memory", "AIRLOCK_MAX_MEMORY", max_memory)?,
         time: limit("--timeout", "AIRLOCK_TIMEOUT", timeout)?,
     };
-    Ok(Request::Airbyte(Invocation { command, connector, metadata, grants, limits, debug }))
+    Ok(Request::Airbyte(Box::new(Invocation { command, connector, metadata, grants, limits, debug })))
 }
 
 /// The value of an option or of its variable, which has the same effect where it is empty as where it is not set.

@@ -12,7 +12,7 @@ use crate::tool::ToolRequest;
 /// What the command line asks for.
 pub enum Request {
     /// One of Airbyte's commands.
-    Airbyte(Invocation),
+    Airbyte(Box<Invocation>),
     /// One of the author's tools.
     Tool(ToolRequest),
 }

@@ -34,8 +34,8 @@ impl fmt::Display for TimeLimit {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
         let (number, unit) = match seconds {
-            _ if seconds % 3600 == 0 => (seconds / 3600, "hour"),
-            _ if seconds % 60 == 0 => (seconds / 60, "minute"),
+            _ if seconds.is_multiple_of(3600) => (seconds / 3600, "hour"),
+            _ if seconds.is_multiple_of(60) => (seconds / 60, "minute"),
             _ => (seconds, "second"),
         };
         let plural = if number == 1 { "" } else { "s" };
