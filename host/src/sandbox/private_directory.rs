@@ -136,7 +136,7 @@ mod tests {
         fs::write(path.join("airlock-2"), "").unwrap();
         let closed = path.join("airlock-3/closed");
         fs::write(&closed, "").unwrap();
-        fs::set_permissions(&closed, Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&closed, Permissions::from_mode(0o000)).unwrap();
         symlink(outside.path(), path.join("link")).unwrap();
         symlink(outside.path(), path.join("airlock-3/b/link")).unwrap();
         drop(directory);

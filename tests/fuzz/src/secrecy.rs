@@ -14,8 +14,8 @@ pub fn secrets(data: &[u8]) {
     let text: String =
         pieces.iter().map(|(which, other)| secrets.get(usize::from(*which)).map_or(*other, String::as_str)).collect();
 
-    let masked = finder.mask(&text);
-    let in_json = finder.mask(&json!([text]).to_string());
+    let masked = mask(&finder, &text);
+    let in_json = mask(&finder, &json!([text]).to_string());
     for secret in &secrets {
         // What is too short is no secret, and the mask's own characters can not be hidden by it.
         let said = secret.trim();
@@ -28,7 +28,11 @@ pub fn secrets(data: &[u8]) {
     // Bytes that come in two pieces read as if they had come in one.
     let first = finder.mask_up_to(text.as_bytes(), limit);
     assert!(first.bytes >= limit.min(text.len()) && text.is_char_boundary(first.bytes));
-    assert_eq!(first.text + &finder.mask(&text[first.bytes..]), masked);
+    assert_eq!(first.text + &mask(&finder, &text[first.bytes..]), masked);
+}
+
+fn mask(secrets: &Secrets, text: &str) -> String {
+    secrets.mask_up_to(text.as_bytes(), text.len()).text
 }
 
 type Parts<'a> = (Vec<String>, Vec<(u8, &'a str)>, usize);
