@@ -320,3 +320,81 @@ fn the_policy_of_an_image_holds_without_being_named() {
     let message = messages[0]["trace"]["error"]["message"].as_str().unwrap();
     assert!(message.contains("/etc/airlock/policy.yaml"), "{message}");
 }
+
+/// The metadata of a connector that asks for these hosts.
+fn metadata(explorer: &Explorer, hosts: &[&str]) -> PathBuf {
+    explorer.workspace.json(
+        "asks.yaml",
+        &json!({"data": {"name": "Asks", "dockerImageTag": "1.2.3", "allowedHosts": {"hosts": hosts}}}),
+    )
+}
+
+#[test]
+fn the_hosts_of_the_metadata_are_filled_by_the_config() {
+    let explorer = Explorer::new();
+    let asks = ["api.example.com", "${host}", "${sub}.example.net", "${tunnel.host}", "${bad}.example.net", "a*.x"];
+    let metadata = metadata(&explorer, &asks);
+    let config = json!({"host": "https://me:hunter22@db.internal:5432/x,b2", "sub": "acme", "bad": "evil.example/"});
+    explorer.workspace.json("config.json", &config);
+    let finished = explorer.command("read").option("--metadata", &metadata).run().exits(0);
+    let line = in_force(&finished, "INFO");
+    let hosts = "; hosts api.example.com (metadata), db.internal (the config's `host`), acme.example.net (metadata); ";
+    assert!(line.starts_with("In force for the connector Asks 1.2.3: ") && line.contains(hosts), "{line}");
+    let warnings = finished.logs("WARN");
+    let warning = warnings.iter().find(|line| line.contains("allowedHosts")).expect("a warning");
+    assert!(warning.contains("`bad`") && warning.contains("\"a*.x\""), "{warning}");
+    for value in ["hunter22", "evil.example"] {
+        assert!(!String::from_utf8_lossy(&finished.stdout).contains(value), "{value}: {:#?}", finished.messages);
+    }
+
+    // A policy that takes one of the config's hosts away is told before it is known what of the config is secret.
+    let policy = explorer.policy("policy.yaml", "hosts: ['*.example.com']");
+    let below = explorer.command("read").option("--metadata", &metadata).option("--policy", &policy).run().exits(0);
+    let warnings = below.logs("WARN").join("\n");
+    assert!(warnings.contains("the config's `host`") && !warnings.contains("db.internal"), "{warnings}");
+    assert!(in_force(&below, "INFO").contains("; hosts api.example.com (metadata); "));
+
+    // `spec` has no config: nothing is filled, and nothing is wrong with that.
+    let spec = explorer.command("spec").option("--metadata", &metadata).run().exits(0);
+    assert!(!spec.logs("WARN").concat().contains("`bad`"));
+}
+
+#[test]
+fn a_host_that_is_a_secret_of_the_config_is_masked() {
+    let explorer = Explorer::new();
+    let config = explorer.workspace.json("secret.json", &json!({"password": "hunter22.example"}));
+    let run = Airlock::of(&test_guest("source-prints")).arg("read").option("--config", config);
+    let run = run.option("--metadata", metadata(&explorer, &["${password}"]));
+    let finished = run.option("--catalog", explorer.path("catalog.json")).run().exits(0);
+    assert!(in_force(&finished, "INFO").contains("hosts **** (the config's `password`);"));
+}
+
+#[test]
+fn inspect_shows_what_the_policies_leave() {
+    let explorer = Explorer::new();
+    let policy = explorer.policy("policy.yaml", "hosts: ['*.example.com', 10.0.0.0/8]\nenvironment: []");
+    let metadata = metadata(&explorer, &["api.example.com", "${host}", "10.0.0.5", "192.168.0.1", "a*.x"]);
+    let run = || {
+        let run = Airlock::new(["inspect"]).arg(test_guest("source-explores")).option("--metadata", &metadata);
+        run.option("--allow-host", "www.example.com").option("--policy", &policy)
+    };
+    let report: Value = serde_json::from_slice(&run().arg("--json").run_tool().exits(0).stdout).unwrap();
+    let host = |host: &str, origin: &str| json!({"host": host, "origin": origin});
+    let shown = &report["in_force"];
+    let expected =
+        [host("api.example.com", "metadata"), host("10.0.0.5", "metadata"), host("www.example.com", "--allow-host")];
+    assert_eq!(shown["hosts"], json!(expected));
+    assert_eq!(shown["hosts_of_config"], json!(["${host}"]));
+    assert_eq!(shown["policies"], json!([policy]));
+    assert_eq!(shown["warnings"].as_array().unwrap().len(), 2, "{shown:#}");
+    let text = String::from_utf8(run().run_tool().exits(0).stdout).unwrap();
+    for part in
+        ["  www.example.com (--allow-host)\n", "  ${host}, filled by the config\n", "policy.yaml\n", "192.168.0.1"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let refused = run().option("--allow-env", "TOKEN").run_tool().exits(1);
+    assert!(refused.stdout.is_empty() && refused.stderr.contains("TOKEN"), "{}", refused.stderr);
+    explorer.policy("policy.yaml", "host: []");
+    assert!(run().run_tool().exits(1).stderr.contains("policy.yaml"));
+}

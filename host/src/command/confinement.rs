@@ -8,16 +8,18 @@ use crate::protocol::log_level::LogLevel;
 use crate::protocol::output::Output;
 use crate::sandbox::{Ceilings, Environment, Filesystem, MemoryBudget, NetworkPolicy, Sandbox, Wishes};
 
-/// The operator's policies, with which all that the command line asks for but hosts must agree: of hosts they take away what
-/// goes too far.
-pub fn ceilings(grants: &Grants) -> Result<Ceilings, Failure> {
-    let ceilings = Ceilings::load(&grants.policies, grants.airbyte_directory.as_deref());
-    let agreed = ceilings.and_then(|ceilings| {
-        ceilings.require_mounts(grants.mounts.iter().map(|mount| mount.host.as_path()))?;
-        ceilings.require_environment(&grants.environment)?;
-        Ok(ceilings)
-    });
-    agreed.map_err(Failure::config_error)
+impl Grants {
+    /// The operator's policies, with which all that the command line asks for but hosts must agree: of hosts they take away
+    /// what goes too far.
+    pub fn ceilings(&self) -> Result<Ceilings, Failure> {
+        let ceilings = Ceilings::load(&self.policies, self.airbyte_directory.as_deref());
+        let agreed = ceilings.and_then(|ceilings| {
+            ceilings.require_mounts(self.mounts.iter().map(|mount| mount.host.as_path()))?;
+            ceilings.require_environment(&self.environment)?;
+            Ok(ceilings)
+        });
+        agreed.map_err(Failure::config_error)
+    }
 }
 
 /// The sandbox of one run, and whose it is.

@@ -199,7 +199,7 @@ impl Run {
     /// directories live as long as the confinement is held.
     fn start(&self, config: Option<&Config>) -> Result<(Instance, Confinement), Stop> {
         let grants = &self.grants;
-        let ceilings = confinement::ceilings(grants)?;
+        let ceilings = grants.ceilings()?;
         let filesystem =
             Filesystem::new(grants.airbyte_directory.as_deref(), &grants.mounts).map_err(Failure::config_error)?;
         self.termination.remove_at_end(filesystem.temporary());

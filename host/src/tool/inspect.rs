@@ -15,6 +15,7 @@ use crate::command::Grants;
 use crate::connector::{self, Code, Description, Metadata, MetadataOrigin, Role};
 use crate::exit_code;
 use crate::sandbox::capability::{self, Capability, Import};
+use crate::sandbox::{Ceilings, NetworkPolicy, Wishes};
 
 const HEADING: Style = Style::new().bold();
 
@@ -29,7 +30,14 @@ pub fn inspect(path: &Path, metadata: Option<&Path>, grants: &Grants, json: bool
             return exit_code::FAILURE.into();
         }
     };
-    let report = Report::new(path, description, grants);
+    let ceilings = match grants.ceilings() {
+        Ok(ceilings) => ceilings,
+        Err(failure) => {
+            people::error(&failure.message, Some("no command of this connector would run: see docs/policy.md"));
+            return exit_code::FAILURE.into();
+        }
+    };
+    let report = Report::new(path, description, grants, ceilings);
     let printed = if json { print_json(&report) } else { print_text(&report) };
     match printed {
         Ok(()) => exit_code::SUCCESS.into(),
@@ -60,6 +68,8 @@ struct Report {
     code: CodeReport,
     /// What the options of this command line would give to it.
     granted: GrantsReport,
+    /// What is left of the hosts that the metadata and the options ask for, below the operator's policies.
+    in_force: InForceReport,
 }
 
 /// The fields of the metadata. A field that is not there is null.
@@ -122,8 +132,28 @@ struct MountReport {
     guest: String,
 }
 
+#[derive(Serialize)]
+struct InForceReport {
+    hosts: Vec<HostReport>,
+    /// Entries of the metadata with placeholders: which hosts they name is in the config.
+    hosts_of_config: Vec<String>,
+    /// The policy files over all of it.
+    policies: Vec<String>,
+    /// Sentences about what is left out or taken away.
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct HostReport {
+    host: String,
+    /// `metadata` or `--allow-host`.
+    origin: String,
+}
+
 impl Report {
-    fn new(path: &Path, description: Description, grants: &Grants) -> Report {
+    fn new(path: &Path, description: Description, grants: &Grants, ceilings: Ceilings) -> Report {
+        let asked_for = description.metadata.as_ref().and_then(|metadata| metadata.allowed_hosts.as_deref());
+        let in_force = in_force(asked_for.unwrap_or_default(), grants, ceilings);
         let imports: Vec<ImportReport> = description.imports.into_iter().map(import).collect();
         let mut capabilities: Vec<Capability> = imports.iter().filter_map(|import| import.capability).collect();
         capabilities.sort();
@@ -143,6 +173,7 @@ impl Report {
                 }
             },
             granted: granted(grants),
+            in_force,
         }
     }
 }
@@ -187,6 +218,20 @@ fn granted(grants: &Grants) -> GrantsReport {
     }
 }
 
+fn in_force(metadata: &[String], grants: &Grants, ceilings: Ceilings) -> InForceReport {
+    let wishes = Wishes { metadata, config: None, command_line: &grants.hosts };
+    let (policy, warnings) = NetworkPolicy::new(wishes, ceilings);
+    let entries = policy.entries().iter();
+    InForceReport {
+        hosts: entries
+            .map(|entry| HostReport { host: entry.hosts.to_string(), origin: entry.origin.to_string() })
+            .collect(),
+        hosts_of_config: metadata.iter().filter(|entry| entry.contains("${")).cloned().collect(),
+        policies: policy.ceilings().files().map(|file| file.display().to_string()).collect(),
+        warnings,
+    }
+}
+
 fn print_json(report: &Report) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     serde_json::to_writer_pretty(&mut stdout, report)?;
@@ -200,6 +245,7 @@ fn print_text(report: &Report) -> io::Result<()> {
     print_capabilities(&mut stdout, report)?;
     print_hosts(&mut stdout, report.metadata.as_ref())?;
     print_granted(&mut stdout, &report.granted)?;
+    print_in_force(&mut stdout, &report.in_force)?;
     stdout.flush()
 }
 
@@ -282,5 +328,18 @@ fn print_granted(out: &mut impl Write, granted: &GrantsReport) -> io::Result<()>
         return Ok(());
     }
     writeln!(out, "\n{HEADING}What the options add{HEADING:#}")?;
+    lines.iter().try_for_each(|line| writeln!(out, "  {}", printable(line)))
+}
+
+fn print_in_force(out: &mut impl Write, in_force: &InForceReport) -> io::Result<()> {
+    writeln!(out, "\n{HEADING}Hosts that it may reach{HEADING:#}")?;
+    let mut lines: Vec<String> =
+        in_force.hosts.iter().map(|HostReport { host, origin }| format!("{host} ({origin})")).collect();
+    lines.extend(in_force.hosts_of_config.iter().map(|entry| format!("{entry}, filled by the config")));
+    if lines.is_empty() {
+        lines.push("none".to_owned());
+    }
+    lines.extend(in_force.policies.iter().map(|file| format!("below the policy {file}")));
+    lines.extend(in_force.warnings.iter().cloned());
     lines.iter().try_for_each(|line| writeln!(out, "  {}", printable(line)))
 }
