@@ -7,13 +7,19 @@
 #[allow(dead_code)]
 mod protocol;
 
+#[allow(dead_code)]
+#[path = "../../../host/src/sandbox/policy/mod.rs"]
+mod sandbox_policy;
+
 mod messages;
 mod output_lines;
+mod policies;
 mod secrecy;
 mod stdin;
 
 pub use messages::{document, input_message, message, state};
 pub use output_lines::{output, record_lines};
+pub use policies::policy;
 pub use secrecy::secrets;
 pub use stdin::input;
 
@@ -21,12 +27,13 @@ pub use stdin::input;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of its fuzzer and of its corpus.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("document", document),
     ("input", input),
     ("input_message", input_message),
     ("message", message),
     ("output", output),
+    ("policy", policy),
     ("record_lines", record_lines),
     ("secrets", secrets),
     ("state", state),
