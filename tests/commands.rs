@@ -87,6 +87,16 @@ fn directories_that_are_not_there_are_told() {
     let workspace = Workspace::new();
     let config = workspace.json("config.json", &json!({}));
     let file = workspace.file("file", "");
+    let airbyte = workspace.directory("airbyte");
+    let outside = workspace.directory("outside");
+    std::fs::create_dir(airbyte.join("data")).unwrap();
+    std::os::unix::fs::symlink(&outside, airbyte.join("link")).unwrap();
+    for inside in ["data", "link", "."] {
+        let check = Airlock::of(&connector("source-faker")).arg("check").option("--config", &config);
+        let mount = format!("{}:/data", airbyte.join(inside).display());
+        let (_, message) = check.option("--airbyte-dir", &airbyte).option("--mount", mount).run().exits(1).error();
+        assert!(message.contains("--mount") && message.contains("may write"), "{inside}: {message}");
+    }
     for (option, value, expected) in [
         ("--airbyte-dir", workspace.path().join("missing").into_os_string(), "mkdir -p"),
         ("--airbyte-dir", file.clone().into_os_string(), "is not a directory"),

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::faulty::Guest;
 use crate::harness::workspace::configured_catalog;
 use crate::harness::{Airlock, Finished, Workspace, connector, protocol, test_guest};
 
@@ -262,6 +263,36 @@ fn a_policy_bounds_what_the_command_line_grants() {
         explorer.command("spec").option("--policy", &nothing).option("--allow-env", "TOKEN"),
         &["nothing.yaml"],
     );
+}
+
+#[test]
+fn a_policy_bounds_memory_and_time_and_is_named_where_they_do_not_suffice() {
+    let leak = Guest::new("source-crashes").with_file("crash", "read leak");
+    let policy = leak.workspace.path().join("small.yaml");
+    std::fs::write(&policy, "max_memory: 100MiB").unwrap();
+    let run = leak.read(&json!({}), &["one"]).option("--policy", &policy).option("--max-memory", "10GiB");
+    let (kind, message) = run.run().exits(1).error();
+    assert_eq!(kind, "system_error");
+    for part in ["100 MiB of memory", "small.yaml allows"] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+
+    let endless = Guest::new("source-endless");
+    let policy = endless.workspace.path().join("short.yaml");
+    std::fs::write(&policy, "timeout: 1").unwrap();
+    let run = endless.read(&json!({"then": "go on"}), &["one", "two"]).option("--policy", &policy).option("--timeout", "1h");
+    let (kind, message) = run.run().exits(1).error();
+    assert_eq!(kind, "transient_error");
+    for part in ["1 second", "short.yaml allows"] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+
+    for wrong in ["max_memory: much", "timeout: [1]", "timeout:"] {
+        std::fs::write(&policy, wrong).unwrap();
+        let run = endless.read(&json!({"then": "go on"}), &["one", "two"]).option("--policy", &policy);
+        let (kind, message) = run.run().exits(1).error();
+        assert!(kind == "config_error" && message.contains("short.yaml"), "{wrong}: {message}");
+    }
 }
 
 #[test]

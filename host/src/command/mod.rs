@@ -8,7 +8,6 @@ mod read;
 mod spec;
 mod specification;
 mod termination;
-mod time_limit;
 mod write;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,10 +21,11 @@ use crate::protocol::config::Config;
 use crate::protocol::failure::Failure;
 use crate::protocol::log_level::LogLevel;
 use crate::protocol::output::{Output, OutputOptions};
-use crate::sandbox::{Filesystem, HostPattern, MemoryBudget, MemoryLimit, MemorySize, Mount, PolicyFile};
+use crate::sandbox::{
+    Ceilings, Filesystem, HostPattern, MemoryBudget, MemoryLimit, MemorySize, Mount, PolicyFile, TimeLimit,
+};
 use confinement::Confinement;
 use termination::Termination;
-pub use time_limit::TimeLimit;
 
 /// A command and what it is run with.
 pub struct Invocation {
@@ -100,6 +100,7 @@ struct Run {
     connector: PathBuf,
     metadata: Option<PathBuf>,
     grants: Grants,
+    ceilings: Ceilings,
     limits: Limits,
     output: Output,
     termination: Termination,
@@ -130,8 +131,10 @@ pub fn run(invocation: Invocation) -> ExitCode {
             return exit_code::FAILURE.into();
         }
     };
-    let run = Run { connector, metadata, grants, limits, output: output.clone(), termination: termination.clone() };
     let result = catch_unwind(AssertUnwindSafe(|| {
+        let ceilings = grants.ceilings()?;
+        let (output, termination) = (output.clone(), termination.clone());
+        let run = Run { connector, metadata, grants, ceilings, limits, output, termination };
         run.limit_time()?;
         run.dispatch(command)
     }))
@@ -191,26 +194,30 @@ impl Run {
     }
 
     fn limit_time(&self) -> Result<(), Failure> {
-        let Some(limit) = self.limits.time else { return Ok(()) };
-        self.termination.limit_time(limit).map_err(|error| no_thread("the time limit", &error))
+        let named = self.limits.time.map(|limit| (limit, None));
+        let policy = self.ceilings.time().map(|(limit, file)| (limit, Some(file)));
+        let Some((limit, file)) = named.into_iter().chain(policy).min_by_key(|(limit, _)| *limit) else {
+            return Ok(());
+        };
+        self.termination.limit_time(limit, file).map_err(|error| no_thread("the time limit", &error))
     }
 
     /// Loads and starts the connector, with this config's hosts within its reach where the metadata says so. The sandbox's
     /// directories live as long as the confinement is held.
     fn start(&self, config: Option<&Config>) -> Result<(Instance, Confinement), Stop> {
         let grants = &self.grants;
-        let ceilings = grants.ceilings()?;
         let filesystem =
             Filesystem::new(grants.airbyte_directory.as_deref(), &grants.mounts).map_err(Failure::config_error)?;
         self.termination.remove_at_end(filesystem.temporary());
         let log = |level: LogLevel, text: &str| self.output.log(level, text);
-        let memory = MemoryBudget::new(MemoryLimit::decide(self.limits.memory));
+        let memory = MemoryBudget::new(self.ceilings.limit_memory(MemoryLimit::decide(self.limits.memory)));
         self.termination
             .limit_memory(&memory, &connector_name(&self.connector))
             .map_err(|error| no_thread("the memory limit", &error))?;
         let connector = Connector::load(&self.connector, self.metadata.as_deref(), filesystem.airbyte(), &log)?;
         memory.guest_starts();
-        let confinement = Confinement::new(&connector, filesystem, memory, grants, config, ceilings, &self.output)?;
+        let confinement =
+            Confinement::new(&connector, filesystem, memory, grants, config, self.ceilings.clone(), &self.output)?;
         let instance = connector.start(&confinement.sandbox, &self.output)?;
         Ok((instance, confinement))
     }

@@ -13,13 +13,12 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
-use super::TimeLimit;
 use crate::exit_code;
 use crate::protocol::failure::{Failure, FailureKind};
 use crate::protocol::input::InputInterrupter;
 use crate::protocol::log_level::LogLevel;
 use crate::protocol::output::Output;
-use crate::sandbox::{MemoryBudget, remove_private_directory};
+use crate::sandbox::{MemoryBudget, TimeLimit, remove_private_directory};
 
 /// How long a guest may take to clean up after a signal: half of what Docker and PyAirbyte wait before they kill.
 const GRACE_AFTER_SIGNAL: Duration = Duration::from_secs(5);
@@ -96,16 +95,20 @@ impl Termination {
         *self.shared.temporary.lock().unwrap_or_else(PoisonError::into_inner) = directory.map(Path::to_owned);
     }
 
-    /// Ends the command when this much time is over from now.
-    pub fn limit_time(&self, limit: TimeLimit) -> io::Result<()> {
+    /// Ends the command when this much time is over from now. `policy` is the policy file that says so; else an option does.
+    pub fn limit_time(&self, limit: TimeLimit, policy: Option<&Path>) -> io::Result<()> {
         let termination = self.clone();
+        let (allowed_by, more) = match policy {
+            Some(file) => (format!("the policy file {}", file.display()), "there"),
+            None => ("--timeout".to_owned(), "with --timeout (or AIRLOCK_TIMEOUT)"),
+        };
         let wait = move || {
             thread::sleep(limit.0);
             let failure = Failure::new(
                 FailureKind::Transient,
                 format!(
-                    "The connector did not end within the {limit} that --timeout allows, and was stopped. Give it more time with \
-                     --timeout (or AIRLOCK_TIMEOUT), or look at its log for what it waits for."
+                    "The connector did not end within the {limit} that {allowed_by} allows, and was stopped. Give it more time \
+                     {more}, or look at its log for what it waits for."
                 ),
             );
             termination.stop(&failure, |output| output.time_out(&failure));

@@ -9,9 +9,11 @@ pub fn explain_failure(mut failure: Failure, refusal: Option<&Refusal>) -> Failu
     failure
 }
 
-/// A crash, with what the guest was refused last: that is what crashed it, and the user can change it.
-pub fn explain_crash(failure: Failure, refusal: Option<&Refusal>) -> Failure {
-    let kind = if refusal.is_some() { FailureKind::Config } else { failure.kind };
+/// A crash, with what the guest was refused last: a guest that knows no better than to crash does it for that, and the user can
+/// change it. Where it was the memory that did not suffice, that was it.
+pub fn explain_crash(failure: Failure, error: &wasmtime::Error, refusal: Option<&Refusal>) -> Failure {
+    let by_itself = error.is::<wasmtime::Trap>() || error.is::<wasmtime_wasi::I32Exit>();
+    let kind = if by_itself && refusal.is_some() { FailureKind::Config } else { failure.kind };
     Failure { kind, ..explain_failure(failure, refusal) }
 }
 

@@ -163,7 +163,7 @@ impl<B> Running<B> {
                 let circumstances =
                     Circumstances { connector: &self.name, function, memory, last_errors: &last_errors };
                 let failure = crash::failure(&error, &circumstances);
-                Err(denials::explain_crash(failure, refusal.as_ref()))
+                Err(denials::explain_crash(failure, &error, refusal.as_ref()))
             }
         }
     }

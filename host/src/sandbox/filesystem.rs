@@ -63,6 +63,9 @@ impl Filesystem {
     pub fn new(airbyte: Option<&Path>, mounts: &[Mount]) -> Result<Filesystem, String> {
         for (place, mount) in mounts.iter().enumerate() {
             require_directory(&mount.host, "--mount")?;
+            if let Some(airbyte) = airbyte {
+                require_outside(&mount.host, airbyte)?;
+            }
             if mounts[..place].iter().any(|other| other.guest == mount.guest) {
                 return Err(format!("--mount names {} twice: give each directory a place of its own.", mount.guest));
             }
@@ -119,6 +122,23 @@ fn private_directory() -> Result<PrivateDirectory, String> {
             std::env::temp_dir().display()
         )
     })
+}
+
+/// What lies in the connector's own directory it may write to, also where it is mounted for reading; and it may have put a link there
+/// that leads elsewhere.
+fn require_outside(mount: &Path, airbyte: &Path) -> Result<(), String> {
+    let real = |path: &Path| path.canonicalize().ok();
+    let named = std::path::absolute(mount).ok();
+    let named = named.as_deref().and_then(Path::parent).and_then(real);
+    let inside = |place: Option<PathBuf>| place.zip(real(airbyte)).is_some_and(|(place, own)| place.starts_with(own));
+    if inside(real(mount)) || inside(named) {
+        return Err(format!(
+            "{}, which --mount names, is in {}, where the connector may write. Mount a directory that is elsewhere: what is in that one,              the connector sees below {AIRBYTE_DIRECTORY}.",
+            mount.display(),
+            airbyte.display()
+        ));
+    }
+    Ok(())
 }
 
 fn require_directory(path: &Path, option: &str) -> Result<(), String> {

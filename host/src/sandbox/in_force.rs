@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::Sandbox;
+use super::{MemorySize, Sandbox};
 
 /// So many hosts are shown; of more there is a number.
 const HOSTS_SHOWN: usize = 50;
@@ -17,6 +17,8 @@ pub struct InForce {
     pub directories: Vec<Directory>,
     /// The names of the environment variables that it sees.
     pub environment: Vec<String>,
+    /// The memory that it may take.
+    pub memory: MemorySize,
     /// The operator's policy files, which all hold.
     pub policy_files: Vec<PathBuf>,
 }
@@ -44,12 +46,13 @@ impl Sandbox {
                 .collect(),
             directories: self.filesystem.directories(),
             environment: self.environment.names().map(ToOwned::to_owned).collect(),
+            memory: self.memory.limit().size,
             policy_files: self.network.ceilings().files().map(ToOwned::to_owned).collect(),
         }
     }
 }
 
-/// On one line: "/airbyte is /data (read and write); hosts api.example.com (metadata); no environment variables; no policy file".
+/// On one line: "/airbyte is /data (read and write); hosts api.example.com (metadata); no environment variables; 2 GiB of memory; no policy file".
 impl fmt::Display for InForce {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Directory { guest, host, writable } in &self.directories {
@@ -65,8 +68,9 @@ impl fmt::Display for InForce {
         let files: Vec<String> = self.policy_files.iter().map(|file| file.display().to_string()).collect();
         write!(
             formatter,
-            "; {}; {}",
+            "; {}; {} of memory; {}",
             listed("environment variables", "no environment variables", &self.environment),
+            self.memory,
             listed("below the policy", "no policy file", &files)
         )
     }

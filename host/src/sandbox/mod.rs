@@ -11,6 +11,7 @@ mod network;
 mod policy;
 mod printed;
 mod private_directory;
+mod time_limit;
 
 use std::sync::Arc;
 
@@ -19,12 +20,14 @@ use wasmtime_wasi::WasiCtx;
 pub use environment::Environment;
 pub use filesystem::{Filesystem, Mount};
 pub use memory::{
-    CountedHeap, GuestMemory, MemoryBudget, MemoryExceeded, MemoryLimit, MemorySize, is_out_of_memory, machine_has_none,
+    CountedHeap, GuestMemory, LimitOrigin, MemoryBudget, MemoryExceeded, MemoryLimit, MemorySize, is_out_of_memory,
+    machine_has_none,
 };
 pub use network::{HttpState, Network, NetworkEvent, NetworkView, Refusal, add_to_linker};
 pub use policy::{Ceilings, HostPattern, NetworkPolicy, PolicyFile, Wishes};
 pub use printed::{Channel, Printed, Taken};
 pub use private_directory::remove as remove_private_directory;
+pub use time_limit::TimeLimit;
 
 /// Everything that one guest may touch.
 pub struct Sandbox {

@@ -8,6 +8,7 @@ mod size;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wasmtime::ResourceLimiter;
@@ -29,7 +30,7 @@ const MAX_TABLES: usize = 1_000;
 const MAX_MEMORIES: usize = 64;
 
 /// How much a guest and the host for it may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemoryLimit {
     /// So much.
     pub size: MemorySize,
@@ -38,12 +39,14 @@ pub struct MemoryLimit {
 }
 
 /// Where a limit comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LimitOrigin {
     /// The user named it.
     Named,
     /// It is what the container leaves, whose own limit this is.
     Container(MemorySize),
+    /// It is what an operator's policy file leaves.
+    Policy(Arc<Path>),
     /// Nobody said anything.
     Default,
 }
@@ -55,9 +58,9 @@ impl MemoryLimit {
     }
 
     /// What the compiler may take: as much as there is. What the user allows the connector counts only where it is more.
-    fn for_compiler(self) -> MemoryLimit {
+    fn for_compiler(&self) -> MemoryLimit {
         let there_is = MemoryLimit::of(None, container::memory_limit());
-        if self.size > there_is.size { self } else { there_is }
+        if self.size > there_is.size { self.clone() } else { there_is }
     }
 
     fn of(named: Option<MemorySize>, container: Option<usize>) -> MemoryLimit {
@@ -85,7 +88,11 @@ impl MemoryLimit {
     /// What to tell a user whose `connector` needs more.
     pub fn exceeded(&self, connector: &str) -> String {
         let size = self.size;
-        match self.origin {
+        match &self.origin {
+            LimitOrigin::Policy(file) => format!(
+                "The connector {connector} needs more than the {size} of memory that the policy file {} allows. Give it more there.",
+                file.display()
+            ),
             LimitOrigin::Named => format!(
                 "The connector {connector} needs more than the {size} of memory that --max-memory allows. Give it more with \
                  --max-memory (or AIRLOCK_MAX_MEMORY)."
@@ -128,7 +135,7 @@ impl MemoryBudget {
     /// With this limit, of which nothing is taken. It counts from when the guest starts; until then there is more, for the compiler.
     pub fn new(limit: MemoryLimit) -> MemoryBudget {
         let taken = Mutex::new(Taken { compiling: true, guests: 0, tolerated: 0, refused_growth: None });
-        MemoryBudget(Arc::new(Shared { limit, compiler_limit: limit.for_compiler(), taken }))
+        MemoryBudget(Arc::new(Shared { compiler_limit: limit.for_compiler(), limit, taken }))
     }
 
     /// From now on the guest runs.
@@ -137,8 +144,8 @@ impl MemoryBudget {
     }
 
     /// The limit.
-    pub fn limit(&self) -> MemoryLimit {
-        self.0.limit
+    pub fn limit(&self) -> &MemoryLimit {
+        &self.0.limit
     }
 
     /// Watches the heap from now on: calls `exceeded` with what to tell of `connector` when guests and heap have more than the limit
@@ -185,7 +192,7 @@ impl MemoryBudget {
     fn change(&self, change: impl FnOnce(&mut Taken)) {
         let mut taken = self.lock();
         change(&mut taken);
-        let limit = if taken.compiling { self.0.compiler_limit } else { self.0.limit };
+        let limit = if taken.compiling { &self.0.compiler_limit } else { &self.0.limit };
         let left = limit.size.0.saturating_sub(taken.guests);
         heap::set_ceiling(left.saturating_add(taken.tolerated));
     }
@@ -205,7 +212,7 @@ impl MemoryBudget {
         }
         self.silence();
         let [guests, host, wanted] = [guests, host, bytes].map(MemorySize);
-        Err(MemoryExceeded { limit: self.0.limit, guests, host, wanted })
+        Err(MemoryExceeded { limit: self.0.limit.clone(), guests, host, wanted })
     }
 
     /// Why a guest's memory last did not grow, where that was not this limit.

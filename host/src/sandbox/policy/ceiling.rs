@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Deserializer};
 use super::Denial;
 use super::address::{AddressClass, classify};
 use super::host_pattern::{HostPattern, Hosts};
+use crate::sandbox::{LimitOrigin, MemoryLimit, MemorySize, TimeLimit};
 
 /// Where an image, or whoever looks after a machine, puts a policy for all connectors.
 const SYSTEM_FILE: &str = "/etc/airlock/policy.yaml";
@@ -45,6 +47,23 @@ impl Ceilings {
         };
         let files = there.into_iter().chain(files);
         files.map(|file| Ceiling::read(file, airbyte_directory).map(Arc::new)).collect::<Result<_, _>>().map(Ceilings)
+    }
+
+    /// The limit, or what a policy leaves of it.
+    pub fn limit_memory(&self, limit: MemoryLimit) -> MemoryLimit {
+        let sizes = self.iter().filter_map(|ceiling| Some((ceiling.max_memory?, &ceiling.file)));
+        match sizes.min_by_key(|(size, _)| *size) {
+            Some((size, file)) if size < limit.size => {
+                MemoryLimit { size, origin: LimitOrigin::Policy(file.as_path().into()) }
+            }
+            _ => limit,
+        }
+    }
+
+    /// The least of the times that policies allow, and the file that says so.
+    pub fn time(&self) -> Option<(TimeLimit, &Path)> {
+        let times = self.iter().filter_map(|ceiling| Some((ceiling.timeout?, ceiling.file.as_path())));
+        times.min_by_key(|(limit, _)| *limit)
     }
 
     #[cfg(test)]
@@ -106,6 +125,8 @@ pub struct Ceiling {
     environment: Option<Vec<String>>,
     /// As the system knows them, without links.
     mounts: Option<Vec<PathBuf>>,
+    max_memory: Option<MemorySize>,
+    timeout: Option<TimeLimit>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -126,6 +147,25 @@ struct Fields {
     environment: Option<Vec<String>>,
     #[serde(default, deserialize_with = "list")]
     mounts: Option<Vec<PathBuf>>,
+    #[serde(default, deserialize_with = "limit")]
+    max_memory: Option<MemorySize>,
+    #[serde(default, deserialize_with = "limit")]
+    timeout: Option<TimeLimit>,
+}
+
+/// A limit as it is written after an option, or a bare number.
+fn limit<'de, D: Deserializer<'de>, T: FromStr<Err = String>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Scalar {
+        Number(u64),
+        Text(String),
+    }
+    let text = match Scalar::deserialize(deserializer)? {
+        Scalar::Number(number) => number.to_string(),
+        Scalar::Text(text) => text,
+    };
+    text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
 fn yes() -> bool {
@@ -178,7 +218,7 @@ impl Ceiling {
         let fields: Option<Fields> =
             serde_saphyr::from_str_with_options(text, options).map_err(|error| format!("is no policy: {error}"))?;
         // A file that came out empty by mistake must not lift every limit.
-        let Fields { hosts, private_addresses, environment, mounts } =
+        let Fields { hosts, private_addresses, environment, mounts, max_memory, timeout } =
             fields.ok_or("is no policy: it is empty. One that limits nothing is written {}")?;
         let hosts =
             hosts.map(|entries| entries.iter().map(|entry| CeilingHosts::parse(entry)).collect()).transpose()?;
@@ -187,7 +227,7 @@ impl Ceiling {
         }
         // Nothing can be mounted from a directory that is not there.
         let mounts = mounts.map(|mounts| mounts.iter().filter_map(|directory| directory.canonicalize().ok()).collect());
-        Ok(Ceiling { file: file.to_owned(), hosts, private_addresses, environment, mounts })
+        Ok(Ceiling { file: file.to_owned(), hosts, private_addresses, environment, mounts, max_memory, timeout })
     }
 
     /// Before a name is resolved: may it lead to anything at all?

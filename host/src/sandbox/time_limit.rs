@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// So much time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimeLimit(pub Duration);
 
 impl FromStr for TimeLimit {
