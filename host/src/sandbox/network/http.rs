@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_url_is_read_once() {
-        let is = |url, host: &str, port, normalised: &str| {
+        let is = |url: &str, host: &str, port, normalised: &str| {
             assert_eq!(target(url), Some((host.to_owned(), port, normalised.to_owned())), "{url}");
         };
         is("http://Api.Example.COM/a%2Fb/../c?d", "api.example.com", 80, "http://api.example.com/a%2Fb/../c?d");
