@@ -280,7 +280,8 @@ fn a_policy_bounds_memory_and_time_and_is_named_where_they_do_not_suffice() {
     let endless = Guest::new("source-endless");
     let policy = endless.workspace.path().join("short.yaml");
     std::fs::write(&policy, "timeout: 1").unwrap();
-    let run = endless.read(&json!({"then": "go on"}), &["one", "two"]).option("--policy", &policy).option("--timeout", "1h");
+    let run =
+        endless.read(&json!({"then": "error"}), &["one", "two"]).option("--policy", &policy).option("--timeout", "1h");
     let (kind, message) = run.run().exits(1).error();
     assert_eq!(kind, "transient_error");
     for part in ["1 second", "short.yaml allows"] {
@@ -289,7 +290,7 @@ fn a_policy_bounds_memory_and_time_and_is_named_where_they_do_not_suffice() {
 
     for wrong in ["max_memory: much", "timeout: [1]", "timeout:"] {
         std::fs::write(&policy, wrong).unwrap();
-        let run = endless.read(&json!({"then": "go on"}), &["one", "two"]).option("--policy", &policy);
+        let run = endless.read(&json!({"then": "error"}), &["one", "two"]).option("--policy", &policy);
         let (kind, message) = run.run().exits(1).error();
         assert!(kind == "config_error" && message.contains("short.yaml"), "{wrong}: {message}");
     }
