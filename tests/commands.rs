@@ -94,7 +94,8 @@ fn directories_that_are_not_there_are_told() {
     for inside in ["data", "link", "."] {
         let check = Airlock::of(&connector("source-faker")).arg("check").option("--config", &config);
         let mount = format!("{}:/data", airbyte.join(inside).display());
-        let (_, message) = check.option("--airbyte-dir", &airbyte).option("--mount", mount).run().exits(1).error();
+        let finished = check.option("--airbyte-dir", &airbyte).option("--mount", mount).run().exits(1);
+        let (_, message) = finished.error();
         assert!(message.contains("--mount") && message.contains("may write"), "{inside}: {message}");
     }
     for (option, value, expected) in [

@@ -271,7 +271,8 @@ fn a_policy_bounds_memory_and_time_and_is_named_where_they_do_not_suffice() {
     let policy = leak.workspace.path().join("small.yaml");
     std::fs::write(&policy, "max_memory: 100MiB").unwrap();
     let run = leak.read(&json!({}), &["one"]).option("--policy", &policy).option("--max-memory", "10GiB");
-    let (kind, message) = run.run().exits(1).error();
+    let finished = run.run().exits(1);
+    let (kind, message) = finished.error();
     assert_eq!(kind, "system_error");
     for part in ["100 MiB of memory", "small.yaml allows"] {
         assert!(message.contains(part), "{part}: {message}");
@@ -282,7 +283,8 @@ fn a_policy_bounds_memory_and_time_and_is_named_where_they_do_not_suffice() {
     std::fs::write(&policy, "timeout: 1").unwrap();
     let run =
         endless.read(&json!({"then": "error"}), &["one", "two"]).option("--policy", &policy).option("--timeout", "1h");
-    let (kind, message) = run.run().exits(1).error();
+    let finished = run.run().exits(1);
+    let (kind, message) = finished.error();
     assert_eq!(kind, "transient_error");
     for part in ["1 second", "short.yaml allows"] {
         assert!(message.contains(part), "{part}: {message}");
@@ -291,7 +293,8 @@ fn a_policy_bounds_memory_and_time_and_is_named_where_they_do_not_suffice() {
     for wrong in ["max_memory: much", "timeout: [1]", "timeout:"] {
         std::fs::write(&policy, wrong).unwrap();
         let run = endless.read(&json!({"then": "error"}), &["one", "two"]).option("--policy", &policy);
-        let (kind, message) = run.run().exits(1).error();
+        let finished = run.run().exits(1);
+        let (kind, message) = finished.error();
         assert!(kind == "config_error" && message.contains("short.yaml"), "{wrong}: {message}");
     }
 }
