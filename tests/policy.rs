@@ -129,11 +129,16 @@ fn what_is_in_force_is_told_at_the_start_of_a_sync() {
     let granted = |command: &str| {
         let run = explorer.command(command).option("--mount", format!("{}:/data", mount.display()));
         let run = run.option("--allow-host", "API.example.com").option("--allow-host", "[::ffff:10.0.0.5]:5432");
-        run.option("--policy", &policy).env("TOKEN", "x").option("--allow-env", "TOKEN").arg("--debug")
+        run.option("--policy", &policy)
+            .env("TOKEN", "x")
+            .option("--allow-env", "TOKEN")
+            .arg("--debug")
+            .option("--max-memory", "512MiB")
     };
     let expected = format!(
         "In force for the connector source-explores: /airbyte is {} (read and write); /data is {} (read only); hosts \
-         api.example.com (--allow-host), 10.0.0.5:5432 (--allow-host); environment variables TOKEN; below the policy {}.",
+         api.example.com (--allow-host), 10.0.0.5:5432 (--allow-host); environment variables TOKEN; 512 MiB \
+         of memory; below the policy {}.",
         explorer.airbyte.display(),
         mount.display(),
         policy.display()
@@ -142,9 +147,9 @@ fn what_is_in_force_is_told_at_the_start_of_a_sync() {
         let finished = granted(command).run().exits(0);
         assert_eq!(in_force(&finished, level), expected, "{command}");
     }
-    let nothing = explorer.command("read").run().exits(0);
+    let nothing = explorer.command("read").option("--max-memory", "1GiB").run().exits(0);
     let line = in_force(&nothing, "INFO");
-    assert!(line.ends_with("; no hosts; no environment variables; no policy file."), "{line}");
+    assert!(line.ends_with("; no hosts; no environment variables; 1 GiB of memory; no policy file."), "{line}");
 
     let workspace = &explorer.workspace;
     let config = workspace.json("write.json", &json!({"destination_path": "/local/x"}));
