@@ -401,6 +401,24 @@ fn inspect_tells_what_is_no_connector() {
 }
 
 #[test]
+fn what_is_no_file_is_never_read_to_its_end() {
+    let workspace = Workspace::new();
+    let pipe = workspace.path().join("pipe.wasm");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+    let metadata = workspace.file("some.yaml", metadata("some"));
+    // The one waits for somebody who writes, the other has no end.
+    for path in [pipe.as_path(), Path::new("/dev/zero")] {
+        let output = workspace.path().join("output");
+        for finished in [
+            embed(path, &metadata).option("--output", &output).run_tool().exits(1),
+            Airlock::new(["compile"]).arg(path).option("--output", &output).run_tool().exits(1),
+        ] {
+            assert!(finished.stderr.contains("is not a file"), "{}", finished.stderr);
+        }
+    }
+}
+
+#[test]
 fn inspect_knows_what_is_in_the_cache() {
     let workspace = Workspace::new();
     let path = source(&workspace);

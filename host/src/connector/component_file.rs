@@ -8,6 +8,7 @@ use std::path::Path;
 use wasm_encoder::{ComponentSection, CustomSection};
 use wasmparser::{Chunk, Parser, Payload};
 
+use super::component::require_file;
 use super::contract::Interfaces;
 use crate::protocol::failure::Failure;
 
@@ -34,6 +35,7 @@ struct MetadataSection {
 impl ComponentFile {
     /// Reads the file at `path`.
     pub fn read(path: &Path) -> Result<ComponentFile, Failure> {
+        require_file(path)?;
         let problem = |text: String| {
             Failure::config_error(format!("The connector {} can not be loaded: it {text}.", path.display()))
         };
