@@ -1,10 +1,13 @@
 //! Guests that never come back, wherever they are called: --timeout ends them all the same.
 
+use std::io::Read;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{OPEN, OPEN_IMPORT, Source, WRITE, WRITE_IMPORT, component_of, told};
+use crate::harness::protocol::messages;
 use crate::harness::{Airlock, Finished, Workspace};
 
 const LOOP: &str = "(loop $again (br $again)) (unreachable)";
@@ -82,6 +85,58 @@ fn a_guest_that_hears_of_it_ends_before_the_grace_is_over() {
     assert!(since.elapsed() < GRACE, "{:?}", since.elapsed());
     assert_eq!(finished.statuses("one"), ["STARTED", "INCOMPLETE"]);
     assert!(!finished.logs("WARN").iter().any(|text| text.contains("signal")), "{:?}", finished.logs("WARN"));
+}
+
+/// What leaves, and the exit code, where nobody reads until the time is over.
+fn read_too_late(source: &Source, command: &str) -> (Option<i32>, Vec<Value>) {
+    let workspace = Workspace::new();
+    let mut child = source.command(&workspace, command).option("--timeout", "2s").spawn();
+    // Time is what this is about: for two seconds after its end the host still writes.
+    thread::sleep(Duration::from_millis(2500));
+    let mut stdout = Vec::new();
+    child.stdout.take().expect("it was asked for").read_to_end(&mut stdout).expect("stdout is readable");
+    (child.wait().expect("it ends").code(), messages(&stdout))
+}
+
+#[test]
+fn a_time_that_ends_while_an_answer_waits_for_its_reader_is_told_once() {
+    let errors = |messages: &[Value]| {
+        let errors = messages.iter().map(|message| message["trace"]["error"]["failure_type"].clone());
+        errors.filter(|kind| !kind.is_null()).collect::<Vec<_>>()
+    };
+    // More than a pipe takes.
+    let records = format!(
+        "(local $i i32) {OPEN}
+        (loop $again
+            {WRITE}
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $again (i32.lt_u (local.get $i) (i32.const 2000))))"
+    );
+    // A failure that has been told is the only one.
+    let fails = "(i32.store8 (i32.const 512) (i32.const 1)) (i32.store8 (i32.const 516) (i32.const 0)) (i32.store (i32.const 520) (i32.const 1024))
+        (i32.store (i32.const 524) (i32.const 3)) (i32.const 512)";
+    let source = Source {
+        imports: format!("{OPEN_IMPORT} {WRITE_IMPORT}"),
+        read: format!("{records} {fails}"),
+        ..Source::default()
+    };
+    let (code, messages) = read_too_late(&source, "read");
+    assert_eq!((code, errors(&messages)), (Some(1), vec![json!("config_error")]));
+    // An answer that was right ends with exit code 1 all the same, and nobody is to wonder why.
+    let source = Source {
+        memory: "(memory (export \"memory\") 20)",
+        items: r#"(data (i32.const 8192) "{\22connectionSpecification\22:{}")"#.into(),
+        spec: "(memory.fill (i32.const 65536) (i32.const 97) (i32.const 1000000))
+            (memory.copy (i32.const 65536) (i32.const 8192) (i32.const 29))
+            (i64.store (i32.const 65565) (i64.const 0x6161223a227a222c))
+            (i32.store16 (i32.const 1065534) (i32.const 0x7d22))
+            (i32.store (i32.const 516) (i32.const 65536)) (i32.store (i32.const 520) (i32.const 1000000)) (i32.const 512)"
+            .into(),
+        ..Source::default()
+    };
+    let (code, messages) = read_too_late(&source, "spec");
+    assert_eq!(messages[0]["type"], "SPEC");
+    assert_eq!((code, errors(&messages)), (Some(1), vec![json!("transient_error")]));
 }
 
 #[test]

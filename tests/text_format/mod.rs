@@ -94,6 +94,11 @@ impl Source {
     #[track_caller]
     fn run_with(&self, command: &str, options: impl FnOnce(Airlock) -> Airlock) -> Finished {
         let workspace = Workspace::new();
+        options(self.command(&workspace, command)).run()
+    }
+
+    /// A command of it, not yet run. What it is given lies in the workspace.
+    fn command(&self, workspace: &Workspace, command: &str) -> Airlock {
         let path = workspace.file("hostile.wasm", self.component());
         let mut run = Airlock::of(&path).arg(command);
         if command != "spec" {
@@ -102,7 +107,7 @@ impl Source {
         if command == "read" {
             run = run.option("--catalog", workspace.json("catalog.json", &configured_catalog(&["one"])));
         }
-        options(run).run()
+        run
     }
 }
 

@@ -144,6 +144,8 @@ pub fn run(invocation: Invocation) -> ExitCode {
         )
         .into())
     });
+    // Until its answer has left, what ends the process is told.
+    output.wait_until_written();
     termination.ends_by_itself();
     let code = match result {
         Ok(code) => code,

@@ -146,9 +146,9 @@ impl Termination {
         }
     }
 
-    /// Ends the process for this reason, if none has been told.
+    /// Ends the process for this reason, if none has been told: a command that has failed may still wait for its reader.
     fn end_telling(&self, failure: &Failure) {
-        if !self.shared.ending.swap(true, Ordering::AcqRel) {
+        if !self.shared.ending.swap(true, Ordering::AcqRel) && self.output.trace_errors() == 0 {
             self.output.trace_error(failure);
         }
         self.end();
