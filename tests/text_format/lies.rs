@@ -145,6 +145,29 @@ fn what_was_written_before_a_lie_is_there() {
 }
 
 #[test]
+fn a_failure_without_a_word_is_told_in_words() {
+    // A failure whose message is empty, and one that is nothing but white space.
+    for (place, length) in [(1024, 0), (8192, 3)] {
+        let fails = format!(
+            "(i32.store8 (i32.const 512) (i32.const 1)) (i32.store8 (i32.const 516) (i32.const 2))
+            (i32.store (i32.const 520) (i32.const {place})) (i32.store (i32.const 524) (i32.const {length})) (i32.const 512)"
+        );
+        let items = "(data (i32.const 8192) \" \\0a\\09\")".to_owned();
+        let source = Source { items, spec: fails.clone(), ..Source::default() };
+        let finished = source.run("spec").exits(1);
+        assert!(finished.error().1.contains("did not say why"), "{:?}", finished.error());
+        // A check that answers so.
+        let check = format!(
+            "(i32.store8 (i32.const 512) (i32.const 0)) (i32.store8 (i32.const 516) (i32.const 1))
+            (i32.store (i32.const 520) (i32.const {place})) (i32.store (i32.const 524) (i32.const {length})) (i32.const 512)"
+        );
+        let finished = Source { check, spec: Source::default().spec, ..source }.run("check").exits(0);
+        let status = &finished.of_type("CONNECTION_STATUS")[0]["connectionStatus"];
+        assert!(status["message"].as_str().unwrap().contains("and not why"), "{status}");
+    }
+}
+
+#[test]
 fn the_host_is_not_to_be_called_while_it_passes_something() {
     let call = "(call $log (i32.const 3) (i32.const 1024) (i32.const 3)) (i32.const 4096)";
     let source = Source { imports: LOG_IMPORT.into(), realloc: call.into(), ..Source::default() };

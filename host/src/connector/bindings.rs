@@ -50,6 +50,9 @@ impl From<&StreamName> for types::StreamName {
     }
 }
 
+/// For a person who is told that something failed, and would be told nothing else.
+const SAID_NOTHING: &str = "The connector failed and did not say why. This is a defect of the connector: report it to its publisher with the log.";
+
 impl From<types::Failure> for Failure {
     fn from(failure: types::Failure) -> Self {
         let kind = match failure.kind {
@@ -59,9 +62,10 @@ impl From<types::Failure> for Failure {
         };
         // Details that are no JSON object are not worth losing the failure itself over.
         let details = failure.details.and_then(|details| serde_json::from_str(&details).ok()).unwrap_or_default();
+        let message = if failure.message.trim().is_empty() { SAID_NOTHING.to_owned() } else { failure.message };
         Failure {
             kind,
-            message: failure.message,
+            message,
             internal_message: failure.internal_message,
             stack_trace: failure.stack_trace,
             stream: failure.stream_name.map(Into::into),

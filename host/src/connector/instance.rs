@@ -174,10 +174,16 @@ impl<B> Running<B> {
     }
 }
 
+const CHECK_SAID_NOTHING: &str = "The connector says that this configuration does not work, and not why. This is a defect of the \
+     connector: report it to its publisher with the log.";
+
 fn check_result(status: types::ConnectionStatus, refusal: Option<Refusal>) -> CheckResult {
     match status {
         types::ConnectionStatus::Succeeded => CheckResult::Succeeded,
-        types::ConnectionStatus::Failed(message) => CheckResult::Failed(denials::explain(message, refusal.as_ref())),
+        types::ConnectionStatus::Failed(message) => {
+            let said = if message.trim().is_empty() { CHECK_SAID_NOTHING.to_owned() } else { message };
+            CheckResult::Failed(denials::explain(said, refusal.as_ref()))
+        }
     }
 }
 
