@@ -206,5 +206,13 @@ fn random_numbers_and_resources_without_an_end_are_refused() {
     };
     let message = told(&source.run("spec"), "system_error");
     assert!(message.contains("1000000 files, streams and other resources"), "{message}");
+    // And as many as that says are given: two of them are behind each.
+    let few = "(local $i i32)
+        (loop $again
+            (drop (call $wait (i64.const 1)))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $again (i32.lt_u (local.get $i) (i32.const 400000))))
+        (i32.const 64)";
+    Source { spec: few.into(), ..source.clone() }.run("spec").exits(0);
     told_of_memory(&with_memory(&source, "spec", "16MiB"), "16 MiB");
 }

@@ -95,6 +95,8 @@ impl Connector {
         let memory_share = sandbox.memory.limit().size.0 / CALLS_IN_MEMORY;
         store.set_hostcall_fuel(output.max_record_bytes().saturating_add(BATCH_BYTES).min(memory_share));
         store.limiter(|guest| &mut guest.memory);
+        // wasmtime has a limit of its own beside that of the table, and a lower one.
+        store.set_max_component_handles(MAX_RESOURCES);
         let name = self.name.clone();
         let problem =
             |problem: String| Failure::config_error(format!("The connector {name} can not be started: it {problem}."));
