@@ -8,8 +8,7 @@
 mod protocol;
 
 #[allow(dead_code)]
-#[path = "../../../host/src/sandbox/policy/mod.rs"]
-mod sandbox_policy;
+mod sandbox;
 
 mod messages;
 mod output_lines;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde_json::json;
 use url::Host;
 
-use crate::sandbox_policy::{Ceilings, HostPattern, NetworkPolicy, PolicyFile, Wishes};
+use crate::sandbox::{Ceilings, HostPattern, NetworkPolicy, PolicyFile, Wishes};
 
 /// Lines of text: the metadata's entries, those of the command line, the config's `host`, what is asked for (a host, a port and an
 /// address); and a policy file, which is all that is left.
