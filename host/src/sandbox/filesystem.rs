@@ -133,7 +133,8 @@ fn require_outside(mount: &Path, airbyte: &Path) -> Result<(), String> {
     let inside = |place: Option<PathBuf>| place.zip(real(airbyte)).is_some_and(|(place, own)| place.starts_with(own));
     if inside(real(mount)) || inside(named) {
         return Err(format!(
-            "{}, which --mount names, is in {}, where the connector may write. Mount a directory that is elsewhere: what is in that one,              the connector sees below {AIRBYTE_DIRECTORY}.",
+            "{}, which --mount names, is in {}, where the connector may write. Mount a directory that is elsewhere: what is in that one, \
+             the connector sees below {AIRBYTE_DIRECTORY}.",
             mount.display(),
             airbyte.display()
         ));
