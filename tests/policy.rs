@@ -409,6 +409,25 @@ fn a_host_that_is_a_secret_of_the_config_is_masked() {
     assert!(in_force(&finished, "INFO").contains("hosts **** (the config's `password`);"));
 }
 
+/// A host is told without capitals, and cut out of the URL that names it.
+#[test]
+fn a_host_that_is_a_piece_of_a_secret_is_masked() {
+    let explorer = Explorer::new();
+    for (entry, secret, shown) in [
+        ("${password}", "https://me:pw@Hidden-Name.Example:8443/hook", "hosts **** (the config's `password`);"),
+        ("${password}", "Hidden-Name.Example", "hosts **** (the config's `password`);"),
+        ("${password}.example.com", "Hidden-Name", "hosts ****.example.com (metadata);"),
+    ] {
+        let config = explorer.workspace.json("secret.json", &json!({"password": secret}));
+        let run = Airlock::of(&test_guest("source-prints")).arg("read").option("--config", config);
+        let run = run.option("--metadata", metadata(&explorer, &[entry]));
+        let finished = run.option("--catalog", explorer.path("catalog.json")).run().exits(0);
+        let line = in_force(&finished, "INFO");
+        assert!(line.contains(shown), "{line}");
+        assert!(!String::from_utf8_lossy(&finished.stdout).to_lowercase().contains("hidden-name"));
+    }
+}
+
 #[test]
 fn inspect_shows_what_the_policies_leave() {
     let explorer = Explorer::new();

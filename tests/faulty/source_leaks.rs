@@ -157,6 +157,9 @@ fn a_secret_is_hidden_in_every_form_in_which_it_is_said() {
         // `me:` and the password: but for the first character, which holds bits of both.
         ("Basic bWU6aHVudGVyMi8iw7wrIGNvcnJlY3QgaG9yc2U=".to_owned(), "Basic bWU6****"),
         (format!("{PASSWORD}{PASSWORD} {PIN}."), "******** ****."),
+        // As a URL that was made readable as a whole, and as Python shows bytes.
+        ("https://x/?key=hunter2/%22%C3%BC+%20correct%20horse".to_owned(), "https://x/?key=****"),
+        ("b'hunter2/\"\\xc3\\xbc+ correct horse'".to_owned(), "b'****'"),
     ] {
         let finished = Guest::new("source-leaks").read(&config(&text), &["one"]).run().exits(0);
         assert_eq!(finished.logs("INFO"), [shown], "{text}");

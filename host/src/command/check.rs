@@ -18,7 +18,7 @@ pub fn check(run: &Run, config: &Path) -> Result<u8, Stop> {
         run.output.connection_status(Some(&problem));
         return Ok(exit_code::SUCCESS);
     }
-    confinement.tell(LogLevel::Debug, &run.output);
+    confinement.tell(LogLevel::Debug, &config, &run.output)?;
     match instance.check(&config.text) {
         Ok(CheckResult::Succeeded) => run.output.connection_status(None),
         Ok(CheckResult::Failed(problem)) => run.output.connection_status(Some(&problem)),

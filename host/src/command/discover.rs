@@ -21,7 +21,7 @@ pub fn discover(run: &Run, config: &Path) -> Result<u8, Stop> {
     let (mut source, confinement) = run.start_source("discover", &config)?;
     let specification = Specification::from_guest(&source.spec()?)?;
     specification.require_valid(&config, &run.output)?;
-    confinement.tell(LogLevel::Debug, &run.output);
+    confinement.tell(LogLevel::Debug, &config, &run.output)?;
     let catalog = source.discover(&config.text)?;
     run.output.line(message::catalog(&checked(&catalog)?));
     Ok(exit_code::SUCCESS)

@@ -19,7 +19,7 @@ pub fn read(run: &Run, config: &Path, catalog: &Path, state: Option<&Path>) -> R
     let (mut source, confinement) = run.start_source("read", &config)?;
     let specification = Specification::from_guest(&source.spec()?)?;
     specification.require_valid(&config, &run.output)?;
-    confinement.tell(LogLevel::Info, &run.output);
+    confinement.tell(LogLevel::Info, &config, &run.output)?;
     let catalog = Arc::new(ConfiguredCatalog::from_file(catalog)?);
     data_channel::require_lines(&catalog)?;
     let state = SavedState::from_file(state)?;

@@ -57,7 +57,7 @@ impl Specification {
     /// says what is wrong.
     pub fn validate(&self, config: &Config, output: &Output) -> Result<(), String> {
         output
-            .hide_secrets(&self.schema, &config.value)
+            .hide_secrets(&self.schema, &config.text, &config.value)
             .map_err(|problem| format!("The config can not be used: {problem}."))?;
         match config.validate(&self.schema) {
             Validity::Valid => Ok(()),

@@ -18,7 +18,7 @@ pub fn write(run: &Run, config: &Path, catalog: &Path) -> Result<u8, Stop> {
     let (mut destination, confinement) = run.start_destination("write", &config)?;
     let specification = Specification::from_guest(&destination.spec()?)?;
     specification.require_valid(&config, &run.output)?;
-    confinement.tell(LogLevel::Info, &run.output);
+    confinement.tell(LogLevel::Info, &config, &run.output)?;
     let catalog = Arc::new(ConfiguredCatalog::from_file(catalog)?);
     data_channel::require_lines(&catalog)?;
     let input = Input::start(std::io::stdin(), catalog.clone(), run.limits.max_record_bytes, run.output.clone())

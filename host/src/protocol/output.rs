@@ -349,19 +349,26 @@ impl Output {
         self.line(message::connection_status(failed.map(|text| self.mask(text)).as_deref()));
     }
 
-    /// From now on the secrets of `config` are masked.
-    pub fn hide_secrets(&self, specification: &Value, config: &Value) -> Result<(), String> {
+    /// From now on the secrets of `config` are masked, which is read of `text`.
+    pub fn hide_secrets(&self, specification: &Value, text: &str, config: &Value) -> Result<(), String> {
         let mut secrets = Secrets::named_by(specification.clone());
-        secrets.add_configured(config)?;
+        secrets.add_configured(text, config)?;
         *self.shared.secrets.write().unwrap_or_else(PoisonError::into_inner) = secrets;
         Ok(())
+    }
+
+    /// From now on this host is masked if `value`, which names it in the config, is a secret.
+    pub fn hide_host(&self, host: &str, value: &Value) -> Result<(), String> {
+        self.shared.secrets.write().unwrap_or_else(PoisonError::into_inner).add_host(host, value)
     }
 
     /// CONTROL with a new config, whose secrets are masked from now on. Returns when it is on stdout. One whose secrets can not
     /// be masked is refused, and the sync goes on.
     pub fn config_changed(&self, config: &RawValue) -> Result<(), Interruption> {
         let learned = match serde_json::from_str(config.get()) {
-            Ok(value) => self.shared.secrets.write().unwrap_or_else(PoisonError::into_inner).learn(&value),
+            Ok(value) => {
+                self.shared.secrets.write().unwrap_or_else(PoisonError::into_inner).learn(config.get(), &value)
+            }
             Err(error) => Err(format!("it can not be read: {error}")),
         };
         learned.map_err(|problem| Interruption::Refused(format!("The new config was not passed on: {problem}.")))?;

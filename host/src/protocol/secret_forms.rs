@@ -12,24 +12,44 @@ const SHORTEST: usize = 4;
 /// A line of a secret of many lines (a private key) is masked by itself if it has as many characters: a bracket alone is none.
 const LINE_LENGTH: usize = 8;
 
-/// A piece of Base64 is masked by itself if it has as many characters: fewer are found where nobody said the secret.
-const BASE64_LENGTH: usize = 8;
+/// A piece of Base64 is masked by itself if it has as many characters: fewer are found where nobody said the secret. Of a secret
+/// of five characters there are as many, wherever it begins.
+const BASE64_LENGTH: usize = 6;
 
 /// What different encoders leave as it is in a URL, beside letters, digits, `-`, `.` and `_`: RFC 3986's unreserved, HTML
 /// forms, JavaScript, Python, a path's segment, a path, a URL's user name and password.
 const LEFT_IN_URLS: [&str; 7] = ["~", "*", "~!'()*", "~/", "~!$&'()*+,;=:@", "~!$&'()*+,;=:@/", "~!$&'()*+,"];
+
+/// The same where a whole URL is made readable, with a secret in it that nobody encoded: browsers' URLs (who logs in, a path, a
+/// query with and without `'`), Python's requests, JavaScript's encodeURI. They write no `+` for a space, and capitals.
+const LEFT_IN_WHOLE_URLS: [&str; 6] = [
+    "~!$%&'()*+,",
+    "~!$%&'()*+,/:;=@[\\]^|",
+    "~!$%&'()*+,/:;=?@[\\]^`{|}",
+    "~!$%&()*+,/:;=?@[\\]^`{|}",
+    "~!#$%&'()*+,/:;=?@[]",
+    "~!#$&'()*+,/:;=?@",
+];
+
+/// What is longer (a bundle of certificates) has the forms only in which such a thing is said: all of them take a machine's memory.
+const LONGEST_IN_ALL_FORMS: usize = 8 * 1024;
 
 /// Every form of `secret`; none if it is too short to be one.
 pub fn forms(secret: &str) -> BTreeSet<String> {
     let mut forms = BTreeSet::new();
     // A program may well trim what it was given.
     for text in [secret, secret.trim()] {
-        if is_one(text) {
+        if is_one(text) && text.len() <= LONGEST_IN_ALL_FORMS {
             add_forms(text, &mut forms);
         }
     }
-    if secret.contains('\n') {
-        for line in secret.lines().map(str::trim).filter(|line| line.chars().count() >= LINE_LENGTH) {
+    if secret.len() > LONGEST_IN_ALL_FORMS {
+        add_forms_of_long(secret.trim(), &mut forms);
+    }
+    // Who was given a key on one line, with `\n` spelled out, puts the lines back.
+    let spelled = secret.replace("\\r", "").replace("\\n", "\n");
+    for text in [secret, &spelled].into_iter().filter(|text| text.contains('\n')) {
+        for line in text.lines().map(str::trim).filter(|line| line.chars().count() >= LINE_LENGTH) {
             forms.insert(line.to_owned());
             forms.insert(json(line, |_| false, Hex::Lower));
         }
@@ -42,10 +62,29 @@ fn is_one(text: &str) -> bool {
     said.chars().count() >= SHORTEST && !matches!(said, "true" | "false" | "null")
 }
 
+fn add_forms_of_long(text: &str, forms: &mut BTreeSet<String>) {
+    if !text.contains('\n') {
+        forms.insert(text.to_owned());
+        forms.insert(json(text, |_| false, Hex::Lower));
+    }
+    // Its lines hide the rest of what is said of one that has lines, as it is or as JSON.
+    forms.extend([Hex::Upper, Hex::Lower].map(|hex| percent(text, "~", hex)));
+    // Whatever white space comes after it.
+    forms.extend([BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD].iter().filter_map(|it| base64_inside(it, 0, text)));
+}
+
 fn add_forms(text: &str, forms: &mut BTreeSet<String>) {
     forms.insert(text.to_owned());
     // Rust's `{:?}`.
     forms.insert(text.escape_debug().to_string());
+    forms.insert(format!("{text:?}").trim_matches('"').to_owned());
+    for kind in [Python::Text, Python::Ascii, Python::Bytes] {
+        forms.extend([python(text, kind, true), python(text, kind, false)]);
+    }
+    // A host's name has no capitals where it is asked for.
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)) {
+        forms.insert(text.to_ascii_lowercase());
+    }
     for (escaped, hex) in JSON {
         let once = json(text, escaped, hex);
         forms.insert(json(&once, escaped, hex));
@@ -58,6 +97,7 @@ fn add_forms(text: &str, forms: &mut BTreeSet<String>) {
             forms.insert(encoded);
         }
     }
+    forms.extend(LEFT_IN_WHOLE_URLS.map(|left| percent(text, left, Hex::Upper)));
     for engine in [BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD] {
         let encoded = engine.encode(text);
         for hex in [Hex::Upper, Hex::Lower] {
@@ -130,6 +170,41 @@ fn json(text: &str, escaped: Chosen, hex: Hex) -> String {
     json
 }
 
+/// How Python shows a text: `repr`, `ascii`, and `repr` of its bytes.
+#[derive(Clone, Copy)]
+enum Python {
+    Text,
+    Ascii,
+    Bytes,
+}
+
+/// The inside of what Python shows. It escapes `'` where the text has both kinds of quotes.
+fn python(text: &str, kind: Python, quotes_escaped: bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\\' => shown.push_str("\\\\"),
+            '\'' if quotes_escaped => shown.push_str("\\'"),
+            '\n' => shown.push_str("\\n"),
+            '\r' => shown.push_str("\\r"),
+            '\t' => shown.push_str("\\t"),
+            ' '..='~' => shown.push(character),
+            _ => match (kind, u32::from(character)) {
+                (Python::Text, _) if !character.is_control() => shown.push(character),
+                (Python::Bytes, _) => {
+                    for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+                        shown += &format!("\\x{byte:02x}");
+                    }
+                }
+                (_, code @ 0..=0xff) => shown += &format!("\\x{code:02x}"),
+                (_, code @ 0x100..=0xffff) => shown += &format!("\\u{code:04x}"),
+                (_, code) => shown += &format!("\\U{code:08x}"),
+            },
+        }
+    }
+    shown
+}
+
 /// As a part of a URL.
 fn percent(text: &str, left: &str, hex: Hex) -> String {
     let mut encoded = String::with_capacity(text.len());
@@ -168,6 +243,12 @@ mod tests {
             ("Python's quote_plus", "p%40s%2Fw%3A+%22%C3%BC%2B%3C%5C"),
             ("JavaScript's encodeURIComponent", "p%40s%2Fw%3A%20%22%C3%BC%2B%3C%5C"),
             (".NET's UrlEncode", "p%40s%2fw%3a+%22%c3%bc%2b%3c%5c"),
+            ("Python's repr, if it has a '", "p@s/w: \"ü+<\\\\"),
+            ("Python's ascii", "p@s/w: \"\\xfc+<\\\\"),
+            ("Python's repr of bytes", "p@s/w: \"\\xc3\\xbc+<\\\\"),
+            ("Python's requests, in a whole URL", "p@s/w:%20%22%C3%BC+%3C%5C"),
+            ("a browser's URL, in its query", "p@s/w:%20%22%C3%BC+%3C\\"),
+            ("JavaScript's encodeURI", "p@s/w:%20%22%C3%BC+%3C%5C"),
             ("Base64", "cEBzL3c6ICLDvCs8XA=="),
             ("Base64 for URLs", "cEBzL3c6ICLDvCs8XA"),
             ("Base64 in a form", "cEBzL3c6ICLDvCs8XA%3D%3D"),
@@ -182,6 +263,40 @@ mod tests {
             assert!(forms(text).is_empty(), "{text:?}");
         }
         assert!(forms("hunter2\n").contains("hunter2"), "trimmed");
+    }
+
+    #[test]
+    fn programs_that_escape_little_are_known_as_well() {
+        for (secret, form) in [
+            ("it's \"q\"", r#"it\'s "q""#),
+            ("50%off/x", "50%off%2Fx"),
+            ("DB-Prod.Example", "db-prod.example"),
+            ("--BEGIN KEY--\\nMIIEvQIBADAN\\n--END KEY--", "MIIEvQIBADAN"),
+        ] {
+            assert!(forms(secret).contains(form), "{form} is none of {:#?}", forms(secret));
+        }
+    }
+
+    /// As those of a cloud's databases are, which users paste.
+    #[test]
+    fn a_bundle_of_certificates_has_forms_that_fit() {
+        let lines: Vec<String> = (0..2_600).map(|number| format!("{number:08}+/{}", "aB3".repeat(18))).collect();
+        let bundle = lines.join("\n") + "\n";
+        let forms = forms(&bundle);
+        assert!(bundle.len() > 160_000 && forms.iter().map(String::len).sum::<usize>() < 1024 * 1024);
+        for form in [&lines[7], &percent(bundle.trim(), "~", Hex::Upper)] {
+            assert!(forms.contains(form));
+        }
+        let encoded = BASE64_STANDARD.encode(&bundle);
+        assert!(forms.iter().any(|form| form.len() + 6 > encoded.len() && encoded.starts_with(form)));
+    }
+
+    #[test]
+    fn base64_of_who_logs_in_holds_no_short_password() {
+        for user in ["a", "ab", "abc"] {
+            let encoded = BASE64_STANDARD.encode(format!("{user}:pass5"));
+            assert!(forms("pass5").iter().any(|form| encoded.contains(form)), "{encoded}");
+        }
     }
 
     #[test]

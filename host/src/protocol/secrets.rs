@@ -10,6 +10,12 @@ use super::secret_forms::forms;
 /// What stands in the place of a secret, as in Airbyte's own connectors.
 const MASK: &str = "****";
 
+/// What is shorter is found where nobody named the host.
+const SHORTEST_HOST: usize = 4;
+
+/// What is shorter in a secret that is JSON is most often a word.
+const SHORTEST_PART: usize = 8;
+
 /// How many bytes the forms of all secrets may have together: a machine that looks for them takes some 40 times as much memory,
 /// and a guest may renew its config as often as it likes.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -43,17 +49,30 @@ impl Secrets {
         Secrets { specification, ..Secrets::default() }
     }
 
-    /// Adds the secrets of the config that the user gave. They are never forgotten. The error says why they can not be masked.
-    pub fn add_configured(&mut self, config: &Value) -> Result<(), String> {
-        self.configured = self.forms_of(config)?;
+    /// Adds the secrets of the config that the user gave, as the text that it is and as what is read of it. They are never forgotten.
+    /// The error says why they can not be masked.
+    pub fn add_configured(&mut self, text: &str, config: &Value) -> Result<(), String> {
+        self.configured = self.forms_of(text, config)?;
+        self.build()
+    }
+
+    /// Adds a host that the config names with `value`, if that is a secret: what is said of the host is a piece of the value, and
+    /// written in another way.
+    pub fn add_host(&mut self, host: &str, value: &Value) -> Result<(), String> {
+        let mut said = BTreeSet::new();
+        collect_leaves(value, &mut said);
+        if host.len() < SHORTEST_HOST || !said.iter().any(|text| self.configured.contains(text)) {
+            return Ok(());
+        }
+        self.configured.insert(host.to_owned());
         self.build()
     }
 
     /// Adds the secrets of a config that the connector renewed. The earlier ones stay, but where all together would take too much
     /// memory the first that were learned are forgotten. The error says why those of this config can not be masked.
-    pub fn learn(&mut self, config: &Value) -> Result<(), String> {
+    pub fn learn(&mut self, text: &str, config: &Value) -> Result<(), String> {
         let known = |form: &String| self.configured.contains(form) || self.learned.iter().any(|it| it.contains(form));
-        let new: BTreeSet<String> = self.forms_of(config)?.into_iter().filter(|form| !known(form)).collect();
+        let new: BTreeSet<String> = self.forms_of(text, config)?.into_iter().filter(|form| !known(form)).collect();
         if new.is_empty() {
             return Ok(());
         }
@@ -66,9 +85,10 @@ impl Secrets {
     }
 
     /// All forms of all that is secret in a config.
-    fn forms_of(&self, config: &Value) -> Result<BTreeSet<String>, String> {
+    fn forms_of(&self, text: &str, config: &Value) -> Result<BTreeSet<String>, String> {
         let mut secrets = BTreeSet::new();
-        Search { root: &self.specification, seen: HashSet::new(), secrets: &mut secrets }.look_through(config);
+        Search { numbers: text, root: &self.specification, seen: HashSet::new(), secrets: &mut secrets }
+            .look_through(config);
         // Before any form of them is made.
         require_room(&secrets)?;
         let mut all = BTreeSet::new();
@@ -164,6 +184,8 @@ fn require_room<'a>(forms: impl IntoIterator<Item = &'a String>) -> Result<(), S
 /// A walk through a schema and the value it describes.
 struct Search<'a> {
     root: &'a Value,
+    /// The text of the config: a number that is read may have lost digits.
+    numbers: &'a str,
     /// Which part of the schema has met which part of the value: references may go in circles.
     seen: HashSet<(*const Value, *const Value)>,
     secrets: &'a mut BTreeSet<String>,
@@ -183,11 +205,12 @@ impl<'a> Search<'a> {
     fn look(&mut self, schema: &'a Value, value: &'a Value, waiting: &mut Vec<(&'a Value, &'a Value)>) {
         if schema.get("airbyte_secret") == Some(&Value::Bool(true)) {
             collect_leaves(value, self.secrets);
+            self.collect_numbers(value);
         }
-        if let Some(pointer) = schema.get("$ref").and_then(Value::as_str).and_then(|text| text.strip_prefix('#'))
-            && let Some(schema) = self.root.pointer(pointer)
-        {
-            waiting.push((schema, value));
+        for word in ["$ref", "$dynamicRef", "$recursiveRef"] {
+            if let Some(reference) = schema.get(word).and_then(Value::as_str) {
+                waiting.extend(referred(self.root, reference).map(|schema| (schema, value)));
+            }
         }
         for alternatives in ["oneOf", "anyOf", "allOf"] {
             let alternatives = schema.get(alternatives).and_then(Value::as_array).into_iter().flatten();
@@ -197,7 +220,7 @@ impl<'a> Search<'a> {
             let schemas = schema.get(dependent).and_then(Value::as_object).into_iter().flat_map(|all| all.values());
             waiting.extend(schemas.map(|schema| (schema, value)));
         }
-        let conditions = ["if", "then", "else"].iter().filter_map(|word| schema.get(word));
+        let conditions = ["if", "then", "else", "not"].iter().filter_map(|word| schema.get(word));
         waiting.extend(conditions.map(|condition| (condition, value)));
         match value {
             Value::Object(fields) => {
@@ -209,6 +232,53 @@ impl<'a> Search<'a> {
             _ => {}
         }
     }
+}
+
+impl Search<'_> {
+    /// Numbers as the config has them, of which `Value` may keep less.
+    fn collect_numbers(&mut self, value: &Value) {
+        match value {
+            Value::Number(number) if number.is_f64() => {
+                let wanted = number.as_f64();
+                let digits = |character: char| character.is_ascii_digit() || "+-.eE".contains(character);
+                let words = self.numbers.split(|character| !digits(character));
+                let same = words.filter(|word| word.parse().ok() == wanted && wanted.is_some());
+                self.secrets.extend(same.map(ToOwned::to_owned));
+                // As languages without exponents write it.
+                self.secrets.extend(wanted.map(|number| number.to_string()));
+            }
+            Value::Array(elements) => elements.iter().for_each(|element| self.collect_numbers(element)),
+            Value::Object(fields) => fields.values().for_each(|value| self.collect_numbers(value)),
+            _ => {}
+        }
+    }
+}
+
+/// What a reference leads to: a place in the schema, or whatever has that name in it.
+fn referred<'a>(root: &'a Value, reference: &str) -> Option<&'a Value> {
+    let (document, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+    let fragment = percent_encoding::percent_decode_str(fragment).decode_utf8_lossy();
+    let document = if document.is_empty() { Some(root) } else { find(root, "$id", document) };
+    if fragment.is_empty() || fragment.starts_with('/') {
+        return document?.pointer(&fragment);
+    }
+    ["$anchor", "$dynamicAnchor"].iter().find_map(|word| find(root, word, &fragment))
+}
+
+/// A part of a schema that has this name under this word.
+fn find<'a>(root: &'a Value, word: &str, name: &str) -> Option<&'a Value> {
+    let mut waiting = vec![root];
+    while let Some(value) = waiting.pop() {
+        if value.get(word).and_then(Value::as_str) == Some(name) {
+            return Some(value);
+        }
+        match value {
+            Value::Object(fields) => waiting.extend(fields.values()),
+            Value::Array(elements) => waiting.extend(elements),
+            _ => {}
+        }
+    }
+    None
 }
 
 fn look_at_field<'a>(schema: &'a Value, name: &str, value: &'a Value, waiting: &mut Vec<(&'a Value, &'a Value)>) {
@@ -233,6 +303,12 @@ fn collect_leaves(value: &Value, secrets: &mut BTreeSet<String>) {
     match value {
         Value::String(text) => {
             secrets.insert(text.clone());
+            // A service account's key file, for example: whoever uses it has its parts in hand.
+            if let Ok(document @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text) {
+                let mut parts = BTreeSet::new();
+                collect_leaves(&document, &mut parts);
+                secrets.extend(parts.into_iter().filter(|part| is_secret_part(part)));
+            }
         }
         Value::Number(number) => {
             secrets.insert(number.to_string());
@@ -244,6 +320,12 @@ fn collect_leaves(value: &Value, secrets: &mut BTreeSet<String>) {
     }
 }
 
+/// Whether what stands in a secret that is JSON is one by itself: neither a word nor where something is.
+fn is_secret_part(text: &str) -> bool {
+    let has = |kind: fn(&char) -> bool| text.chars().any(|character| kind(&character));
+    text.len() >= SHORTEST_PART && has(char::is_ascii_digit) && has(char::is_ascii_alphabetic) && !text.contains("://")
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -253,7 +335,7 @@ mod tests {
 
     fn of(config: &Value) -> Secrets {
         let mut secrets = Secrets::named_by(json!({"additionalProperties": {"airbyte_secret": true}}));
-        secrets.add_configured(config).unwrap();
+        secrets.add_configured(&config.to_string(), config).unwrap();
         secrets
     }
 
@@ -278,9 +360,56 @@ mod tests {
         let config = json!({"password": "abcd", "credentials": {"token": "abcdef"}, "keys": [12345], "host": "db",
             "tunnel": {"next": {"next": {"key": "deep"}}}, "headers": {"auth": "bearer"}, "cert": "pinned"});
         let mut secrets = Secrets::named_by(specification);
-        secrets.add_configured(&config).unwrap();
+        secrets.add_configured(&config.to_string(), &config).unwrap();
         assert_eq!(mask(&secrets, "abcdef at db with abcd and 12345"), "**** at db with **** and ****");
         assert_eq!(mask(&secrets, "deep bearer pinned"), "**** **** ****");
+    }
+
+    #[test]
+    fn references_of_every_kind_lead_to_secrets() {
+        let specification = json!({"$id": "https://x.example/spec", "properties": {
+            "a": {"$ref": "#/$defs/with%20space"}, "b": {"$ref": "#key"}, "c": {"$dynamicRef": "#node"},
+            "d": {"$ref": "https://x.example/spec#/$defs/with%20space"}, "e": {"$ref": "https://x.example/other"}
+        }, "not": {"properties": {"f": {"airbyte_secret": true, "type": "null"}}}, "$defs": {
+            "with space": {"airbyte_secret": true},
+            "key": {"$anchor": "key", "airbyte_secret": true},
+            "node": {"$dynamicAnchor": "node", "airbyte_secret": true},
+            "other": {"$id": "https://x.example/other", "airbyte_secret": true}
+        }});
+        let config = json!({"a": "secret-a", "b": "secret-b", "c": "secret-c", "d": "secret-d", "e": "secret-e", "f": "secret-f"});
+        let mut secrets = Secrets::named_by(specification);
+        secrets.add_configured("", &config).unwrap();
+        for name in ["a", "b", "c", "d", "e", "f"] {
+            assert_eq!(mask(&secrets, &format!("secret-{name}")), "****", "{name}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_masked_as_the_config_has_them_and_as_programs_write_them() {
+        let text = r#"{"a": 12345678901234567890123, "b": 0.123450, "c": 1e10}"#;
+        let mut secrets = Secrets::named_by(json!({"additionalProperties": {"airbyte_secret": true}}));
+        secrets.add_configured(text, &serde_json::from_str(text).unwrap()).unwrap();
+        let said = "12345678901234567890123 0.123450 0.12345 1e10 10000000000";
+        assert_eq!(mask(&secrets, said), "**** **** **** **** ****");
+    }
+
+    #[test]
+    fn of_a_secret_that_is_json_the_keys_are_masked_and_the_words_are_not() {
+        let key = json!({"type": "service_account", "token_uri": "https://oauth2.example/token", "universe": "example.com",
+            "private_key": "--BEGIN--\nMIIEvQIBADAN\n--END--\n", "client_secret": "GOCSPX-1a2b3c"});
+        let secrets = of(&json!({"credentials": key.to_string()}));
+        assert_eq!(mask(&secrets, "GOCSPX-1a2b3c, MIIEvQIBADAN"), "****, ****");
+        let harmless = "service_account at https://oauth2.example/token of example.com";
+        assert_eq!(mask(&secrets, harmless), harmless);
+    }
+
+    #[test]
+    fn a_host_is_masked_where_a_secret_names_it() {
+        let config = json!({"url": "https://Hidden.Example:8443/hook", "open": 1});
+        let mut secrets = of(&config);
+        secrets.add_host("hidden.example", &config["url"]).unwrap();
+        secrets.add_host("shown.example", &json!("https://shown.example")).unwrap();
+        assert_eq!(mask(&secrets, "hidden.example, shown.example"), "****, shown.example");
     }
 
     #[test]
@@ -291,7 +420,7 @@ mod tests {
         definitions.insert("100000".into(), json!({"airbyte_secret": true}));
         let mut secrets =
             Secrets::named_by(json!({"properties": {"key": {"$ref": "#/$defs/0"}}, "$defs": definitions}));
-        secrets.add_configured(&json!({"key": "hunter2"})).unwrap();
+        secrets.add_configured("", &json!({"key": "hunter2"})).unwrap();
         assert_eq!(mask(&secrets, "hunter2"), "****");
     }
 
@@ -341,7 +470,7 @@ mod tests {
     fn renewed_secrets_are_masked_beside_the_old_ones() {
         let mut secrets = of(&json!({"token": "first-token"}));
         for token in ["second-token", "third-token", "third-token"] {
-            secrets.learn(&json!({"token": token})).unwrap();
+            secrets.learn("", &json!({"token": token})).unwrap();
         }
         assert_eq!(secrets.learned.len(), 2, "what is known is not learned twice");
         assert_eq!(mask(&secrets, "first-token, second-token, third-token"), "****, ****, ****");
@@ -352,16 +481,18 @@ mod tests {
         let mut secrets = of(&json!({"token": "of-the-user"}));
         let token = |number: u32| format!("{number:06}{}", "x".repeat(60_000));
         for number in 0..10 {
-            secrets.learn(&json!({"token": token(number)})).unwrap();
+            secrets.learn("", &json!({"token": token(number)})).unwrap();
         }
         let bytes: usize = secrets.learned.iter().flatten().map(String::len).sum();
         assert!(bytes < MAX_BYTES && secrets.learned.len() < 10, "{bytes}");
         assert_eq!(mask(&secrets, "of-the-user"), "****");
         assert_eq!(mask(&secrets, &token(9)), "****");
-        assert!(secrets.learn(&json!({"token": "y".repeat(MAX_BYTES)})).is_err());
+        assert!(secrets.learn("", &json!({"token": "y".repeat(MAX_BYTES)})).is_err());
         assert_eq!(mask(&secrets, &token(9)), "****", "what is refused changes nothing");
         assert!(
-            Secrets::named_by(json!({"airbyte_secret": true})).add_configured(&json!("y".repeat(MAX_BYTES))).is_err()
+            Secrets::named_by(json!({"airbyte_secret": true}))
+                .add_configured("", &json!("y".repeat(MAX_BYTES)))
+                .is_err()
         );
     }
 

@@ -96,7 +96,7 @@ pub fn output(data: &[u8]) {
     let (output, thread) = Output::start_on(kept.clone(), options).expect("a thread");
     let names = ["one", "two"].map(|name| StreamName { name: name.to_owned(), namespace: None });
     output.set_streams(names.to_vec());
-    output.hide_secrets(&json!({"airbyte_secret": true}), &json!("hunter2")).expect("a short secret");
+    output.hide_secrets(&json!({"airbyte_secret": true}), "", &json!("hunter2")).expect("a short secret");
     let mut calls = Unstructured::new(data);
     while !calls.is_empty() {
         if call(&output, &names, &mut calls).is_err() {

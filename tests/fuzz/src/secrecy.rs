@@ -10,7 +10,7 @@ pub fn secrets(data: &[u8]) {
     let mut from = Unstructured::new(data);
     let Ok((secrets, pieces, limit)) = parts(&mut from) else { return };
     let mut finder = Secrets::named_by(json!({"items": {"airbyte_secret": true}}));
-    finder.add_configured(&json!(secrets)).expect("they are short");
+    finder.add_configured("", &json!(secrets)).expect("they are short");
     let text: String =
         pieces.iter().map(|(which, other)| secrets.get(usize::from(*which)).map_or(*other, String::as_str)).collect();
 

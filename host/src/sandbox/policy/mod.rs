@@ -175,6 +175,14 @@ impl NetworkPolicy {
         &self.entries
     }
 
+    /// The hosts that the config names as a whole, as they are told, and where in the config.
+    pub fn hosts_of_config(&self) -> impl Iterator<Item = (&str, String)> {
+        self.entries.iter().filter_map(|entry| match &entry.origin {
+            Origin::Config(path) => Some((path.as_str(), entry.hosts.to_string())),
+            Origin::Metadata | Origin::CommandLine => None,
+        })
+    }
+
     /// The policies over it.
     pub fn ceilings(&self) -> &Ceilings {
         &self.ceilings
