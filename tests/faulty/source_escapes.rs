@@ -269,6 +269,17 @@ fn a_temporary_directory_goes_however_deep_it_was_dug() {
 }
 
 #[test]
+fn a_temporary_directory_goes_where_the_guest_has_opened_all_files_that_there_are() {
+    let scene = Scene::new();
+    let temporary = scene.guest.workspace.directory("tmp");
+    let mut run = Live::start(dig(&scene, &temporary, "open without an end", 0).with_open_files(200));
+    run.wait_for(|message| message["log"]["message"].as_str().is_some_and(|text| text.contains("can open no more")));
+    run.signal(Signal::TERM);
+    assert_eq!(run.finish().status.signal(), Some(15));
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
+}
+
+#[test]
 fn a_temporary_directory_goes_with_a_process_that_a_signal_ends() {
     let scene = Scene::new();
     let temporary = scene.guest.workspace.directory("tmp");

@@ -12,12 +12,16 @@ use super::private_directory::PrivateDirectory;
 /// Where a guest finds the one directory that it may write to.
 pub const AIRBYTE_DIRECTORY: &str = "/airbyte";
 
-/// Lets a guest have as many files open as this process ever may. A destination with a file for each stream needs them, and
-/// what a shell gives by default ends at some 250 or 1,000 streams.
+/// So many open files are kept from guests, or a fourth where there are few: a temporary directory can not be removed without.
+const FILES_KEPT_BACK: u64 = 64;
+
+/// Lets a guest have as many files open as this process ever may, but for a few. A destination with a file for each stream needs
+/// them, and what a shell gives by default ends at some 250 or 1,000 streams.
 fn allow_many_open_files() {
     let limit = getrlimit(Resource::Nofile);
     // Where that is not granted, the default has to do.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    let current = limit.maximum.map(|files| files - FILES_KEPT_BACK.min(files / 4));
+    let _ = setrlimit(Resource::Nofile, Rlimit { current, ..limit });
 }
 
 /// A directory of the host that a guest may read: `HOST:GUEST`.

@@ -12,6 +12,7 @@ use std::time::Instant;
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use rustix::path::Arg;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// A directory of its owner alone, removed when this is dropped.
 pub struct PrivateDirectory {
@@ -45,6 +46,9 @@ impl Drop for PrivateDirectory {
 /// The standard library's way calls itself for each level and keeps a file open for each, so a guest that digs deep enough would
 /// crash the host at its end. Here the directories below are first brought to the top, one after the other.
 pub fn remove(directory: &Path, until: Option<Instant>) -> io::Result<()> {
+    // To remove is to open, and a guest may have opened all that it may.
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     let top = open(CWD, directory)?;
     let mut number = 0_u64;
     loop {

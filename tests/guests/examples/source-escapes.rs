@@ -37,6 +37,14 @@ impl Source for Escapes {
                 dig(config["depth"].as_u64().unwrap_or_default());
                 say("has dug");
             }
+            "open without an end" => {
+                let files: Vec<_> = (0..).map_while(|number| File::create(format!("/airbyte/{number}")).ok()).collect();
+                say("can open no more");
+                // As a guest that never comes to close them.
+                loop {
+                    std::hint::black_box(&files);
+                }
+            }
             "stay" => loop {
                 std::hint::black_box(dig(1));
             },
