@@ -98,6 +98,28 @@ fn a_signal_ends_the_wait_for_a_server_and_the_guest_hears_of_it() {
 }
 
 #[test]
+fn a_body_out_of_which_nothing_comes_keeps_nobody_from_hearing_of_a_signal() {
+    let (asked, was_asked) = channel();
+    // Whole gzip files of nothing, without an end.
+    let nothing = [31, 139, 8, 0, 0, 0, 0, 0, 0, 255, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0].repeat(4_000);
+    let server = Server::start(move |_, connection| {
+        begin(connection, "200 OK", &[("Content-Encoding", "gzip")])?;
+        asked.send(()).unwrap();
+        loop {
+            connection.write_all(&nothing)?;
+        }
+    });
+    let live = Live::start(requests(json!([{"url": server.url("/")}])).option("--allow-host", "127.0.0.1"));
+    was_asked.recv().unwrap();
+    let signalled = Instant::now();
+    live.signal(Signal::TERM);
+    let finished = live.finish();
+    assert_eq!(finished.status.signal(), Some(15));
+    assert!(signalled.elapsed() < Duration::from_secs(4));
+    assert!(finished.logs("ERROR").is_empty(), "{:?}", finished.logs("ERROR"));
+}
+
+#[test]
 fn a_guest_may_still_ask_for_something_when_it_has_heard_of_the_end() {
     let (asked, was_asked) = channel();
     let server = Server::start(move |request, connection| {

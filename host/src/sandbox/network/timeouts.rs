@@ -23,6 +23,10 @@ const FIRST_BYTE: Duration = Duration::from_secs(300);
 /// Between any two parts of a response.
 const BETWEEN_BYTES: Duration = Duration::from_secs(300);
 
+/// So many parts of a body are given without a pause: a decoder that gets nothing out of all that comes asks for ever, and nobody
+/// would hear of a signal meanwhile.
+const IN_A_ROW: usize = 16;
+
 /// How long a request may wait: as its guest says, else as above.
 pub struct Timeouts {
     pub connect: Duration,
@@ -118,6 +122,8 @@ pub struct Receiving {
     /// Runs while the body is waited for.
     patience: Option<Pin<Box<Sleep>>>,
     interruption: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// How many parts were given without a pause.
+    in_a_row: usize,
     /// Until the body has ended: a guest may be late to drop it.
     slot: Option<OwnedSemaphorePermit>,
 }
@@ -130,7 +136,7 @@ impl Receiving {
         slot: OwnedSemaphorePermit,
     ) -> Receiving {
         let slot = (!body.is_end_stream()).then_some(slot);
-        Receiving { body, limit, patience: None, interruption, slot }
+        Receiving { body, limit, patience: None, interruption, in_a_row: 0, slot }
     }
 }
 
@@ -140,6 +146,15 @@ impl Body for Receiving {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
+        this.in_a_row += 1;
+        if this.in_a_row > IN_A_ROW {
+            this.in_a_row = 0;
+            if this.interruption.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Some(Err(http_errors::interrupted())));
+            }
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
             this.patience = None;
             if this.body.is_end_stream() || !matches!(frame, Some(Ok(_))) {
@@ -147,6 +162,7 @@ impl Body for Receiving {
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(|error| http_errors::of_body(&error))));
         }
+        this.in_a_row = 0;
         if this.interruption.as_mut().poll(context).is_ready() {
             return Poll::Ready(Some(Err(http_errors::interrupted())));
         }
