@@ -72,6 +72,28 @@ fn requests_go_through_the_proxy_and_that_is_said() {
 }
 
 #[test]
+fn of_a_proxys_password_no_part_is_told() {
+    let proxy = proxy(None);
+    let request = json!([{"url": "http://api.example.invalid/", "connect_ms": 5_000}]);
+    for url in
+        [format!("http://user:hush@hush@{}", proxy.authority()), "http://user:hush/hush@proxy.invalid".to_owned()]
+    {
+        let run = requests(request.clone()).option("--allow-host", "api.example.invalid").env("HTTP_PROXY", &url);
+        let told = told(&run.run().exits(0), "INFO").join(" ");
+        assert!(told.contains("through the proxy") && !told.contains("hush"), "{url}: {told}");
+    }
+}
+
+#[test]
+fn a_star_means_no_proxy_for_names_and_addresses() {
+    let (proxy, server) = (proxy(None), Server::start(|_, connection| respond(connection, "200 OK", &[], b"direct")));
+    let run = requests(json!([{"url": server.url("/")}])).option("--allow-host", "127.0.0.1");
+    let run = run.env("ALL_PROXY", format!("http://{}", proxy.authority())).env("NO_PROXY", "*");
+    assert_eq!(outcome(&run.run().exits(0))["body"], "direct");
+    assert_eq!(proxy.connections(), 0);
+}
+
+#[test]
 fn a_proxy_is_no_way_around_the_policy() {
     let proxy = proxy(None);
     let request = json!([

@@ -56,7 +56,7 @@ pub struct Client {
 /// The guest's client, made at the first request.
 pub fn client(network: &Arc<Network>) -> &Client {
     network.client.get_or_init(|| {
-        let proxies = Arc::new(Matcher::from_env());
+        let proxies = Arc::new(proxies());
         let connector = Connector { network: Arc::downgrade(network), proxies: proxies.clone(), tls: Arc::default() };
         let client = PooledClient::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -69,6 +69,13 @@ pub fn client(network: &Arc<Network>) -> &Client {
             .build(connector);
         Client { client, proxies }
     })
+}
+
+/// What the environment says of proxies.
+fn proxies() -> Matcher {
+    // The crate takes `*` for every name, and curl, which everybody goes by, for every address too.
+    let none = ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| std::env::var(name).ok());
+    if none.is_some_and(|hosts| hosts.trim() == "*") { Matcher::builder().build() } else { Matcher::from_env() }
 }
 
 impl Client {
@@ -88,7 +95,10 @@ impl Client {
 
 /// A proxy as people read it, without its credentials.
 pub fn shown(proxy: &Intercept) -> String {
-    proxy.uri().authority().map(ToString::to_string).unwrap_or_default()
+    let uri = proxy.uri();
+    // Not the authority: of a password with an `@` or a `/` in it, a part would stand there.
+    let host = uri.host().unwrap_or_default();
+    uri.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// Makes connections for the client.
