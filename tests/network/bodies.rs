@@ -219,6 +219,37 @@ fn a_small_body_that_becomes_a_large_one_takes_no_memory() {
     assert!(peak < 100 * MIB, "{peak}");
 }
 
+#[test]
+fn what_the_decoders_take_counts_as_the_connectors_memory() {
+    // A window of 8 MiB, and in one body after the other, none of which the guest lets go, as much data as fills it.
+    let mut bomb = vec![0x28, 0xb5, 0x2f, 0xfd, 0, (23 - 10) << 3];
+    for _ in 0..64 {
+        let block_of_one_byte_repeated: u32 = (128 * 1024) << 3 | 1 << 1;
+        bomb.extend_from_slice(&block_of_one_byte_repeated.to_le_bytes()[..3]);
+        bomb.push(b'z');
+    }
+    let server = Server::start(move |_, connection| {
+        begin(connection, "200 OK", &[("Content-Encoding", "zstd"), ("Content-Length", "1000")])?;
+        connection.write_all(&bomb)?;
+        connection.flush()?;
+        std::thread::park();
+        Ok(())
+    });
+    let request = json!([{"url": server.url("/"), "times": 100, "read_bytes": 7 * MIB, "keep": true}]);
+    let finished = allowed(request).option("--max-memory", "128MiB").run().exits(1);
+    let (kind, message) = finished.error();
+    assert!(kind == "system_error" && message.contains("128 MiB") && message.contains("--max-memory"), "{message}");
+    assert!(outcomes(&finished).len() < 16, "{}", outcomes(&finished).len());
+}
+
+#[test]
+fn bodies_that_have_ended_hold_no_decoder() {
+    let server = coding_server();
+    let request = json!([{"url": server.url("/zstd"), "times": 100, "keep": true}]);
+    let finished = allowed(request).option("--max-memory", "128MiB").run().exits(0);
+    assert_eq!(outcomes(&finished).len(), 100);
+}
+
 /// What came of the request, and how much memory the process had at most.
 fn outcome_and_peak(request: Value) -> (Value, u64) {
     // It waits for its reader at the end, so that there is a process to look at: the second request is never answered.

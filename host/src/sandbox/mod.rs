@@ -20,8 +20,8 @@ use wasmtime_wasi::WasiCtx;
 pub use environment::Environment;
 pub use filesystem::{Filesystem, Mount};
 pub use memory::{
-    CountedHeap, GuestMemory, LimitOrigin, MemoryBudget, MemoryExceeded, MemoryLimit, MemorySize, is_out_of_memory,
-    machine_has_none,
+    CountedHeap, ForeignMemory, GuestMemory, LimitOrigin, MemoryBudget, MemoryExceeded, MemoryLimit, MemorySize,
+    is_out_of_memory, machine_has_none,
 };
 pub use network::{HttpState, Network, NetworkEvent, NetworkView, Refusal, add_to_linker};
 pub use policy::{Ceilings, HostPattern, NetworkPolicy, PolicyFile, Wishes};

@@ -35,6 +35,10 @@ impl CountedHeap {
         if memory.is_null() {
             return exhausted();
         }
+        CountedHeap::count(bytes);
+    }
+
+    fn count(bytes: usize) {
         let in_use = IN_USE.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if in_use > CEILING.load(Ordering::Relaxed) {
             sound_alarm();
@@ -104,6 +108,24 @@ unsafe impl GlobalAlloc for CountedHeap {
             CountedHeap::gave_back(layout.size() - size);
         }
         moved
+    }
+}
+
+/// Memory that a library in C takes of the system: it passes by the allocator above, so whoever makes the library take it says
+/// how much. Counted as long as this lives.
+pub struct ForeignMemory(usize);
+
+impl ForeignMemory {
+    /// So many bytes, at most.
+    pub fn taken(bytes: usize) -> ForeignMemory {
+        CountedHeap::count(bytes);
+        ForeignMemory(bytes)
+    }
+}
+
+impl Drop for ForeignMemory {
+    fn drop(&mut self) {
+        CountedHeap::gave_back(self.0);
     }
 }
 

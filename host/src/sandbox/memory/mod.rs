@@ -15,7 +15,7 @@ use wasmtime::ResourceLimiter;
 
 use limit::LEAST_MARGIN;
 
-pub use heap::CountedHeap;
+pub use heap::{CountedHeap, ForeignMemory};
 pub use limit::{LimitOrigin, MemoryLimit};
 pub use size::MemorySize;
 

@@ -16,6 +16,7 @@ use tokio_util::io::{StreamReader, poll_read_buf};
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::timeouts::Receiving;
+use crate::sandbox::ForeignMemory;
 
 /// What a server is told.
 pub const ACCEPTED: &str = "gzip, deflate, br, zstd";
@@ -25,6 +26,9 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 /// The window that HTTP allows (RFC 9659), 8 MiB: a server decides how much memory a decoder takes.
 const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// What libzstd may take for one body: the window, and its buffers and tables. It is C, so nobody else counts it.
+const ZSTD_BYTES: usize = (1 << ZSTD_WINDOW_LOG) + 512 * 1024;
 
 /// The body decoded, where it came in one of the codings that were accepted. The headers speak of the decoded body then.
 pub fn decoded(headers: &mut HeaderMap, body: Receiving) -> WasiBody {
@@ -58,13 +62,14 @@ pub fn decoded(headers: &mut HeaderMap, body: Receiving) -> WasiBody {
         "br" => Box::pin(BrotliDecoder::new(compressed)),
         _ => Box::pin(ZstdDecoder::with_params(compressed, &[DParameter::window_log_max(ZSTD_WINDOW_LOG)])),
     };
-    Decoded { reader, coding, ended: false }.boxed_unsync()
+    let uncounted = (coding == "zstd").then(|| ForeignMemory::taken(ZSTD_BYTES));
+    Decoded { reader: Some((reader, uncounted)), coding }.boxed_unsync()
 }
 
 struct Decoded {
-    reader: Pin<Box<dyn AsyncRead + Send>>,
+    /// Until the body has ended: a guest may be late to drop it, and decoders are large.
+    reader: Option<(Pin<Box<dyn AsyncRead + Send>>, Option<ForeignMemory>)>,
     coding: &'static str,
-    ended: bool,
 }
 
 impl Body for Decoded {
@@ -72,18 +77,18 @@ impl Body for Decoded {
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        if self.ended {
+        let Some((reader, _)) = &mut self.reader else {
             return Poll::Ready(None);
-        }
+        };
         let mut chunk = BytesMut::with_capacity(CHUNK_BYTES);
-        match ready!(poll_read_buf(self.reader.as_mut(), context, &mut chunk)) {
+        match ready!(poll_read_buf(reader.as_mut(), context, &mut chunk)) {
             Ok(0) => {
-                self.ended = true;
+                self.reader = None;
                 Poll::Ready(None)
             }
             Ok(_) => Poll::Ready(Some(Ok(Frame::data(chunk.freeze())))),
             Err(error) => {
-                self.ended = true;
+                self.reader = None;
                 Poll::Ready(Some(Err(failure(error, self.coding))))
             }
         }
