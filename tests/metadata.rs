@@ -165,7 +165,7 @@ fn embed_refuses_what_does_not_belong_together_and_leaves_the_file_alone() {
         (&text, &right, &["text.wasm", "no WebAssembly component"]),
         (&command, &right, &["command.wasm", "no connector"]),
         (&half, &right, &["half.wasm", "damaged, or cut off"]),
-        (&absent, &right, &["absent", "can not be read"]),
+        (&absent, &right, &["absent", "does not exist"]),
         (&source, &absent, &["source.wasm", "absent"]),
         (&source, &other, &["source.wasm", "belongs to another", "other.yaml", "connectorType"]),
         (&source, &field, &["source.wasm", "field.yaml", "data.allowedHosts.hosts[1]"]),
