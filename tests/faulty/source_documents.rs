@@ -154,3 +154,30 @@ fn a_new_config_that_is_none_is_refused_alone() {
     assert_eq!(numbers(&finished.records("one")), [1, 3]);
     assert_eq!(finished.statuses("one").last(), Some(&"COMPLETE"));
 }
+
+#[test]
+fn a_new_config_can_not_choose_what_the_connector_may_reach() {
+    let renew = |document: Value| {
+        let guest = Guest::new("source-documents");
+        let metadata = guest
+            .workspace
+            .json("asks.yaml", &json!({"data": {"allowedHosts": {"hosts": ["${host}", "${site}.example.com"]}}}));
+        let config =
+            json!({"to": "config-changed", "document": document.to_string(), "host": "db.example", "site": "eu"});
+        guest.read(&config, &["one"]).option("--metadata", metadata).run().exits(0)
+    };
+    for (document, named_by) in [
+        (json!({"host": "10.0.0.1", "site": "eu"}), "the config's `host`"),
+        (json!({"host": "db.example, 10.0.0.1", "site": "eu"}), "the config's `host`"),
+        (json!({"host": "db.example", "site": "us"}), "metadata"),
+    ] {
+        let finished = renew(document.clone());
+        assert!(finished.of_type("CONTROL").is_empty(), "{document}");
+        assert!(finished.logs("INFO")[0].starts_with("config-changed: refused: "), "{:?}", finished.logs("INFO"));
+        let warning = finished.logs("WARN")[0];
+        assert!(warning.contains(named_by) && warning.contains("not passed on"), "{warning}");
+    }
+    for document in [json!({"host": "db.example", "site": "eu", "token": "fresh"}), json!({})] {
+        assert_eq!(renew(document.clone()).of_type("CONTROL").len(), 1, "{document}");
+    }
+}

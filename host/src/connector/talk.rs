@@ -52,6 +52,15 @@ impl Host for Guest {
                 return Ok(Err(types::Interruption::Refused(format!("The new config {problem}."))));
             }
         };
+        let named_anew =
+            serde_json::from_str(config.get()).ok().and_then(|value| self.network.policy().named_anew(&value));
+        if let Some(origin) = named_anew {
+            let problem = format!(
+                "The new config names other hosts than the user's ({origin}): what a connector may reach is not its own choice."
+            );
+            self.output.log(LogLevel::Warn, &format!("{problem} It is not passed on."));
+            return Ok(Err(types::Interruption::Refused(problem)));
+        }
         Ok(self.output.config_changed(&config).map_err(Into::into))
     }
 

@@ -173,6 +173,11 @@ impl Network {
         self.interrupted.subscribe()
     }
 
+    /// The policy.
+    pub fn policy(&self) -> &NetworkPolicy {
+        &self.policy
+    }
+
     /// What the guest was refused last, since `forget_refusal`.
     pub fn last_refusal(&self) -> Option<Refusal> {
         self.last_refusal.lock().unwrap_or_else(PoisonError::into_inner).clone()

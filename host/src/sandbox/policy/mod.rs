@@ -27,10 +27,13 @@ const ENTRIES_TOLD: usize = 20;
 pub struct NetworkPolicy {
     entries: Vec<Entry>,
     ceilings: Ceilings,
+    /// The metadata's entries as they are written, and what they ask for with the user's config.
+    metadata: Vec<String>,
+    wished: Vec<Entry>,
 }
 
 /// Hosts that are named, and by whom.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The hosts.
     pub hosts: HostPattern,
@@ -99,7 +102,8 @@ impl NetworkPolicy {
     /// What is left of the wishes below the ceilings; and warnings, for the user, of what is wrong with a wish or is not granted.
     /// They hold no value of the config.
     pub fn new(wishes: Wishes, ceilings: Ceilings) -> (NetworkPolicy, Vec<String>) {
-        let (mut entries, wrong) = metadata_entries(wishes);
+        let (wished, wrong) = metadata_entries(wishes);
+        let mut entries = wished.clone();
         let command_line = wishes.command_line.iter().cloned();
         entries.extend(command_line.map(|hosts| Entry { hosts, origin: Origin::CommandLine }));
         let mut warnings = Vec::new();
@@ -119,7 +123,7 @@ impl NetworkPolicy {
                 ));
             }
         }
-        (NetworkPolicy { entries, ceilings }, warnings)
+        (NetworkPolicy { entries, ceilings, metadata: wishes.metadata.to_vec(), wished }, warnings)
     }
 
     /// May the guest ask for this host? Asked before its name is resolved. `port` is none where it is not known yet: when a
@@ -163,6 +167,14 @@ impl NetworkPolicy {
         self.ceilings.iter().try_for_each(|ceiling| ceiling.check_proxied_name(&name, port, class))?;
         self.require_named(&name, port)?;
         if class <= self.reach_of_name(&name, port) { Ok(()) } else { Err(Denial::special(&name, None, class)) }
+    }
+
+    /// Who names a host in this config that the metadata's entries did not ask for with the user's own. A connector that renews its
+    /// config must not choose by it what it may reach in the next run.
+    pub fn named_anew(&self, config: &Value) -> Option<String> {
+        let wishes = Wishes { metadata: &self.metadata, config: Some(config), command_line: &[] };
+        let (entries, _) = metadata_entries(wishes);
+        entries.into_iter().find(|entry| !self.wished.contains(entry)).map(|entry| entry.origin.to_string())
     }
 
     /// Whether no host at all can be reached.
