@@ -178,7 +178,7 @@ fn compile_tells_people_what_is_wrong() {
     let workspace = Workspace::new();
     let text = workspace.file("text.wasm", "not wasm");
     let missing = workspace.path().join("missing.wasm");
-    for (input, expected) in [(&text, "no WebAssembly component"), (&missing, "can not be read")] {
+    for (input, expected) in [(&text, "no WebAssembly component"), (&missing, "does not exist")] {
         let finished = Airlock::new(["compile"]).arg(input).run_tool().exits(1);
         assert!(finished.stdout.is_empty());
         assert!(finished.stderr.starts_with("error: ") && finished.stderr.contains(expected), "{}", finished.stderr);

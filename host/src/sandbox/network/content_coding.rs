@@ -52,7 +52,7 @@ pub fn decoded(headers: &mut HeaderMap, body: Receiving) -> WasiBody {
     headers.remove(CONTENT_LENGTH);
     let body = body.map_err(io::Error::other).boxed_unsync();
     let compressed = StreamReader::new(BodyDataStream::new(body));
-    let reader: Pin<Box<dyn AsyncRead + Send>> = match coding {
+    let reader: Decoder = match coding {
         "gzip" => {
             let mut decoder = GzipDecoder::new(compressed);
             decoder.multiple_members(true);
@@ -66,9 +66,11 @@ pub fn decoded(headers: &mut HeaderMap, body: Receiving) -> WasiBody {
     Decoded { reader: Some((reader, uncounted)), coding }.boxed_unsync()
 }
 
+type Decoder = Pin<Box<dyn AsyncRead + Send>>;
+
 struct Decoded {
     /// Until the body has ended: a guest may be late to drop it, and decoders are large.
-    reader: Option<(Pin<Box<dyn AsyncRead + Send>>, Option<ForeignMemory>)>,
+    reader: Option<(Decoder, Option<ForeignMemory>)>,
     coding: &'static str,
 }
 
