@@ -62,10 +62,10 @@ impl Confinement {
     /// Tells what is in force. For when the config's secrets are known: there may be hosts among them, and from then on they are
     /// masked.
     pub fn tell(&self, level: LogLevel, config: &Config, output: &Output) -> Result<(), Failure> {
-        for (path, host) in self.sandbox.network.hosts_of_config() {
-            let value = path.split('.').try_fold(&config.value, |value, field| value.get(field));
-            let hidden = value.map_or(Ok(()), |value| output.hide_host(&host, value));
-            hidden.map_err(|problem| Failure::config_error(format!("The config can not be used: {problem}.")))?;
+        for (value, host) in self.sandbox.network.hosts_of_config(&config.value) {
+            output
+                .hide_host(&host, value)
+                .map_err(|problem| Failure::config_error(format!("The config can not be used: {problem}.")))?;
         }
         let text = format!("In force for the connector {}: {}.", self.connector, self.sandbox.in_force());
         output.log(level, &text);

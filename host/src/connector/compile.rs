@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use wasmtime::Engine;
-use wasmtime::component::Component;
 
 use super::compiled_file::Label;
 use super::component_file::ComponentFile;
-use super::contract::{Interfaces, Role};
+use super::contract::Role;
 use super::engine::{self, TARGET};
 use super::metadata::{self, Metadata};
 use crate::protocol::failure::Failure;
@@ -30,16 +29,14 @@ pub fn compile(
     airbyte_directory: Option<&Path>,
 ) -> Result<Compiled, Failure> {
     let component_file = ComponentFile::read(path)?;
+    let interfaces = component_file.interfaces().clone();
+    let role =
+        interfaces.role().map_err(|text| Failure::config_error(format!("The component {} {text}.", path.display())))?;
+    let metadata = metadata::find(path, role, named_metadata, component_file.metadata(), airbyte_directory)?;
     let engine = engine::config(Some(TARGET))
         .and_then(|config| Engine::new(&config))
         .map_err(|error| Failure::system_error(format!("The compiler can not be started for {TARGET}: {error:#}.")))?;
     let code = engine.precompile_component(component_file.bytes()).map_err(|error| not_compiled(path, &error))?;
-    // SAFETY: the code comes from the compiler, one line above, and nobody else has had it.
-    let component = unsafe { Component::deserialize(&engine, &code) }.map_err(|error| not_compiled(path, &error))?;
-    let interfaces = Interfaces::of(&component, &engine);
-    let role =
-        interfaces.role().map_err(|text| Failure::config_error(format!("The component {} {text}.", path.display())))?;
-    let metadata = metadata::find(path, role, named_metadata, component_file.metadata(), airbyte_directory)?;
     let label = Label::new(interfaces, metadata.as_ref().map(|metadata| metadata.text.clone()));
     let behind = label.behind(&code).map_err(|error| {
         Failure::system_error(format!("The compiled connector {} can not be labelled: {error}.", path.display()))

@@ -55,19 +55,15 @@ impl<T: Weighed> Queue<T> {
             }
             inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
-        if inner.closed {
-            return Err(Refused::Closed);
-        }
-        inner.weight += message.weight();
-        inner.waiting.push_back(message);
-        drop(inner);
-        self.changed.notify_all();
-        Ok(())
+        self.put(inner, message)
     }
 
     /// Puts a message in without waiting for room: for the few that must not wait for a reader that may never read.
     pub fn push_now(&self, message: T) -> Result<(), Refused> {
-        let mut inner = self.lock();
+        self.put(self.lock(), message)
+    }
+
+    fn put(&self, mut inner: MutexGuard<'_, Inner<T>>, message: T) -> Result<(), Refused> {
         if inner.closed {
             return Err(Refused::Closed);
         }

@@ -187,10 +187,10 @@ impl NetworkPolicy {
         &self.entries
     }
 
-    /// The hosts that the config names as a whole, as they are told, and where in the config.
-    pub fn hosts_of_config(&self) -> impl Iterator<Item = (&str, String)> {
-        self.entries.iter().filter_map(|entry| match &entry.origin {
-            Origin::Config(path) => Some((path.as_str(), entry.hosts.to_string())),
+    /// The hosts that `config` names as a whole, as they are told, and its value that does.
+    pub fn hosts_of_config<'a>(&self, config: &'a Value) -> impl Iterator<Item = (&'a Value, String)> {
+        self.entries.iter().filter_map(move |entry| match &entry.origin {
+            Origin::Config(path) => Some((placeholder::filled(path, Some(config))?, entry.hosts.to_string())),
             Origin::Metadata | Origin::CommandLine => None,
         })
     }

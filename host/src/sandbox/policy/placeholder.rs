@@ -84,7 +84,8 @@ fn parts(entry: &str) -> Result<Vec<Part<'_>>, String> {
 }
 
 /// What the config has at a dotted path. Nothing is as good as null or an empty text.
-fn filled<'a>(path: &str, config: Option<&'a Value>) -> Option<&'a Value> {
+/// What the config has at a placeholder's path; nothing and what is empty fill none.
+pub fn filled<'a>(path: &str, config: Option<&'a Value>) -> Option<&'a Value> {
     let value = path.split('.').try_fold(config?, |value, field| value.get(field))?;
     let empty = value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
     (!empty).then_some(value)
