@@ -5,12 +5,16 @@ use std::path::PathBuf;
 use std::process::exit;
 use std::str::FromStr;
 
+#[cfg(feature = "compiler")]
+use airlock_images::Platform;
 use clap::{Parser, Subcommand};
 
 use super::{Request, people};
 use crate::command::{AirbyteCommand, Grants, Invocation, Limits};
 use crate::exit_code;
 use crate::sandbox::{HostPattern, Mount, PolicyFile};
+#[cfg(feature = "compiler")]
+use crate::tool::ImageBuild;
 use crate::tool::{Compilation, ToolRequest};
 
 /// A record may be as long as this many bytes unless told otherwise: more than six times what makes the platform warn.
@@ -25,6 +29,7 @@ Examples:
   airlock compile source-faker.wasm --output source-faker.cwasm
   airlock embed source-faker.wasm --metadata metadata.yaml
   airlock inspect source-faker.wasm
+  airlock image build source-faker.wasm --output source-faker.tar
 
 Exit codes: 0 success, 1 failure (told by a TRACE ERROR), 2 wrong usage.";
 
@@ -116,6 +121,16 @@ enum Command {
         /// Where the compiled connector goes; beside the component, with the ending .cwasm, if not said
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// What the code is for: linux/amd64 or linux/arm64; this machine's, if not said
+        #[cfg(feature = "compiler")]
+        #[arg(long, value_name = "PLATFORM")]
+        platform: Option<Platform>,
+    },
+    /// Make a connector image, or send one to a registry, without Docker
+    #[cfg(feature = "compiler")]
+    Image {
+        #[command(subcommand)]
+        command: ImageCommand,
     },
     /// Put metadata into a component, so that a connector and the hosts it needs stay one file
     ///
@@ -138,6 +153,59 @@ enum Command {
         json: bool,
     },
 }
+
+#[cfg(feature = "compiler")]
+#[derive(Subcommand)]
+enum ImageCommand {
+    /// Make a connector image: an archive for `docker load`, `podman load`, `skopeo` and `airlock image push`
+    ///
+    /// The image is the base image and one layer with the connector, compiled ahead of time for each platform. Its name is
+    /// dockerRepository and dockerImageTag of the connector's metadata.
+    #[command(after_help = IMAGE_BUILD_EXAMPLES)]
+    Build {
+        /// The component, a .wasm file
+        #[arg(value_name = "CONNECTOR.wasm")]
+        input: PathBuf,
+        /// Where the archive goes; beside the component, with the ending .tar, if not said
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// What the image is for
+        #[arg(long, value_name = "PLATFORM", value_delimiter = ',', default_value = "linux/amd64,linux/arm64")]
+        platform: Vec<Platform>,
+        /// The base image: a directory or an archive with an OCI layout, or a reference to a registry. What `cargo xtask
+        /// base-image` made beside this airlock, if not said
+        #[arg(long, env = "AIRLOCK_BASE_IMAGE", value_name = "IMAGE")]
+        base: Option<String>,
+        /// The image's name, in the place of the metadata's
+        #[arg(long, value_name = "REPOSITORY:TAG")]
+        tag: Option<String>,
+    },
+    /// Send an image to a registry, with the credentials that `docker login` or `podman login` left
+    ///
+    /// HTTPS, and plain HTTP to a registry on this machine.
+    #[command(after_help = IMAGE_PUSH_EXAMPLES)]
+    Push {
+        /// The image: an archive that `airlock image build` made, or any OCI layout
+        #[arg(value_name = "IMAGE.tar")]
+        input: PathBuf,
+        /// Where it goes, as in registry.example/airbyte/source-faker:0.1.0; by the name that it has, if not said
+        #[arg(value_name = "REFERENCE")]
+        reference: Option<String>,
+    },
+}
+
+#[cfg(feature = "compiler")]
+const IMAGE_BUILD_EXAMPLES: &str = "\
+Examples:
+  airlock image build source-faker.wasm --output source-faker.tar
+  airlock image build source-faker.wasm --platform linux/amd64 --base registry.example/airlock/base:0.1.0
+  docker load --input source-faker.tar";
+
+#[cfg(feature = "compiler")]
+const IMAGE_PUSH_EXAMPLES: &str = "\
+Examples:
+  airlock image push source-faker.tar
+  airlock image push source-faker.tar localhost:5000/airbyte/source-faker:dev";
 
 /// Reads the command line. Ends the process where it is wrong, or asks for help.
 pub fn parse() -> Request {
@@ -175,6 +243,10 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
         Command::Read => ("read", true, true, true),
         Command::Write => ("write", true, true, false),
         Command::Compile { .. } => ("compile", false, false, false),
+        #[cfg(feature = "compiler")]
+        Command::Image { command: ImageCommand::Build { .. } } => ("image build", false, false, false),
+        #[cfg(feature = "compiler")]
+        Command::Image { command: ImageCommand::Push { .. } } => ("image push", false, false, false),
         Command::Embed { .. } => ("embed", false, false, false),
         Command::Inspect { .. } => ("inspect", false, false, false),
     };
@@ -217,10 +289,41 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
         Command::Write => {
             AirbyteCommand::Write { config: required("--config", config)?, catalog: required("--catalog", catalog)? }
         }
-        Command::Compile { input, output } => {
+        #[cfg(feature = "compiler")]
+        Command::Image { command: ImageCommand::Build { input, output, platform, base, tag } } => {
+            let build = ImageBuild {
+                input,
+                output,
+                platforms: platform,
+                base: base.filter(|base| !base.is_empty()),
+                tag,
+                metadata,
+                airbyte_directory: grants.airbyte_directory,
+                memory: limit("--max-memory", "AIRLOCK_MAX_MEMORY", max_memory)?,
+            };
+            return Ok(Request::Tool(ToolRequest::ImageBuild(build)));
+        }
+        #[cfg(feature = "compiler")]
+        Command::Image { command: ImageCommand::Push { input, reference } } => {
+            return Ok(Request::Tool(ToolRequest::ImagePush { input, reference }));
+        }
+        Command::Compile {
+            input,
+            output,
+            #[cfg(feature = "compiler")]
+            platform,
+        } => {
             let memory = limit("--max-memory", "AIRLOCK_MAX_MEMORY", max_memory)?;
             let airbyte_directory = grants.airbyte_directory;
-            let compilation = Compilation { input, output, metadata, airbyte_directory, memory };
+            let compilation = Compilation {
+                input,
+                output,
+                #[cfg(feature = "compiler")]
+                platform,
+                metadata,
+                airbyte_directory,
+                memory,
+            };
             return Ok(Request::Tool(ToolRequest::Compile(compilation)));
         }
         Command::Embed { input, output } => {

@@ -16,6 +16,7 @@ use super::compile::not_compiled;
 use super::compiled_file::{self, Label};
 use super::component::open_to_all;
 use super::component_file::ComponentFile;
+use super::engine::TARGET;
 use super::whole_file::write_whole;
 use crate::protocol::failure::Failure;
 use crate::protocol::log_level::LogLevel;
@@ -74,7 +75,7 @@ pub fn holds(file: &ComponentFile, engine: &Engine) -> bool {
 /// Puts code into the cache.
 fn keep(code: &[u8], file: &ComponentFile, place: &Path) -> io::Result<()> {
     // The component is at hand wherever its code is asked for, so the label need not repeat its metadata.
-    let label = Label::new(file.interfaces().clone(), None);
+    let label = Label::new(TARGET, file.interfaces().clone(), None);
     write_whole(place, &[code, &label.behind(code)?])
 }
 

@@ -45,11 +45,11 @@ pub struct Label {
 impl Label {
     /// For code that this airlock compiles.
     #[cfg(feature = "compiler")]
-    pub fn new(interfaces: Interfaces, metadata: Option<String>) -> Label {
+    pub fn new(target: &str, interfaces: Interfaces, metadata: Option<String>) -> Label {
         Label {
             airlock: env!("CARGO_PKG_VERSION").to_owned(),
             wasmtime: WASMTIME_VERSION.to_owned(),
-            target: TARGET.to_owned(),
+            target: target.to_owned(),
             interfaces,
             metadata,
         }
@@ -139,7 +139,7 @@ mod tests {
 
     fn label(metadata: Option<&str>) -> Label {
         let interfaces = Interfaces { exports: vec!["a".to_owned()], imports: vec!["b".to_owned(), "c".to_owned()] };
-        Label::new(interfaces, metadata.map(str::to_owned))
+        Label::new(TARGET, interfaces, metadata.map(str::to_owned))
     }
 
     fn read(bytes: &[u8]) -> Result<Label, String> {

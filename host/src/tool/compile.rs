@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::process::{ExitCode, exit};
 
+use airlock_images::Platform;
+
 use super::Compilation;
 use crate::cli::people;
 use crate::connector::{TARGET, compile as compile_component, connector_name, write_named};
@@ -10,7 +12,7 @@ use crate::exit_code;
 use crate::sandbox::{MemoryBudget, MemoryLimit};
 
 pub fn compile(compilation: Compilation) -> ExitCode {
-    let Compilation { input, output, metadata, airbyte_directory, memory } = compilation;
+    let Compilation { input, output, platform, metadata, airbyte_directory, memory } = compilation;
     // Who wrote the component is not who compiles it: it may be a bomb.
     let give_up = |problem: Option<String>| {
         if let Some(problem) = problem {
@@ -24,7 +26,8 @@ pub fn compile(compilation: Compilation) -> ExitCode {
         return exit_code::FAILURE.into();
     }
     let output = output.unwrap_or_else(|| input.with_extension("cwasm"));
-    let compiled = match compile_component(&input, metadata.as_deref(), airbyte_directory.as_deref()) {
+    let target = platform.map_or(TARGET, Platform::target);
+    let compiled = match compile_component(&input, metadata.as_deref(), airbyte_directory.as_deref(), target) {
         Ok(compiled) => compiled,
         Err(failure) => {
             people::error(&failure.message, None);
@@ -46,7 +49,7 @@ pub fn compile(compilation: Compilation) -> ExitCode {
     // The file is there: a stdout that takes nothing is no reason to fail.
     let _ = writeln!(
         io::stdout(),
-        "Compiled the {} {} for {TARGET}, {metadata}: {} ({} KB).",
+        "Compiled the {} {} for {target}, {metadata}: {} ({} KB).",
         compiled.role.name(),
         input.display(),
         output.display(),

@@ -3,10 +3,15 @@
 #[cfg(feature = "compiler")]
 mod compile;
 mod embed;
+#[cfg(feature = "compiler")]
+mod image;
 mod inspect;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+#[cfg(feature = "compiler")]
+use airlock_images::Platform;
 
 use crate::command::Grants;
 use crate::sandbox::MemorySize;
@@ -15,6 +20,17 @@ use crate::sandbox::MemorySize;
 pub enum ToolRequest {
     /// Compiles a component ahead of time.
     Compile(Compilation),
+    /// Makes a connector image.
+    #[cfg(feature = "compiler")]
+    ImageBuild(ImageBuild),
+    /// Sends an image to a registry.
+    #[cfg(feature = "compiler")]
+    ImagePush {
+        /// An archive or a directory with an OCI layout.
+        input: PathBuf,
+        /// Where it goes; by the name that it has if nothing is said.
+        reference: Option<String>,
+    },
     /// Puts metadata into a component.
     Embed {
         /// The component.
@@ -44,7 +60,31 @@ pub struct Compilation {
     pub input: PathBuf,
     /// Where its code goes; beside it if nothing is named.
     pub output: Option<PathBuf>,
+    /// What it is compiled for; this machine's if none is named.
+    #[cfg(feature = "compiler")]
+    pub platform: Option<Platform>,
     /// Its metadata; none for what it carries or what lies beside it.
+    pub metadata: Option<PathBuf>,
+    /// Where connectors may write, if that is known: what lies there is not taken for metadata.
+    pub airbyte_directory: Option<PathBuf>,
+    /// The memory that the compiler may take, where that is more than this machine says.
+    pub memory: Option<MemorySize>,
+}
+
+/// A connector image that is to be made.
+#[cfg(feature = "compiler")]
+pub struct ImageBuild {
+    /// The component.
+    pub input: PathBuf,
+    /// Where the archive goes; beside the component if nothing is named.
+    pub output: Option<PathBuf>,
+    /// What the image is for.
+    pub platforms: Vec<Platform>,
+    /// The base image: a path or a reference; the one beside this binary if nothing is said.
+    pub base: Option<String>,
+    /// The image's name, in the place of the metadata's.
+    pub tag: Option<String>,
+    /// The connector's metadata; none for what it carries or what lies beside it.
     pub metadata: Option<PathBuf>,
     /// Where connectors may write, if that is known: what lies there is not taken for metadata.
     pub airbyte_directory: Option<PathBuf>,
@@ -64,6 +104,10 @@ pub fn run(request: ToolRequest) -> ExitCode {
             crate::cli::people::error(&error, Some("use the full one, which `cargo xtask build` makes"));
             crate::exit_code::FAILURE.into()
         }
+        #[cfg(feature = "compiler")]
+        ToolRequest::ImageBuild(build) => image::build(build),
+        #[cfg(feature = "compiler")]
+        ToolRequest::ImagePush { input, reference } => image::push(&input, reference.as_deref()),
         ToolRequest::Embed { input, output, metadata } => embed::embed(&input, &metadata, output),
         ToolRequest::Inspect { input, metadata, grants, json } => {
             inspect::inspect(&input, metadata.as_deref(), &grants, json)
