@@ -10,7 +10,6 @@ mod specification;
 mod termination;
 mod write;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -131,18 +130,12 @@ pub fn run(invocation: Invocation) -> ExitCode {
             return exit_code::FAILURE.into();
         }
     };
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        let ceilings = grants.ceilings()?;
+    termination.tell_panics();
+    let result = grants.ceilings().map_err(Stop::from).and_then(|ceilings| {
         let (output, termination) = (output.clone(), termination.clone());
         let run = Run { connector, metadata, grants, ceilings, limits, output, termination };
         run.limit_time()?;
         run.dispatch(command)
-    }))
-    .unwrap_or_else(|_| {
-        Err(Failure::system_error(
-            "airlock itself failed. This is a defect of airlock: report it with what it printed on stderr.",
-        )
-        .into())
     });
     // Until its answer has left, what ends the process is told.
     output.wait_until_written();

@@ -3,6 +3,7 @@
 //! crash.
 
 use std::io;
+use std::panic;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -93,6 +94,27 @@ impl Termination {
     /// A directory that must not stay behind when the process does not end by itself.
     pub fn remove_at_end(&self, directory: Option<&Path>) {
         *self.shared.temporary.lock().unwrap_or_else(PoisonError::into_inner) = directory.map(Path::to_owned);
+    }
+
+    /// A panic on any thread, which is a defect of airlock, ends the process from now on: it is told as every failure, and whole
+    /// lines leave. Nothing unwinds, so the host in images is built without what that takes, a fifth of its size.
+    pub fn tell_panics(&self) {
+        let termination = self.clone();
+        let print = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            print(panic);
+            let teller = termination.clone();
+            let tell = move || {
+                teller.end_telling(&Failure::system_error(
+                    "airlock itself failed. This is a defect of airlock: report it with what it printed on stderr.",
+                ));
+            };
+            // The thread that panicked may hold a lock that the other needs, so that one is not waited for without end.
+            if thread::Builder::new().name("panic".into()).spawn(tell).is_ok() {
+                thread::sleep(LAST_LINES + REMOVAL + LAST_LINES);
+            }
+            low_level::exit(exit_code::FAILURE.into());
+        }));
     }
 
     /// Ends the command when this much time is over from now. `policy` is the policy file that says so; else an option does.
@@ -222,5 +244,40 @@ impl Termination {
             low_level::exit(128 + signal);
         }
         let _ = low_level::emulate_default_handler(signal);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::protocol::output::OutputOptions;
+
+    /// Set in a process of its own, which ends by the panic.
+    const PANICS: &str = "AIRLOCK_TEST_PANICS";
+
+    #[test]
+    fn a_panic_is_told_and_ends_the_process() {
+        if std::env::var_os(PANICS).is_some() {
+            let options = OutputOptions { max_log_level: LogLevel::Info, max_record_bytes: 1000 };
+            let (output, _thread) = Output::start(options).unwrap();
+            Termination::watch(&output).unwrap().tell_panics();
+            // Not the main thread, whose end would be the process's own.
+            let _ = thread::spawn(|| panic!("as a defect would")).join();
+            unreachable!("the process has ended");
+        }
+        let this = "command::termination::tests::a_panic_is_told_and_ends_the_process";
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", this, "--nocapture"])
+            .env(PANICS, "")
+            .output()
+            .unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stdout}{stderr}");
+        let told: Vec<&str> = stdout.lines().filter(|line| line.contains("airlock itself failed")).collect();
+        assert!(told.len() == 1 && told[0].starts_with(r#"{"type":"TRACE""#), "{stdout}");
+        assert!(stderr.contains("as a defect would"), "{stderr}");
     }
 }
