@@ -1,104 +1,82 @@
 //! An OCI image layout, in memory: blobs by their digests, and an index that leads to an image for each platform. Read from a
 //! directory or an archive, written as an archive that `docker load`, `podman load` and `skopeo` take.
 
-use std::collections::BTreeMap;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+mod archive;
+mod create;
+mod directory;
+mod error;
+mod graph;
+mod images;
+mod read;
+mod write;
 
+use oci_spec::distribution::Reference;
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageManifest};
 
+use self::graph::Graph;
 use crate::layer::Layer;
 use crate::platform::Platform;
 
-/// Why a layout can not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum LayoutError {
-    /// It is not there, or the system does not give it.
-    #[error("{path} can not be read: {error}")]
-    Unreadable {
-        /// The file or the directory.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// It is something else, or damaged. The text is a whole sentence's rest, with what to do about it.
-    #[error("{0}")]
-    Invalid(String),
-}
+pub use self::error::LayoutError;
+
+/// The whole name of an image in a layout, as containerd and Docker have it. (OCI's own annotation is for the tag alone.)
+const ANNOTATION_IMAGE_NAME: &str = "io.containerd.image.name";
 
 /// The image of one platform.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlatformImage {
     /// What it runs on.
     pub platform: Platform,
-    /// Its environment, entry point, labels and so on.
+    /// Its environment, entry point, labels and so on. In a layout its platform and its diff IDs are those of the other fields.
     pub config: ImageConfiguration,
-    /// Its layers from the bottom up, each with a diff ID in `config`.
+    /// Its layers from the bottom up.
     pub layers: Vec<Layer>,
 }
 
-/// The content of a layout.
+/// The content of a layout. It has no more than the root leads to, and all of it has the digest and the length that it should.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
-    /// Everything that the index leads to, by digest (`sha256:…`). Each blob has the digest that it is found by.
-    blobs: BTreeMap<String, Vec<u8>>,
+    graph: Graph,
     /// What is to be run or pushed: an image index, or the manifest of a single image.
     root: Descriptor,
-    /// The name that the archive gives to the image, as in `airbyte/source-faker:0.1.0`.
-    reference: Option<String>,
+    /// The name that the layout gives to the image, with its registry and its tag.
+    reference: Option<Reference>,
 }
 
 impl Layout {
-    /// A layout with an image index over these images, which are for different platforms.
-    pub fn of(
-        images: &[PlatformImage],
-        annotations: &BTreeMap<String, String>,
-        reference: Option<&str>,
-    ) -> io::Result<Layout> {
-        let _ = (images, annotations, reference);
-        unimplemented!()
-    }
-
-    /// From blobs that were fetched. Refuses what is missing or has another digest.
-    pub fn from_blobs(root: Descriptor, blobs: Vec<Vec<u8>>, reference: Option<&str>) -> Result<Layout, LayoutError> {
-        let _ = (root, blobs, reference);
-        unimplemented!()
-    }
-
-    /// Reads a directory or an archive (which may be compressed by gzip), and checks every digest.
-    pub fn read(path: &Path) -> Result<Layout, LayoutError> {
-        let _ = path;
-        unimplemented!()
-    }
-
     /// What the index of the layout leads to: an image index, or the manifest of a single image.
     pub fn root(&self) -> &Descriptor {
         &self.root
     }
 
-    /// The name that the image has in the layout.
-    pub fn reference(&self) -> Option<&str> {
-        self.reference.as_deref()
+    /// The name that the image has in the layout, as in `docker.io/airbyte/source-faker:0.1.0`.
+    pub fn reference(&self) -> Option<&Reference> {
+        self.reference.as_ref()
     }
 
-    /// A blob of the layout.
+    /// A blob of the layout, by its digest (`sha256:…`).
     pub fn blob(&self, digest: &str) -> Option<&[u8]> {
-        self.blobs.get(digest).map(Vec::as_slice)
+        self.graph.blobs.get(digest).map(Vec::as_slice)
     }
 
-    /// The manifests below the root (or the root itself), whatever they are for, each with its blob.
-    pub fn manifests(&self) -> Result<Vec<(Descriptor, ImageManifest)>, LayoutError> {
-        unimplemented!()
+    /// The image indexes, each behind those that it leads to. The last is the root; there is none where the root is a manifest.
+    pub fn indexes(&self) -> &[Descriptor] {
+        &self.graph.indexes
     }
 
-    /// The images for the platforms that are known here; others are left out.
-    pub fn images(&self) -> Result<Vec<PlatformImage>, LayoutError> {
-        unimplemented!()
-    }
-
-    /// Writes it as an archive.
-    pub fn write_archive(&self, to: impl Write) -> io::Result<()> {
-        let _ = to;
-        unimplemented!()
+    /// All manifests below the root (or the root itself), whatever they are for. Fails where an index names one that is not here.
+    pub fn manifests(&self) -> Result<&[(Descriptor, ImageManifest)], LayoutError> {
+        match self.graph.missing.first() {
+            None => Ok(&self.graph.manifests),
+            Some(missing) => {
+                let platform = missing.platform().as_ref();
+                let platform = platform.map(|platform| format!(" for {}/{}", platform.os(), platform.architecture()));
+                let problem = format!("lacks the manifest{} {}", platform.unwrap_or_default(), missing.digest());
+                Err(LayoutError::invalid(
+                    problem,
+                    "copy the image with all its platforms (`skopeo copy --all`), or one of them alone",
+                ))
+            }
+        }
     }
 }
