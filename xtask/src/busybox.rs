@@ -2,11 +2,10 @@
 //! It must not know what is run in it.
 
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::{cache, command, debian};
 
@@ -21,20 +20,11 @@ pub fn ensure() -> Result<PathBuf> {
     if let Some(installed) = installed() {
         return Ok(installed);
     }
-    let cache = cache::directory(CACHE)?;
-    let busybox = cache.join("busybox");
-    if works(&busybox) {
-        return Ok(busybox);
-    }
-    let _lock = cache::lock(&cache)?;
-    // Another run may have finished while this one waited.
-    if !works(&busybox) {
-        fetch(&cache, &busybox).context(
-            "there is no busybox, and Debian's can not be had.\nhint: install busybox; AIRLOCK_CLIENTS=none leaves the \
-             tests out that need it",
-        )?;
-    }
-    Ok(busybox)
+    let prefix = cache::once(&cache::directory(CACHE)?, debian::TRIXIE.suite, unpacked_works, unpack).context(
+        "there is no busybox, and Debian's can not be had.\nhint: install busybox; AIRLOCK_CLIENTS=none leaves the \
+         tests out that need it",
+    )?;
+    Ok(unpacked(&prefix))
 }
 
 fn installed() -> Option<PathBuf> {
@@ -46,16 +36,20 @@ fn works(busybox: &Path) -> bool {
     command::output(Command::new(busybox).args(["sh", "-c", "exit 0"])).is_ok()
 }
 
-fn fetch(cache: &Path, busybox: &Path) -> Result<()> {
+fn unpacked(prefix: &Path) -> PathBuf {
+    prefix.join("usr/bin/busybox")
+}
+
+fn unpacked_works(prefix: &Path) -> Result<()> {
+    let busybox = unpacked(prefix);
+    if !works(&busybox) {
+        bail!("{} does not start", busybox.display());
+    }
+    Ok(())
+}
+
+fn unpack(prefix: &Path) -> Result<()> {
     debian::require()?;
-    eprintln!("Fetching busybox from Debian {}", debian::SUITE);
-    let partial = cache.join("partial");
-    cache::remove(&partial)?; // of a run that was broken off
-    let prefix = partial.join("prefix");
-    debian::unpack(&PACKAGES, &partial.join("packages"), &prefix)?;
-    let unpacked = ["usr/bin/busybox", "bin/busybox"].map(|path| prefix.join(path));
-    let unpacked =
-        unpacked.iter().find(|path| works(path)).context("Debian's busybox was unpacked and does not work")?;
-    fs::rename(unpacked, busybox).with_context(|| format!("cannot move busybox to {}", busybox.display()))?;
-    cache::remove(&partial)
+    eprintln!("Fetching busybox from Debian {}", debian::TRIXIE.suite);
+    debian::unpack(&debian::TRIXIE, &PACKAGES, prefix)
 }

@@ -22,6 +22,36 @@ fn directory_of(name: &str, xdg_cache_home: Option<OsString>, home: Option<OsStr
         .map(|cache| cache.join("airlock").join(name))
 }
 
+/// The directory `name` in a cache, as `make` filled it once: by this run or an earlier one, on condition that it works.
+/// Nobody ever sees half of it.
+pub fn once(
+    cache: &Path,
+    name: &str,
+    works: impl Fn(&Path) -> Result<()>,
+    make: impl FnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
+    let made = cache.join(name);
+    if works(&made).is_ok() {
+        return Ok(made);
+    }
+    let _lock = lock(cache)?;
+    // Another run may have finished while this one waited.
+    if works(&made).is_ok() {
+        return Ok(made);
+    }
+    let partial = cache.join("partial");
+    remove(&partial)?; // of a run that was broken off
+    let new = partial.join(name);
+    let result = fs::create_dir_all(&new)
+        .with_context(|| format!("cannot create {}", new.display()))
+        .and_then(|()| make(&new))
+        .and_then(|()| works(&new).context("it was fetched, and does not work"))
+        .and_then(|()| remove(&made)) // of one that does not work
+        .and_then(|()| fs::rename(&new, &made).with_context(|| format!("cannot move it to {}", made.display())));
+    remove(&partial)?;
+    result.map(|()| made)
+}
+
 /// Makes the directory and locks it: one run fetches, others wait for it. The system frees the lock however the run ends.
 pub fn lock(directory: &Path) -> Result<File> {
     fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
@@ -57,5 +87,33 @@ mod tests {
         assert_eq!(of(Some(""), Some("/h")), path("/h/.cache/airlock/it"));
         assert_eq!(of(Some("relative"), Some("/h")), path("/h/.cache/airlock/it"));
         assert_eq!(of(None, None), None);
+    }
+
+    #[test]
+    fn a_thing_is_made_once_and_again_when_it_does_not_work() {
+        let cache = tempfile::tempdir().expect("a temporary directory");
+        let works = |made: &Path| Ok(fs::read_to_string(made.join("it")).map(drop)?);
+        let make = |text: &'static str| move |new: &Path| Ok(fs::write(new.join("it"), text)?);
+        let get = |text| once(cache.path(), "thing", works, make(text));
+
+        let made = get("first").expect("made");
+        assert_eq!(get("second").expect("there"), made);
+        assert_eq!(fs::read_to_string(made.join("it")).expect("there"), "first");
+
+        fs::remove_file(made.join("it")).expect("broken");
+        get("third").expect("made again");
+        assert_eq!(fs::read_to_string(made.join("it")).expect("there"), "third");
+    }
+
+    #[test]
+    fn what_fails_or_does_not_work_leaves_nothing() {
+        let cache = tempfile::tempdir().expect("a temporary directory");
+        let never = |_: &Path| anyhow::bail!("broken");
+        let error = once(cache.path(), "thing", never, |_| Ok(())).expect_err("it does not work");
+        assert_eq!(format!("{error:#}"), "it was fetched, and does not work: broken");
+        let error = once(cache.path(), "thing", never, |_| anyhow::bail!("no network")).expect_err("not made");
+        assert_eq!(format!("{error:#}"), "no network");
+        let left: Vec<_> = fs::read_dir(cache.path()).expect("a directory").flatten().map(|e| e.file_name()).collect();
+        assert_eq!(left, ["lock"]);
     }
 }

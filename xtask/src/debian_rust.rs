@@ -12,11 +12,13 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::debian::{self, SUITE};
-use crate::{cache, command, guest_toolchain};
+use crate::debian::{self, TRIXIE};
+use crate::{cache, command, guest_toolchain, rust_target};
 
 /// Below the user's cache directory.
 const CACHE: &str = "guest-toolchain";
+/// In there.
+const PREFIX: &str = "debian-trixie";
 
 /// The compiler, the standard library for guests and for build scripts, and what the compiler itself is linked to.
 const PACKAGES: [&str; 17] = [
@@ -52,50 +54,29 @@ pub fn rustc(prefix: &Path) -> PathBuf {
 
 /// The prefix of an earlier run, if it is there and works.
 pub fn unpacked() -> Option<PathBuf> {
-    let prefix = prefix(&cache::directory(CACHE).ok()?);
+    let prefix = cache::directory(CACHE).ok()?.join(PREFIX);
     works(&prefix).ok().map(|()| prefix)
 }
 
 /// Fetches and unpacks the compiler for a host triple, and returns its prefix.
 pub fn unpack(host: &str) -> Result<PathBuf> {
     require(host)?;
-    let cache = cache::directory(CACHE)?;
-    let _lock = cache::lock(&cache)?;
-    // Another run may have finished while this one waited.
-    let prefix = prefix(&cache);
-    if works(&prefix).is_ok() {
-        return Ok(prefix);
-    }
-
-    eprintln!("Fetching a Rust compiler for guests from Debian {SUITE} (180 MB, once a user)");
-    let partial = cache.join("partial");
-    cache::remove(&partial)?; // of a run that was broken off
-    let fetched = fetch_and_unpack(&partial);
-    if let Err(error) = fetched {
-        cache::remove(&partial)?;
-        return Err(error.context(format!("no compiler in {}", prefix.display())));
-    }
-    cache::remove(&prefix)?; // of a prefix that does not work
-    fs::rename(partial.join("prefix"), &prefix)
-        .with_context(|| format!("cannot move the compiler to {}", prefix.display()))?;
-    cache::remove(&partial)?;
-    Ok(prefix)
+    cache::once(&cache::directory(CACHE)?, PREFIX, works, fetch_and_unpack).context("no compiler of Debian's")
 }
 
-fn fetch_and_unpack(partial: &Path) -> Result<()> {
-    let prefix = partial.join("prefix");
-    debian::unpack(&PACKAGES, &partial.join("packages"), &prefix)?;
+fn fetch_and_unpack(prefix: &Path) -> Result<()> {
+    eprintln!("Fetching a Rust compiler for guests from Debian {} (180 MB, once a user)", TRIXIE.suite);
+    debian::unpack(&TRIXIE, &PACKAGES, prefix)?;
     fs::create_dir(prefix.join("bin"))?;
-    fs::write(rustc(&prefix), WRAPPER)?;
-    fs::set_permissions(rustc(&prefix), fs::Permissions::from_mode(0o755))?;
-    works(&prefix).context("Debian's compiler was unpacked and does not work")
+    fs::write(rustc(prefix), WRAPPER)?;
+    Ok(fs::set_permissions(rustc(prefix), fs::Permissions::from_mode(0o755))?)
 }
 
 /// The compiler starts, and it has a standard library for guests.
 fn works(prefix: &Path) -> Result<()> {
     command::output(Command::new(rustc(prefix)).arg("--version"))?;
     let libraries = prefix.join(format!("usr/lib/rustlib/{}/lib", guest_toolchain::TARGET));
-    if !guest_toolchain::has_standard_library(&libraries) {
+    if !rust_target::has_standard_library(&libraries) {
         bail!("there is no standard library in {}", libraries.display());
     }
     Ok(())
@@ -107,10 +88,6 @@ fn require(host: &str) -> Result<()> {
         bail!("Debian's compiler is used on x86_64-unknown-linux-gnu only, and this machine is {host}");
     }
     debian::require()
-}
-
-fn prefix(cache: &Path) -> PathBuf {
-    cache.join(format!("debian-{SUITE}"))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod dist;
 mod fuzz;
 mod guest_toolchain;
 mod python_clients;
+mod rust_target;
 mod test;
 
 use std::process::ExitCode;
