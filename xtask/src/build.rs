@@ -71,6 +71,14 @@ fn host(locked: bool) -> Result<()> {
     dist::put(executable, &dist::airlock())
 }
 
+/// Builds the host for images: without a compiler inside, and for size. Gives the program.
+pub fn image_host(mut cargo: Command, target: &str, locked: bool) -> Result<PathBuf> {
+    cargo.args(["build", "--profile", "image", "--package", "airlock", "--no-default-features", "--target", target]);
+    let artifacts = build(cargo, locked)?;
+    let executable = artifacts.into_iter().find_map(|artifact| artifact.executable);
+    executable.context("cargo built no executable from the package airlock")
+}
+
 /// Builds the native programs that the host is measured against, in the host's own profile: the yardstick itself, and the
 /// one that tells what a program used.
 pub fn yardstick() -> Result<[PathBuf; 2]> {

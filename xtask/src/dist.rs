@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
 
+use airlock_images::{Platform, contents};
 use anyhow::{Context, Result};
 
 use crate::command;
@@ -32,6 +33,16 @@ pub fn metadata(name: &str) -> PathBuf {
 /// A faulty guest of the tests.
 pub fn test_guest(name: &str) -> PathBuf {
     directory().join("test-guests").join(format!("{name}.wasm"))
+}
+
+/// The image that connector images start from.
+pub fn base_image() -> PathBuf {
+    directory().join(contents::BASE_ARCHIVE)
+}
+
+/// The files of that image for one platform, which images/Dockerfile unpacks.
+pub fn root_file_system(platform: Platform) -> PathBuf {
+    directory().join("base-image").join(format!("rootfs-{}.tar", platform.architecture()))
 }
 
 /// Copies a file to its place. Nobody ever sees half of it, and a file that is the same already keeps its time.

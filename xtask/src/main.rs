@@ -1,6 +1,7 @@
 //! `cargo xtask …`: what a developer or a CI machine does with this repository, one file a task.
 //! It must not know how the host works inside: it calls `cargo` and the command line of `airlock`.
 
+mod base_image;
 mod bench;
 mod build;
 mod busybox;
@@ -8,17 +9,20 @@ mod cache;
 mod clients;
 mod command;
 mod debian;
+mod debian_cross;
 mod debian_rust;
 mod demo;
 mod dist;
 mod fuzz;
 mod guest_toolchain;
+mod image_toolchain;
 mod python_clients;
 mod rust_target;
 mod test;
 
 use std::process::ExitCode;
 
+use airlock_images::Platform;
 use clap::{Args, Parser, Subcommand};
 
 /// Airlock's own tasks. On a fresh clone, `cargo xtask demo` and `cargo xtask test` do everything by themselves.
@@ -61,6 +65,15 @@ enum Task {
     /// dist/airlock, dist/connectors/NAME.wasm with its metadata in it and beside it, and the faulty guests of the tests in
     /// dist/test-guests/. A file that did not change is left alone.
     Build(BuildArguments),
+
+    /// Build the base image, which connector images start from, for amd64 and arm64
+    ///
+    /// dist/airlock-base.tar is an OCI archive; `airlock image build` finds it there, and docker, podman and skopeo load it.
+    /// dist/base-image/rootfs-ARCHITECTURE.tar is what images/Dockerfile is built from. No container engine is needed, and
+    /// not root. For the other processor, the compiler is the installed one if rustup adds the target, or Debian's is unpacked
+    /// into the user's cache directory (below airlock/), once; AIRLOCK_IMAGE_TOOLCHAIN=rustup or =debian allows only that one.
+    /// A first build takes many minutes.
+    BaseImage(BaseImageArguments),
 
     /// Make sure that guests can be compiled, and say with what
     ///
@@ -118,6 +131,13 @@ struct BuildArguments {
 }
 
 #[derive(Args)]
+struct BaseImageArguments {
+    /// Only for these platforms
+    #[arg(long, value_delimiter = ',', default_value = "linux/amd64,linux/arm64")]
+    platform: Vec<Platform>,
+}
+
+#[derive(Args)]
 struct ToolchainArguments {
     /// Print the environment as shell commands: eval "$(cargo xtask toolchain --env)"
     #[arg(long)]
@@ -142,6 +162,7 @@ fn main() -> ExitCode {
             test_guests: !only.host,
             locked: false,
         }),
+        Task::BaseImage(only) => base_image::run(&only.platform, false),
         Task::Clients => clients::print(),
         Task::Toolchain(arguments) => guest_toolchain::print(arguments.env),
     };
