@@ -4,6 +4,7 @@
 //! They run on x86_64 and compile for aarch64, for the C library of Debian bookworm. They use the system's own C library,
 //! which is at least as old as that on every machine that a current Rust is installed on; nothing is installed.
 
+use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -161,8 +162,9 @@ fn rust_works(prefix: &Path) -> Result<()> {
         bail!("there is no standard library in {}", libraries.display());
     }
     // Compiling nothing still reads the library, and refuses one of another compiler.
-    let arguments = ["--target", TARGET, "--crate-type", "lib", "--emit", "metadata", "--crate-name", "nothing", "-o"];
-    command::output(Command::new(rustc(prefix)).args(arguments).args(["/dev/null", "/dev/null"])).map(drop)
+    let nothing = ["--target", TARGET, "--crate-type", "lib", "--emit", "asm=-", "-"];
+    // rustc wants to write where it is.
+    command::output(Command::new(rustc(prefix)).args(nothing).current_dir(env::temp_dir())).map(drop)
 }
 
 /// The compiler starts, and it finds a C library that can be linked statically.
