@@ -119,7 +119,11 @@ fn texts_of(linked: &Crate) -> Result<Vec<String>> {
         let licence = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT"].iter().any(|start| name.starts_with(start));
         if name.starts_with("NOTICE") || (licence && !apache) {
             let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            texts.push(String::from_utf8_lossy(&text).trim().replace('\r', ""));
+            let text = String::from_utf8_lossy(&text).trim().replace('\r', "");
+            // The image has their texts already.
+            if !["Apache License", "GNU GENERAL PUBLIC LICENSE"].iter().any(|title| text.starts_with(title)) {
+                texts.push(text);
+            }
         }
     }
     texts.sort();
@@ -185,6 +189,8 @@ mod tests {
         };
         assert_eq!(texts_of(&folder("a", "MIT")).expect("read"), ["Copyright of all", "Copyright of the C"]);
         assert!(texts_of(&folder("b", "MIT OR Apache-2.0")).expect("read").is_empty());
+        fs::write(directory.path().join("a/LICENSE-APACHE"), "   Apache License\n Version 2.0").expect("written");
+        assert_eq!(texts_of(&folder("a", "Apache-2.0 AND MIT")).expect("read").len(), 2);
         fs::write(directory.path().join("b/NOTICE"), "Notice").expect("written");
         assert_eq!(texts_of(&folder("b", "MIT OR Apache-2.0")).expect("read"), ["Notice"]);
 

@@ -10,7 +10,7 @@ mod packages;
 use std::fs;
 use std::path::Path;
 
-use airlock_images::{Layout, Platform, PlatformImage};
+use airlock_images::{Layout, Platform, PlatformImage, Reference};
 use anyhow::{Context, Result};
 
 use crate::base_image::packages::Packages;
@@ -30,7 +30,7 @@ pub fn run(platforms: &[Platform], locked: bool) -> Result<()> {
             forget(&dist::root_file_system(platform))?;
         }
     }
-    let reference = format!("airlock/base:{}", configuration::VERSION);
+    let reference: Reference = format!("airlock/base:{}", configuration::VERSION).parse()?;
     let layout = Layout::of(&images, &configuration::labels()?, Some(&reference))?;
     let mut archive = Vec::new();
     layout.write_archive(&mut archive)?;
