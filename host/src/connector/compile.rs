@@ -1,6 +1,6 @@
 //! From a component to native code.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use wasmtime::Engine;
 
@@ -11,38 +11,60 @@ use super::engine;
 use super::metadata::{self, Metadata};
 use crate::protocol::failure::Failure;
 
-/// A component that was compiled for every machine of an architecture.
-pub struct Compiled {
-    /// Its native code, and what belongs behind it in the file.
-    pub file: [Vec<u8>; 2],
-    /// What the connector does.
-    pub role: Role,
-    /// What the compiled file carries.
-    pub metadata: Option<Metadata>,
+/// A component that was read and checked, and can be compiled for one platform or for several.
+pub struct UncompiledConnector {
+    path: PathBuf,
+    file: ComponentFile,
+    role: Role,
+    metadata: Option<Metadata>,
 }
 
-/// Compiles the component at `path` for `target`, as in `x86_64-unknown-linux-gnu`. Its metadata is what it would run with: what was named, what it carries, or what lies
-/// beside it, but nothing out of `airbyte_directory`, where guests may write.
-pub fn compile(
-    path: &Path,
-    named_metadata: Option<&Path>,
-    airbyte_directory: Option<&Path>,
-    target: &str,
-) -> Result<Compiled, Failure> {
-    let component_file = ComponentFile::read(path)?;
-    let interfaces = component_file.interfaces().clone();
-    let role =
-        interfaces.role().map_err(|text| Failure::config_error(format!("The component {} {text}.", path.display())))?;
-    let metadata = metadata::find(path, role, named_metadata, component_file.metadata(), airbyte_directory)?;
-    let engine = engine::config(Some(target))
-        .and_then(|config| Engine::new(&config))
-        .map_err(|error| Failure::system_error(format!("The compiler can not be started for {target}: {error:#}.")))?;
-    let code = engine.precompile_component(component_file.bytes()).map_err(|error| not_compiled(path, &error))?;
-    let label = Label::new(target, interfaces, metadata.as_ref().map(|metadata| metadata.text.clone()));
-    let behind = label.behind(&code).map_err(|error| {
-        Failure::system_error(format!("The compiled connector {} can not be labelled: {error}.", path.display()))
-    })?;
-    Ok(Compiled { file: [code, behind], role, metadata })
+/// A `.cwasm`: native code, and what belongs behind it.
+pub type CompiledCode = [Vec<u8>; 2];
+
+impl UncompiledConnector {
+    /// Reads the component at `path`. Its metadata is what it would run with: what was named, what it carries, or what lies
+    /// beside it, but nothing out of `airbyte_directory`, where guests may write.
+    pub fn read(
+        path: &Path,
+        named_metadata: Option<&Path>,
+        airbyte_directory: Option<&Path>,
+    ) -> Result<UncompiledConnector, Failure> {
+        let file = ComponentFile::read(path)?;
+        let role = file
+            .interfaces()
+            .role()
+            .map_err(|text| Failure::config_error(format!("The component {} {text}.", path.display())))?;
+        let metadata = metadata::find(path, role, named_metadata, file.metadata(), airbyte_directory)?;
+        Ok(UncompiledConnector { path: path.to_owned(), file, role, metadata })
+    }
+
+    /// What the connector does.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// What the compiled file will carry.
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_ref()
+    }
+
+    /// Its code for every machine of `target`, as in `x86_64-unknown-linux-gnu`.
+    pub fn compile(&self, target: &str) -> Result<CompiledCode, Failure> {
+        let engine = engine::config(Some(target)).and_then(|config| Engine::new(&config)).map_err(|error| {
+            Failure::system_error(format!("The compiler can not be started for {target}: {error:#}."))
+        })?;
+        let code = engine.precompile_component(self.file.bytes()).map_err(|error| not_compiled(&self.path, &error))?;
+        let metadata = self.metadata.as_ref().map(|metadata| metadata.text.clone());
+        let label = Label::new(target, self.file.interfaces().clone(), metadata);
+        let behind = label.behind(&code).map_err(|error| {
+            Failure::system_error(format!(
+                "The compiled connector {} can not be labelled: {error}.",
+                self.path.display()
+            ))
+        })?;
+        Ok([code, behind])
+    }
 }
 
 /// The failure to compile a component.

@@ -52,6 +52,13 @@ impl ComponentFile {
                         .to_owned(),
                 );
             }
+            // What runs connectors has looked for native code before.
+            Some([0x7f, b'E', b'L', b'F', ..]) => {
+                return Err(
+                    "is native code, and the component that it was made of is needed here. Name the .wasm file"
+                        .to_owned(),
+                );
+            }
             _ => return Err("is no WebAssembly component, compiled or not".to_owned()),
         }
         let (interfaces, metadata) = top_level(&bytes)?;

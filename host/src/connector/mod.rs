@@ -27,13 +27,13 @@ mod cache;
 mod compile;
 
 #[cfg(feature = "compiler")]
-pub use compile::compile;
+pub use compile::UncompiledConnector;
 pub use component::{Connector, connector_name};
 pub use contract::{PACKAGE, Role};
 pub use description::{Code, Description, describe};
 pub use embed::embed;
 #[cfg(feature = "compiler")]
-pub use engine::TARGET;
+pub use engine::{TARGET, WASMTIME_VERSION};
 pub use instance::{CheckResult, DestinationInstance, Instance, ReadOutcome, SourceInstance};
 pub use metadata::{Metadata, MetadataOrigin};
 pub use whole_file::write_named;

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "compiler")]
 mod compile;
+#[cfg(feature = "compiler")]
+mod compiler_memory;
 mod embed;
 #[cfg(feature = "compiler")]
 mod image;
