@@ -1,6 +1,10 @@
 //! The arguments, their help, and the rules between them.
 
 use std::ffi::OsString;
+#[cfg(feature = "compiler")]
+use std::io::IsTerminal;
+#[cfg(feature = "compiler")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::exit;
 use std::str::FromStr;
@@ -13,9 +17,9 @@ use super::{Request, people};
 use crate::command::{AirbyteCommand, Grants, Invocation, Limits};
 use crate::exit_code;
 use crate::sandbox::{HostPattern, Mount, PolicyFile};
-#[cfg(feature = "compiler")]
-use crate::tool::ImageBuild;
 use crate::tool::{Compilation, ToolRequest};
+#[cfg(feature = "compiler")]
+use crate::tool::{Created, ImageBuild, ImageName};
 
 /// A record may be as long as this many bytes unless told otherwise: more than six times what makes the platform warn.
 const MAX_RECORD_BYTES: usize = 128 * 1024 * 1024;
@@ -166,7 +170,7 @@ enum ImageCommand {
         /// The component, a .wasm file
         #[arg(value_name = "CONNECTOR.wasm")]
         input: PathBuf,
-        /// Where the archive goes; beside the component, with the ending .tar, if not said
+        /// Where the archive goes, - for stdout; beside the component, with the ending .tar, if not said
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
         /// What the image is for
@@ -178,7 +182,7 @@ enum ImageCommand {
         base: Option<String>,
         /// The image's name, in the place of the metadata's
         #[arg(long, value_name = "REPOSITORY:TAG")]
-        tag: Option<String>,
+        tag: Option<ImageName>,
     },
     /// Send an image to a registry, with the credentials that `docker login` or `podman login` left
     ///
@@ -291,12 +295,14 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
         }
         #[cfg(feature = "compiler")]
         Command::Image { command: ImageCommand::Build { input, output, platform, base, tag } } => {
+            refuse_archive_on_terminal(output.as_deref())?;
             let build = ImageBuild {
                 input,
                 output,
                 platforms: platform,
                 base: base.filter(|base| !base.is_empty()),
                 tag,
+                created: created()?,
                 metadata,
                 airbyte_directory: grants.airbyte_directory,
                 memory: limit("--max-memory", "AIRLOCK_MAX_MEMORY", max_memory)?,
@@ -360,6 +366,27 @@ fn limit<T: FromStr<Err = String>>(
     let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
     let parsed = text.parse().map(Some);
     parsed.map_err(|problem| (format!("{option} (or {variable}) can not be used"), problem))
+}
+
+/// A variable of all tools that make the same thing twice, and so no option here.
+#[cfg(feature = "compiler")]
+fn created() -> Result<Created, WrongUsage> {
+    const VARIABLE: &str = "SOURCE_DATE_EPOCH";
+    let text = std::env::var_os(VARIABLE).filter(|text| !text.is_empty());
+    let parsed = text.map_or(Ok(Created::default()), |text| text.to_string_lossy().parse());
+    parsed.map_err(|problem| (format!("{VARIABLE} can not be used"), problem))
+}
+
+#[cfg(feature = "compiler")]
+fn refuse_archive_on_terminal(output: Option<&Path>) -> Result<(), WrongUsage> {
+    if output != Some(Path::new("-")) || !std::io::stdout().is_terminal() {
+        return Ok(());
+    }
+    Err((
+        "an image is nothing for a terminal".to_owned(),
+        "name a file with --output FILE, or say who takes it: airlock image build … --output - | docker load"
+            .to_owned(),
+    ))
 }
 
 /// The policies that are named. All of them hold.

@@ -17,6 +17,14 @@ pub fn error(text: &str, hint: Option<&str>) {
     }
 }
 
+/// Says what takes a while, to those who wait for it: to a terminal only.
+#[cfg(feature = "compiler")]
+pub fn progress(text: &str) {
+    if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+        let _ = writeln!(anstream::stderr(), "{}", printable(text));
+    }
+}
+
 /// One line for a terminal. What a connector's author wrote may stand in it: what would move the cursor, or make a line look like
 /// another, is made visible.
 pub fn printable(text: &str) -> String {

@@ -15,6 +15,8 @@ use std::process::ExitCode;
 #[cfg(feature = "compiler")]
 use airlock_images::Platform;
 
+#[cfg(feature = "compiler")]
+pub use self::image::{Created, ImageName};
 use crate::command::Grants;
 use crate::sandbox::MemorySize;
 
@@ -78,14 +80,16 @@ pub struct Compilation {
 pub struct ImageBuild {
     /// The component.
     pub input: PathBuf,
-    /// Where the archive goes; beside the component if nothing is named.
+    /// Where the archive goes: `-` for stdout, beside the component if nothing is named.
     pub output: Option<PathBuf>,
     /// What the image is for.
     pub platforms: Vec<Platform>,
     /// The base image: a path or a reference; the one beside this binary if nothing is said.
     pub base: Option<String>,
     /// The image's name, in the place of the metadata's.
-    pub tag: Option<String>,
+    pub tag: Option<ImageName>,
+    /// When it says it was made.
+    pub created: Created,
     /// The connector's metadata; none for what it carries or what lies beside it.
     pub metadata: Option<PathBuf>,
     /// Where connectors may write, if that is known: what lies there is not taken for metadata.

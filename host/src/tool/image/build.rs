@@ -1,11 +1,127 @@
 //! `airlock image build`: the base image, and a layer with the connector for each platform.
 
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use super::super::ImageBuild;
+use airlock_images::{Layer, LayerBuilder, Layout, Owner, PlatformImage, contents};
+
+use super::super::{ImageBuild, compiler_memory};
+use super::name::ImageName;
+use super::{base, configuration};
+use crate::cli::people;
+use crate::connector::{UncompiledConnector, write_named};
+use crate::exit_code;
+
+/// What went wrong, and what to do where that is not said yet.
+type Problem = (String, Option<String>);
 
 pub fn build(build: ImageBuild) -> ExitCode {
-    let _ = (super::base::find(build.base.as_deref(), &build.platforms), build.input, build.output, build.tag);
-    let _ = (build.metadata, build.airbyte_directory, build.memory);
-    unimplemented!()
+    match make(build) {
+        Ok(()) => exit_code::SUCCESS.into(),
+        Err((problem, hint)) => {
+            people::error(&problem, hint.as_deref());
+            exit_code::FAILURE.into()
+        }
+    }
+}
+
+fn make(build: ImageBuild) -> Result<(), Problem> {
+    let ImageBuild { input, output, mut platforms, base, tag, created, metadata, airbyte_directory, memory } = build;
+    let with_hint = |(problem, hint)| (problem, Some(hint));
+    compiler_memory::bound(memory, &input).map_err(|problem| (problem, None))?;
+    platforms.sort();
+    platforms.dedup();
+    let connector = UncompiledConnector::read(&input, metadata.as_deref(), airbyte_directory.as_deref())
+        .map_err(|failure| (failure.message, None))?;
+    let name = match tag {
+        Some(name) => name,
+        None => ImageName::of(connector.metadata(), &input.display().to_string()).map_err(with_hint)?,
+    };
+    let base = base::find(base.as_deref(), &platforms).map_err(with_hint)?;
+    let labels = configuration::labels(&name, connector.metadata(), base.name.as_deref());
+
+    let mut images = Vec::new();
+    for PlatformImage { platform, config, mut layers } in base.images {
+        people::progress(&format!("Compiling {} for {platform} …", input.display()));
+        let code = connector.compile(platform.target()).map_err(|failure| (failure.message, None))?;
+        let layer = connector_layer(&code)
+            .map_err(|error| (format!("the connector's layer for {platform} can not be made: {error}"), None))?;
+        let config = configuration::configuration(&config, layer.diff_id.clone(), &labels, created);
+        layers.push(layer);
+        images.push(PlatformImage { platform, config, layers });
+    }
+    let mut archive = Vec::new();
+    Layout::of(&images, &configuration::annotations(&labels), Some(&name.to_string()))
+        .and_then(|layout| layout.write_archive(&mut archive))
+        .map_err(|error| (format!("the image can not be put together: {error}"), None))?;
+
+    let made = Made { connector: &connector, input: &input, name: &name, images: &images, bytes: archive.len() };
+    match output {
+        Some(output) if output == Path::new("-") => to_stdout(&archive, &made),
+        output => to_file(&archive, &output.unwrap_or_else(|| input.with_extension("tar")), &made),
+    }
+}
+
+/// Root's, outside the only directory that a guest may write to.
+fn connector_layer(code: &[Vec<u8>]) -> io::Result<Layer> {
+    LayerBuilder::new()
+        .directory(contents::CONNECTOR_DIRECTORY, 0o755, Owner::ROOT)
+        .file(contents::CONNECTOR, 0o644, code.concat())
+        .build()
+}
+
+fn to_file(archive: &[u8], output: &Path, made: &Made) -> Result<(), Problem> {
+    write_named(output, &[archive]).map_err(|error| {
+        let hint = "name another place with --output FILE, or `-` for stdout";
+        (format!("{} can not be written: {error}", output.display()), Some(hint.to_owned()))
+    })?;
+    let output = output.display();
+    let next = format!("Next: `docker load --input {output}`, or `airlock image push {output}`");
+    // The file is there: a stdout that takes nothing is no reason to fail.
+    let _ = writeln!(io::stdout(), "{}{next}", made.summary(&output.to_string()));
+    Ok(())
+}
+
+/// For `docker load` and its like at the other end of a pipe: what people read goes elsewhere.
+fn to_stdout(archive: &[u8], made: &Made) -> Result<(), Problem> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(archive).and_then(|()| stdout.flush());
+    written.map_err(|error| (format!("the image can not be written to stdout: {error}"), None))?;
+    let _ = write!(io::stderr(), "{}", made.summary("stdout"));
+    Ok(())
+}
+
+/// What there is to say of an image.
+struct Made<'a> {
+    connector: &'a UncompiledConnector,
+    input: &'a Path,
+    name: &'a ImageName,
+    images: &'a [PlatformImage],
+    bytes: usize,
+}
+
+impl Made<'_> {
+    fn summary(&self, output: &str) -> String {
+        let kilobytes = |bytes: usize| bytes.div_ceil(1000);
+        let metadata = match self.connector.metadata() {
+            Some(metadata) => format!("with the metadata of {}", metadata.origin),
+            None => "without metadata: it will have no network".to_owned(),
+        };
+        let mut text = format!(
+            "Made the image {} of the {} {}, {metadata}: {output} ({} KB).\n",
+            self.name,
+            self.connector.role().name(),
+            self.input.display(),
+            kilobytes(self.bytes)
+        );
+        for PlatformImage { platform, layers, .. } in self.images {
+            let all = layers.iter().map(|layer| layer.bytes.len()).sum();
+            let connector = layers.last().map_or(0, |layer| layer.bytes.len());
+            let (all, connector) = (kilobytes(all), kilobytes(connector));
+            let _ = writeln!(text, "  {platform}: {all} KB compressed, of which {connector} KB are the connector");
+        }
+        text
+    }
 }

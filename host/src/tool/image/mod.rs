@@ -3,8 +3,13 @@
 
 mod base;
 mod build;
+mod configuration;
+mod created;
+mod name;
 mod push;
 mod registry;
 
 pub use build::build;
+pub use created::Created;
+pub use name::ImageName;
 pub use push::push;
