@@ -12,6 +12,7 @@ mod documents;
 mod faulty;
 mod files;
 mod harness;
+mod images;
 mod metadata;
 mod network;
 mod pods;

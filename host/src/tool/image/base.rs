@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use airlock_images::{Layout, Platform, PlatformImage, contents};
+use airlock_images::{Layout, LayoutError, Platform, PlatformImage, contents};
+use oci_spec::distribution::Reference;
 use oci_spec::image::Config;
 
 use super::registry::{self, Problem};
@@ -16,7 +17,7 @@ const ANOTHER: &str = "make one with `cargo xtask base-image` in a checkout of a
 /// What connector images are made on.
 pub struct Base {
     /// What it is called, where it says so.
-    pub name: Option<String>,
+    pub name: Option<Reference>,
     /// One image for each platform that was asked for, in that order.
     pub images: Vec<PlatformImage>,
 }
@@ -49,17 +50,23 @@ fn beside_this_binary() -> Option<PathBuf> {
 }
 
 fn read(path: &Path, platforms: &[Platform]) -> Result<Base, Problem> {
-    let layout =
-        Layout::read(path).map_err(|error| (format!("the base image can not be read: {error}"), ANOTHER.to_owned()))?;
-    Base::of(&layout, &path.display().to_string(), platforms)
+    let called = path.display().to_string();
+    let layout = Layout::read(path).map_err(|error| unusable(&called, &error))?;
+    Base::of(&layout, &called, platforms)
+}
+
+fn unusable(called: &str, error: &LayoutError) -> Problem {
+    let hint = match error {
+        LayoutError::Unreadable(_) => ANOTHER,
+        LayoutError::Invalid { hint, .. } => hint,
+    };
+    (format!("the base image {called} {error}"), hint.to_owned())
 }
 
 impl Base {
     /// What is in a layout, if it fits this airlock. `called` is how the user knows it.
     fn of(layout: &Layout, called: &str, platforms: &[Platform]) -> Result<Base, Problem> {
-        let found = layout
-            .images()
-            .map_err(|error| (format!("the base image {called} can not be read: {error}"), ANOTHER.to_owned()))?;
+        let found = layout.images().map_err(|error| unusable(called, &error))?;
         let mut images = Vec::new();
         for platform in platforms {
             let Some(image) = found.iter().find(|image| image.platform == *platform) else {
@@ -68,7 +75,7 @@ impl Base {
             check(image, called)?;
             images.push(image.clone());
         }
-        Ok(Base { name: layout.reference().map(ToOwned::to_owned), images })
+        Ok(Base { name: layout.reference().cloned(), images })
     }
 }
 

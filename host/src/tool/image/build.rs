@@ -40,7 +40,7 @@ fn make(build: ImageBuild) -> Result<(), Problem> {
         None => ImageName::of(connector.metadata(), &input.display().to_string()).map_err(with_hint)?,
     };
     let base = base::find(base.as_deref(), &platforms).map_err(with_hint)?;
-    let labels = configuration::labels(&name, connector.metadata(), base.name.as_deref());
+    let labels = configuration::labels(&name, connector.metadata(), base.name.as_ref());
 
     let mut images = Vec::new();
     for PlatformImage { platform, config, mut layers } in base.images {
@@ -48,12 +48,12 @@ fn make(build: ImageBuild) -> Result<(), Problem> {
         let code = connector.compile(platform.target()).map_err(|failure| (failure.message, None))?;
         let layer = connector_layer(&code)
             .map_err(|error| (format!("the connector's layer for {platform} can not be made: {error}"), None))?;
-        let config = configuration::configuration(&config, layer.diff_id.clone(), &labels, created);
+        let config = configuration::configuration(&config, &labels, created);
         layers.push(layer);
         images.push(PlatformImage { platform, config, layers });
     }
     let mut archive = Vec::new();
-    Layout::of(&images, &configuration::annotations(&labels), Some(&name.to_string()))
+    Layout::of(&images, &configuration::annotations(&labels), Some(&name.reference))
         .and_then(|layout| layout.write_archive(&mut archive))
         .map_err(|error| (format!("the image can not be put together: {error}"), None))?;
 

@@ -22,11 +22,12 @@ const VERSION_LABEL: &str = "io.airbyte.version";
 const DESCRIPTION: &str = "org.opencontainers.image.";
 
 /// The labels of a connector image. Texts of the metadata are one line each: whoever lists labels prints them.
-pub fn labels(name: &ImageName, metadata: Option<&Metadata>, base: Option<&str>) -> BTreeMap<String, String> {
+pub fn labels(name: &ImageName, metadata: Option<&Metadata>, base: Option<&Reference>) -> BTreeMap<String, String> {
     let text = |field: fn(&Metadata) -> &Option<String>| metadata.and_then(|metadata| field(metadata).as_deref());
     // By another name it is the same connector still.
     let repository = text(|metadata| &metadata.repository).unwrap_or(&name.repository);
     let version = text(|metadata| &metadata.version).unwrap_or(&name.tag);
+    let base = base.map(Reference::whole);
     let labels = [
         (NAME_LABEL, Some(repository)),
         (VERSION_LABEL, Some(version)),
@@ -34,7 +35,7 @@ pub fn labels(name: &ImageName, metadata: Option<&Metadata>, base: Option<&str>)
         (ANNOTATION_VERSION, Some(version)),
         (ANNOTATION_LICENSES, text(|metadata| &metadata.license)),
         (ANNOTATION_DOCUMENTATION, text(|metadata| &metadata.documentation_url)),
-        (ANNOTATION_BASE_IMAGE_NAME, base.filter(|base| base.parse::<Reference>().is_ok())),
+        (ANNOTATION_BASE_IMAGE_NAME, base.as_deref()),
     ];
     labels.into_iter().filter_map(|(label, text)| Some((label.to_owned(), printable(text?)))).collect()
 }
@@ -45,18 +46,15 @@ pub fn annotations(labels: &BTreeMap<String, String>) -> BTreeMap<String, String
     describing.map(|(label, text)| (label.clone(), text.clone())).collect()
 }
 
-/// The base image's configuration with these labels, and one more layer.
+/// The base image's configuration with these labels, for one more layer. (Which layers there are is the layout's to say.)
 pub fn configuration(
     base: &ImageConfiguration,
-    diff_id: String,
     labels: &BTreeMap<String, String>,
     created: Created,
 ) -> ImageConfiguration {
     let mut configuration = base.clone();
-    let layers_before = base.rootfs().diff_ids().len();
-    configuration.rootfs_mut().diff_ids_mut().push(diff_id);
     configuration.set_created(Some(created.to_string()));
-    configuration.set_history(history(base.history().as_deref().unwrap_or_default(), layers_before, created));
+    configuration.set_history(history(base, created));
     let mut run = base.config().clone().unwrap_or_default();
     let mut all = run.labels().clone().unwrap_or_default();
     all.retain(|label, _| !label.starts_with(DESCRIPTION));
@@ -67,9 +65,10 @@ pub fn configuration(
 }
 
 /// One entry for each layer. Where the base image has another number of them, an entry more would be of the wrong layer.
-fn history(before: &[History], layers: usize, created: Created) -> Option<Vec<History>> {
+fn history(base: &ImageConfiguration, created: Created) -> Option<Vec<History>> {
+    let before = base.history().as_deref().unwrap_or_default();
     let of_layers = before.iter().filter(|entry| entry.empty_layer() != Some(true)).count();
-    if of_layers != layers {
+    if of_layers != base.rootfs().diff_ids().len() {
         return None;
     }
     let mut entry = History::default();
@@ -83,20 +82,20 @@ mod tests {
     use super::*;
     use crate::connector::MetadataOrigin;
 
-    fn labels_of(yaml: &str, name: &str, base: Option<&str>) -> BTreeMap<String, String> {
+    fn labels_of(yaml: &str, name: &str, base: Option<&Reference>) -> BTreeMap<String, String> {
         let metadata = Metadata::parse(yaml.as_bytes(), MetadataOrigin::Connector).unwrap();
-        labels(&name.parse().unwrap(), Some(&metadata), base)
+        labels(&name.parse().unwrap(), Some(&metadata), Some(&"airlock/base:0.1.0".parse().unwrap()))
     }
 
     #[test]
     fn labels_are_the_metadata_s_whatever_the_image_is_called() {
         let yaml = "data: {name: Faker, dockerRepository: airbyte/source-faker, dockerImageTag: 7.2.1, license: MIT, \
                     documentationUrl: https://docs.example/faker}";
-        let labels = labels_of(yaml, "localhost:5000/mine:dev", Some("airlock/base:0.1.0"));
+        let labels = labels_of(yaml, "localhost:5000/mine:dev");
         let expected = [
             ("io.airbyte.name", "airbyte/source-faker"),
             ("io.airbyte.version", "7.2.1"),
-            ("org.opencontainers.image.base.name", "airlock/base:0.1.0"),
+            ("org.opencontainers.image.base.name", "docker.io/airlock/base:0.1.0"),
             ("org.opencontainers.image.documentation", "https://docs.example/faker"),
             ("org.opencontainers.image.licenses", "MIT"),
             ("org.opencontainers.image.title", "Faker"),
@@ -108,11 +107,11 @@ mod tests {
 
     #[test]
     fn what_metadata_does_not_say_the_name_says() {
-        let labels = labels_of("data: {name: \"a\\n\\e[2Jb\"}", "mine:dev", Some("no\nname"));
+        let labels = labels_of("data: {name: \"a\\n\\e[2Jb\"}", "mine:dev");
         assert_eq!(labels["io.airbyte.name"], "mine");
         assert_eq!(labels["io.airbyte.version"], "dev");
         assert_eq!(labels["org.opencontainers.image.title"], "a\u{fffd}\u{fffd}[2Jb");
-        assert!(!labels.contains_key("org.opencontainers.image.base.name"));
+        assert!(!labels.contains_key("org.opencontainers.image.licenses"));
     }
 
     #[test]
@@ -125,9 +124,8 @@ mod tests {
         }))
         .unwrap();
         let labels = BTreeMap::from([("added".to_owned(), "z".to_owned())]);
-        let made = configuration(&base, "sha256:b".to_owned(), &labels, Created::default());
+        let made = configuration(&base, &labels, Created::default());
         assert_eq!(made.created().as_deref(), Some("1970-01-01T00:00:00Z"));
-        assert_eq!(made.rootfs().diff_ids(), &["sha256:a", "sha256:b"]);
         let run = made.config().as_ref().unwrap();
         assert_eq!((run.env(), run.user()), (&Some(vec!["A=b".to_owned()]), &Some("airbyte".to_owned())));
         let mut names: Vec<&String> = run.labels().as_ref().unwrap().keys().collect();
@@ -138,6 +136,6 @@ mod tests {
 
         let mut odd = base;
         odd.set_history(None);
-        assert_eq!(configuration(&odd, "sha256:b".to_owned(), &labels, Created::default()).history(), &None);
+        assert_eq!(configuration(&odd, &labels, Created::default()).history(), &None);
     }
 }

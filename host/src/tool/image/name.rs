@@ -19,6 +19,8 @@ pub struct ImageName {
     pub repository: String,
     /// The version, more often than not.
     pub tag: String,
+    /// Both, as registries and layouts have them.
+    pub reference: Reference,
 }
 
 impl ImageName {
@@ -33,24 +35,28 @@ impl ImageName {
                 ),
             ));
         };
+        let origin = &metadata.origin;
         let missing = |field: &str, example: &str| {
             (
-                format!("the image of {connector} has no name: the metadata in {} has no {field}", metadata.origin),
+                format!("the image of {connector} has no name: the metadata in {origin} has no {field}"),
                 format!("add it below `data`, as in `{field}: {example}`, {BY_HAND}"),
-            )
-        };
-        let wrong = |(field, problem): (&str, String)| {
-            (
-                format!("the image of {connector} can not be named: {field} in {} {problem}", metadata.origin),
-                format!("mend it there, {BY_HAND}"),
             )
         };
         let repository = metadata.repository.as_deref();
         let repository = repository.ok_or_else(|| missing("dockerRepository", "airbyte/source-faker"))?;
         let tag = metadata.version.as_deref().ok_or_else(|| missing("dockerImageTag", "0.1.0"))?;
-        check_repository(repository).map_err(|problem| wrong(("dockerRepository", problem)))?;
-        check_tag(tag).map_err(|problem| wrong(("dockerImageTag", problem)))?;
-        Ok(ImageName { repository: repository.to_owned(), tag: tag.to_owned() })
+        let fields = ["dockerRepository", "dockerImageTag"].map(|field| format!("{field} in {origin}"));
+        ImageName::new(repository, tag, &fields).map_err(|problem| {
+            (format!("the image of {connector} can not be named: {problem}"), format!("mend it there, {BY_HAND}"))
+        })
+    }
+
+    /// The error is a sentence that begins with one of the names that the two parts have where they come from.
+    fn new(repository: &str, tag: &str, [of_repository, of_tag]: &[String; 2]) -> Result<ImageName, String> {
+        let reference = check_tag(tag)
+            .map_err(|problem| format!("{of_tag} {problem}"))
+            .and_then(|()| reference(repository, tag).map_err(|problem| format!("{of_repository} {problem}")))?;
+        Ok(ImageName { repository: repository.to_owned(), tag: tag.to_owned(), reference })
     }
 }
 
@@ -62,9 +68,7 @@ impl FromStr for ImageName {
         let Some((repository, tag)) = text.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')) else {
             return Err("it has no tag: REPOSITORY:TAG is asked for, as in airbyte/source-faker:0.1.0".to_owned());
         };
-        check_repository(repository).map_err(|problem| format!("the repository {problem}"))?;
-        check_tag(tag).map_err(|problem| format!("the tag {problem}"))?;
-        Ok(ImageName { repository: repository.to_owned(), tag: tag.to_owned() })
+        ImageName::new(repository, tag, &["the repository", "the tag"].map(ToOwned::to_owned))
     }
 }
 
@@ -74,8 +78,9 @@ impl fmt::Display for ImageName {
     }
 }
 
-/// The error is the rest of a sentence. No character stands in it that could move a cursor.
-fn check_repository(repository: &str) -> Result<(), String> {
+/// The reference of both, where the repository is one. The error is the rest of a sentence, in which no character stands that could
+/// move a cursor.
+fn reference(repository: &str, tag: &str) -> Result<Reference, String> {
     if repository.is_empty() {
         return Err("is empty".to_owned());
     }
@@ -92,10 +97,9 @@ fn check_repository(repository: &str) -> Result<(), String> {
             "holds {strange:?}: it is made of small letters, digits and . _ - between them, with / for folders"
         ));
     }
-    match repository.parse::<Reference>() {
-        Ok(_) => Ok(()),
-        Err(error) => Err(format!("is no name of a repository, as in airbyte/source-faker ({error})")),
-    }
+    format!("{repository}:{tag}")
+        .parse()
+        .map_err(|error| format!("is no name of a repository, as in airbyte/source-faker ({error})"))
 }
 
 /// Not left to `Reference`, whose letters are those of all alphabets.
