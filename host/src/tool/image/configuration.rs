@@ -82,7 +82,7 @@ mod tests {
     use super::*;
     use crate::connector::MetadataOrigin;
 
-    fn labels_of(yaml: &str, name: &str, base: Option<&Reference>) -> BTreeMap<String, String> {
+    fn labels_of(yaml: &str, name: &str) -> BTreeMap<String, String> {
         let metadata = Metadata::parse(yaml.as_bytes(), MetadataOrigin::Connector).unwrap();
         labels(&name.parse().unwrap(), Some(&metadata), Some(&"airlock/base:0.1.0".parse().unwrap()))
     }
