@@ -1,4 +1,4 @@
-//! What is said to people, on stderr: `error:` and `hint:`, in colour on a terminal only.
+//! What is said to people, on stderr: `error:` and `hint:`, in colour on a terminal only, and what is being done.
 
 use std::io::Write;
 
@@ -17,12 +17,10 @@ pub fn error(text: &str, hint: Option<&str>) {
     }
 }
 
-/// Says what takes a while, to those who wait for it: to a terminal only.
+/// Says what is being done, for those who wait for it.
 #[cfg(feature = "compiler")]
 pub fn progress(text: &str) {
-    if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-        let _ = writeln!(anstream::stderr(), "{}", printable(text));
-    }
+    let _ = writeln!(anstream::stderr(), "{}", printable(text));
 }
 
 /// One line for a terminal. What a connector's author wrote may stand in it: what would move the cursor, or make a line look like

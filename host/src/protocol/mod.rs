@@ -11,6 +11,7 @@ pub mod input;
 pub mod log_level;
 pub mod message;
 pub mod output;
+pub mod secret_forms;
 pub mod state;
 pub mod stream_name;
 
@@ -20,7 +21,6 @@ mod input_message;
 mod interruption;
 mod queue;
 mod record_lines;
-mod secret_forms;
 mod secrets;
 mod stdout;
 mod violation;

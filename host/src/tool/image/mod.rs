@@ -5,11 +5,12 @@ mod base;
 mod build;
 mod configuration;
 mod created;
+mod credentials;
 mod name;
 mod push;
+mod reference;
+mod refusal;
 mod registry;
 
 pub use build::build;
-pub use created::Created;
-pub use name::ImageName;
 pub use push::push;
