@@ -6,6 +6,7 @@ pub mod golden;
 pub mod lines;
 pub mod process;
 pub mod protocol;
+pub mod registry;
 pub mod server;
 pub mod workspace;
 

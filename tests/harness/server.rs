@@ -9,6 +9,9 @@ use std::thread;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+/// How much of a body is kept for a test to see.
+const BODY_KEPT: usize = 1 << 20;
+
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -176,7 +179,7 @@ fn take_body(stream: &mut impl BufRead, mut bytes: u64, request: &mut Request) -
         if taken == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let room = 1000_usize.saturating_sub(request.body.len());
+        let room = BODY_KEPT.saturating_sub(request.body.len());
         request.body.extend_from_slice(&found[..taken.min(room)]);
         stream.consume(taken);
         request.body_bytes += taken as u64;

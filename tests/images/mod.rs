@@ -5,3 +5,4 @@ mod base;
 mod build;
 mod compile;
 mod refusals;
+mod registry;

@@ -28,16 +28,18 @@ pub fn push(input: &Path, reference: Option<&str>) -> ExitCode {
 
 fn send(input: &Path, reference: Option<&str>) -> Result<(String, String), Problem> {
     watch_memory()?;
-    let layout = Layout::read(input).map_err(|error| {
-        (error.to_string(), "name an archive that `airlock image build` made, or another OCI layout".to_owned())
-    })?;
-    let Some(reference) = reference.or(layout.reference()) else {
-        return Err((
-            format!("the image in {} has no name", input.display()),
-            format!("say where it goes: airlock image push {} REGISTRY/REPOSITORY:TAG", input.display()),
-        ));
+    let layout = Layout::read(input)
+        .map_err(|error| (format!("the image {} {error}", input.display()), error.hint().to_owned()))?;
+    let reference = match (reference, layout.reference()) {
+        (Some(reference), _) => reference::parse(reference)?,
+        (None, Some(reference)) => reference.clone(),
+        (None, None) => {
+            return Err((
+                format!("the image in {} has no name", input.display()),
+                format!("say where it goes: airlock image push {} REGISTRY/REPOSITORY:TAG", input.display()),
+            ));
+        }
     };
-    let reference = reference::parse(reference)?;
     let digest = registry::push(&layout, &reference)?;
     Ok((reference.whole(), digest))
 }

@@ -17,14 +17,17 @@ use oci_client::client::{Client, ClientConfig, ClientProtocol};
 use oci_client::errors::OciDistributionError;
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Reference, RegistryOperation};
-use oci_spec::image::{Descriptor, Digest, ImageManifest, MediaType, Sha256Digest};
-use serde_json::Value;
+use oci_spec::image::{Descriptor, Digest, ImageIndex, ImageManifest, MediaType, Sha256Digest};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use sha2::{Digest as _, Sha256};
 
 use super::credentials::{self, Login};
-use super::reference::{self, Problem, is_loopback};
+use super::reference::{self, is_loopback};
 use super::refusal::{self, Operation};
 use crate::cli::people;
+
+pub use super::reference::Problem;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -140,11 +143,10 @@ impl Registry {
     }
 
     async fn push(&self, layout: &Layout) -> Result<String, Problem> {
-        let damaged = |error: &dyn std::fmt::Display| (error.to_string(), "make the image anew".to_owned());
-        let missing = |digest: &str| damaged(&format!("the image has no {digest}, which it says to be made of"));
-        let manifests = layout.manifests().map_err(|error| damaged(&error))?;
+        let missing = |digest: &str| (format!("the image lacks {digest}"), "make the image anew".to_owned());
+        let manifests = layout.manifests().map_err(|error| (format!("the image {error}"), error.hint().to_owned()))?;
         let mut sent = BTreeSet::new();
-        for (_, manifest) in &manifests {
+        for (_, manifest) in manifests {
             for part in manifest.layers().iter().chain([manifest.config()]) {
                 let digest = part.digest().to_string();
                 if !sent.insert(digest.clone()) {
@@ -158,19 +160,16 @@ impl Registry {
         }
         let root = layout.root();
         let ours = root.digest().to_string();
-        let parts = manifests
-            .iter()
-            .map(|(descriptor, _)| descriptor)
-            .filter(|descriptor| descriptor.digest() != root.digest());
-        for descriptor in parts {
+        // Each behind what it names, and the root last: from then on others see the image.
+        let documents = manifests.iter().map(|(descriptor, _)| descriptor).chain(layout.indexes());
+        let root_name = self.reference.tag().unwrap_or(&ours);
+        for descriptor in documents {
             let digest = descriptor.digest().to_string();
             let bytes = layout.blob(&digest).ok_or_else(|| missing(&digest))?;
-            self.send_manifest(&digest, descriptor, bytes).await.map_err(|failure| self.problem(failure))?;
+            let name = if descriptor.digest() == root.digest() { root_name } else { &digest };
+            self.send_manifest(name, descriptor, bytes).await.map_err(|failure| self.problem(failure))?;
         }
-        let bytes = layout.blob(&ours).ok_or_else(|| missing(&ours))?;
-        let name = self.reference.tag().unwrap_or(&ours);
-        self.send_manifest(name, root, bytes).await.map_err(|failure| self.problem(failure))?;
-        let named = self.named(name);
+        let named = self.named(root_name);
         let theirs =
             self.request(async || self.client.fetch_manifest_digest(&named, &RegistryAuth::Anonymous).await).await;
         let theirs = theirs.map_err(|failure| self.problem(failure))?;
@@ -230,51 +229,44 @@ impl Registry {
     }
 
     async fn pull(&self, platforms: &[Platform]) -> Result<Layout, Problem> {
-        let unreadable = |what: &str| {
-            (format!("{} is {what}", self.reference), "check that this is the name of a container image".to_owned())
+        let unknown = |_| {
+            (
+                format!("{} is of a kind that airlock does not know", self.reference),
+                "check that this is the name of a container image".to_owned(),
+            )
         };
         let mut left = MAX_IMAGE;
-        let bytes = self.fetch_manifest(&self.reference, MAX_MANIFEST).await?;
-        let document: Value =
-            serde_json::from_slice(&bytes).map_err(|_| unreadable("no image: its manifest is no JSON"))?;
-        let mut blobs = Vec::new();
-        let (kind, root, manifests) = match document.get("manifests").and_then(Value::as_array) {
-            None => (MediaType::ImageManifest, bytes.clone(), vec![bytes]),
-            Some(entries) => {
-                let wanted: Vec<Value> = entries.iter().filter(|entry| is_for(entry, platforms)).cloned().collect();
-                let mut manifests = Vec::new();
-                for entry in &wanted {
-                    let descriptor: Descriptor = serde_json::from_value(entry.clone())
-                        .map_err(|_| unreadable("an index that names no manifests"))?;
-                    let size = self.take(&descriptor, MAX_MANIFEST, &mut left)?;
-                    let of_platform = self.reference.clone_with_digest(descriptor.digest().to_string());
-                    manifests.push(self.fetch_manifest(&of_platform, size).await?);
-                }
-                blobs.extend(manifests.iter().cloned());
-                (MediaType::ImageIndex, index_of(&document, wanted, bytes), manifests)
+        let root = self.fetch_manifest(&self.reference, MAX_MANIFEST).await?;
+        let kind: Kind = serde_json::from_slice(&root).map_err(unknown)?;
+        let mut manifests = Vec::new();
+        if kind.is_index() {
+            let index: ImageIndex = serde_json::from_slice(&root).map_err(unknown)?;
+            for entry in index.manifests().iter().filter(|entry| is_for(entry, platforms)) {
+                let size = self.take(entry, MAX_MANIFEST, &mut left)?;
+                let reference = self.reference.clone_with_digest(entry.digest().to_string());
+                manifests.push(self.fetch_manifest(&reference, size).await?);
             }
-        };
-        let kind = document.get("mediaType").and_then(Value::as_str).map_or(kind, MediaType::from);
+        } else {
+            manifests.push(root.clone());
+        }
+        let mut blobs = Vec::new();
         let mut fetched = BTreeSet::new();
         for manifest in &manifests {
-            let manifest: ImageManifest =
-                serde_json::from_slice(manifest).map_err(|_| unreadable("of a kind that airlock does not know"))?;
+            let manifest: ImageManifest = serde_json::from_slice(manifest).map_err(unknown)?;
             for part in manifest.layers().iter().chain([manifest.config()]) {
                 if fetched.insert(part.digest().to_string()) {
                     let size = self.take(part, MAX_IMAGE, &mut left)?;
                     blobs.push(self.fetch_blob(part, size).await.map_err(|failure| self.problem(failure))?);
-                    people::progress(&format!(
-                        "  {} fetched, {} kB",
-                        short(&part.digest().to_string()),
-                        size.div_ceil(1000)
-                    ));
+                    let digest = part.digest().to_string();
+                    people::progress(&format!("  {} fetched, {} kB", short(&digest), size.div_ceil(1000)));
                 }
             }
         }
-        let descriptor = Descriptor::new(kind, root.len() as u64, digest_of(&root));
+        let descriptor = Descriptor::new(kind.media_type(), root.len() as u64, digest_of(&root));
+        blobs.append(&mut manifests);
         blobs.push(root);
-        Layout::from_blobs(descriptor, blobs, Some(&self.reference.whole()))
-            .map_err(|error| (format!("{}: {error}", self.reference), "push the image anew".to_owned()))
+        Layout::from_blobs(descriptor, blobs, Some(self.reference.clone()))
+            .map_err(|error| (format!("{} {error}", self.reference), error.hint().to_owned()))
     }
 
     /// Room for a part of the image.
@@ -409,18 +401,32 @@ fn proxy_of(address: &str) -> Option<String> {
     names.into_iter().filter_map(|name| std::env::var(name).ok()).find(|proxy| !proxy.is_empty())
 }
 
-/// Whether an entry of an index is for one of these platforms. What belongs to an image without being one (its signature, how it
-/// was built) is for none.
-fn is_for(entry: &Value, platforms: &[Platform]) -> bool {
-    let text = |name: &str| entry.pointer(&format!("/platform/{name}")).and_then(Value::as_str).unwrap_or_default();
-    Platform::of(text("os"), text("architecture")).is_some_and(|platform| platforms.contains(&platform))
+/// What tells an index from a manifest. The type need not stand there.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Kind {
+    media_type: Option<MediaType>,
+    manifests: Option<IgnoredAny>,
 }
 
-/// The index with these entries only, byte for byte as it was if those are all.
-fn index_of(document: &Value, entries: Vec<Value>, bytes: Vec<u8>) -> Vec<u8> {
-    let mut index = document.clone();
-    index["manifests"] = Value::Array(entries);
-    if index == *document { bytes } else { index.to_string().into_bytes() }
+impl Kind {
+    fn is_index(&self) -> bool {
+        self.manifests.is_some()
+    }
+
+    fn media_type(self) -> MediaType {
+        let usual = if self.is_index() { MediaType::ImageIndex } else { MediaType::ImageManifest };
+        self.media_type.unwrap_or(usual)
+    }
+}
+
+/// Whether an entry of an index is for one of these platforms, or may be: not all say so. What belongs to an image without being
+/// one (its signature, how it was built) is for none.
+fn is_for(entry: &Descriptor, platforms: &[Platform]) -> bool {
+    let Some(platform) = entry.platform() else { return true };
+    let (os, architecture) = (platform.os().to_string(), platform.architecture().to_string());
+    let found = Platform::of(&os, &architecture, platform.variant().as_deref());
+    found.is_some_and(|platform| platforms.contains(&platform))
 }
 
 fn digest_of(bytes: &[u8]) -> Digest {
@@ -439,8 +445,6 @@ fn short(digest: &str) -> &str {
 mod tests {
     use std::sync::atomic::AtomicU64;
     use std::time::Duration;
-
-    use serde_json::json;
 
     use super::*;
 
@@ -464,17 +468,22 @@ mod tests {
     }
 
     #[test]
-    fn an_index_is_lessened_to_the_platforms_that_are_wanted() {
-        let entry =
-            |os: &str, architecture: &str| json!({"digest": "d", "platform": {"os": os, "architecture": architecture}});
-        let document = json!({"schemaVersion": 2, "manifests": [
-            entry("linux", "amd64"), entry("linux", "s390x"), entry("unknown", "unknown"), {"digest": "e"},
-        ]});
-        let entries = document["manifests"].as_array().unwrap();
-        let wanted: Vec<Value> = entries.iter().filter(|entry| is_for(entry, &Platform::ALL)).cloned().collect();
-        assert_eq!(wanted, [entry("linux", "amd64")]);
-        let lessened: Value = serde_json::from_slice(&index_of(&document, wanted, b"as it was".to_vec())).unwrap();
-        assert_eq!(lessened, json!({"schemaVersion": 2, "manifests": [entry("linux", "amd64")]}));
-        assert_eq!(index_of(&document, entries.clone(), b"as it was".to_vec()), b"as it was");
+    fn what_is_fetched_of_an_index_is_for_the_platforms_that_are_wanted_or_may_be() {
+        let entry = |platform: &str| -> Descriptor {
+            let digest = format!("sha256:{}", "0".repeat(64));
+            let fields = format!(
+                r#""mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 1, "digest": "{digest}""#
+            );
+            serde_json::from_str(&format!("{{{fields}{platform}}}")).unwrap()
+        };
+        let of = |os: &str, architecture: &str| {
+            entry(&format!(r#", "platform": {{"os": "{os}", "architecture": "{architecture}"}}"#))
+        };
+        assert!(is_for(&of("linux", "amd64"), &Platform::ALL));
+        assert!(is_for(&entry(""), &Platform::ALL));
+        for other in [of("linux", "s390x"), of("windows", "amd64"), of("unknown", "unknown")] {
+            assert!(!is_for(&other, &Platform::ALL), "{other:?}");
+        }
+        assert!(!is_for(&of("linux", "amd64"), &[Platform::LinuxArm64]));
     }
 }
