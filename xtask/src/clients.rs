@@ -1,4 +1,4 @@
-//! What the tests run beside airlock and the build does not make: Airbyte's Python packages, and busybox.
+//! What the tests run beside airlock and the build does not make: Airbyte's Python packages, busybox, and what runs images.
 //! It must not know how they are fetched.
 
 use std::env;
@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::busybox;
 use crate::command;
+use crate::containers::{Containers, Failure};
 use crate::python_clients::PythonClients;
 
 /// `none` leaves out the tests that need the clients.
@@ -52,6 +53,15 @@ fn left_out(wish: Option<OsString>) -> Result<bool> {
 pub fn print() -> Result<()> {
     for (name, value) in Clients::ensure()?.environment() {
         println!("export {name}={}", command::quote(&value));
+    }
+    match Containers::ensure() {
+        Ok(containers) => {
+            let (name, value) = containers.environment();
+            println!("export {name}={}", command::quote(value.as_os_str()));
+            containers.obstacles.iter().for_each(|obstacle| eprintln!("{obstacle}"));
+        }
+        Err(Failure::Machine(obstacle)) => eprintln!("{obstacle}"),
+        Err(Failure::Error(error)) => return Err(error),
     }
     Ok(())
 }

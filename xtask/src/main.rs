@@ -8,6 +8,7 @@ mod busybox;
 mod cache;
 mod clients;
 mod command;
+mod containers;
 mod debian;
 mod debian_cross;
 mod debian_rust;
@@ -16,6 +17,7 @@ mod dist;
 mod fuzz;
 mod guest_toolchain;
 mod image_toolchain;
+mod machine_debian;
 mod python_clients;
 mod rust_target;
 mod test;
@@ -82,11 +84,12 @@ enum Task {
     /// nothing is installed on the system. AIRLOCK_GUEST_TOOLCHAIN=rustup or =debian allows only that one.
     Toolchain(ToolchainArguments),
 
-    /// Fetch the clients that the tests run, and say where they are
+    /// Fetch what the tests run beside airlock, and say where it is
     ///
-    /// PyAirbyte and others from PyPI (1 GB), and busybox where it is not installed, go to the user's cache directory
-    /// (below airlock/), once; nothing is installed on the system. What is printed is for a shell:
-    /// eval "$(cargo xtask clients)". The environment variable AIRLOCK_CLIENTS=none makes `cargo xtask test` go without.
+    /// PyAirbyte and others from PyPI (1 GB), busybox where it is not installed, and what runs images (podman, Docker's
+    /// engine and others from Debian, 800 MB) go to the user's cache directory (below airlock/), once; nothing is installed
+    /// on the system. What is printed is for a shell: eval "$(cargo xtask clients)". The environment variable
+    /// AIRLOCK_CLIENTS=none makes `cargo xtask test` go without.
     Clients,
 }
 

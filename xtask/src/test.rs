@@ -1,12 +1,14 @@
 //! `cargo xtask test`: every check of the repository, in order, with a summary that names what failed.
 //! It must not know what the checks look at.
 
+use std::env;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
 use crate::clients::{self, Clients};
+use crate::containers::{self, Containers, Failure, Obstacle};
 use crate::{bench, build, command, dist, heading};
 
 /// One check.
@@ -21,8 +23,9 @@ enum Work {
     Build,
     Benchmark,
     Clients,
+    Containers,
     Command(Command),
-    /// The tests through the binary, among others: they run the clients.
+    /// The tests through the binary, among others: they run the clients and the containers.
     TestsWithClients(Command),
 }
 
@@ -32,6 +35,15 @@ enum Outcome {
     Failed(Duration),
     NotRun,
     LeftOut,
+    /// This machine can not run some tests.
+    Obstacles(Vec<Obstacle>),
+}
+
+/// What the tests through the binary run beside it, as far as it is there.
+#[derive(Default)]
+struct Others {
+    clients: Option<Clients>,
+    containers: Option<Containers>,
 }
 
 /// As large as shows that the benchmark works and that the yardstick still does the host's work. It judges no speed: other
@@ -43,7 +55,7 @@ const SMALL_BENCHMARK: bench::Options =
 pub fn run() -> Result<()> {
     let left_out = clients::are_left_out()?;
     let mut build_failed = false;
-    let mut clients = None;
+    let mut others = Others::default();
     let mut outcomes = Vec::new();
     for check in checks() {
         heading(check.name);
@@ -52,7 +64,7 @@ pub fn run() -> Result<()> {
             outcomes.push((check.name, Outcome::NotRun));
             continue;
         }
-        if matches!(check.work, Work::Clients) && left_out {
+        if matches!(check.work, Work::Clients | Work::Containers) && left_out {
             println!("Left out, with the tests that run them, as AIRLOCK_CLIENTS=none says.");
             outcomes.push((check.name, Outcome::LeftOut));
             continue;
@@ -64,9 +76,17 @@ pub fn run() -> Result<()> {
                 build::run(&build::Selection { host: true, connectors: true, test_guests: true, locked: true })
             }
             Work::Benchmark => bench::run(SMALL_BENCHMARK),
-            Work::Clients => Clients::ensure().map(|found| clients = Some(found)),
+            Work::Clients => Clients::ensure().map(|found| others.clients = Some(found)),
+            Work::Containers => match find_containers(&mut others) {
+                Ok(obstacles) if obstacles.is_empty() => Ok(()),
+                Ok(obstacles) => {
+                    outcomes.push((check.name, Outcome::Obstacles(obstacles)));
+                    continue;
+                }
+                Err(error) => Err(error),
+            },
             Work::Command(command) => run_command(command),
-            Work::TestsWithClients(command) => run_command(with_clients(command, clients.as_ref())),
+            Work::TestsWithClients(command) => run_command(with_others(command, &others)),
         };
         outcomes.push((
             check.name,
@@ -89,12 +109,45 @@ fn run_command(mut command: Command) -> Result<()> {
     command::run(&mut command)
 }
 
-/// The tests learn where the clients are; without clients, the others still run.
-fn with_clients(mut command: Command, clients: Option<&Clients>) -> Command {
-    match clients {
-        Some(clients) => command.envs(clients.environment()),
-        None => command.args(["--", "--skip", "airbyte_clients::"]),
+/// What can not be run is left out and said, but not where everything must be: in CI.
+fn find_containers(others: &mut Others) -> Result<Vec<Obstacle>> {
+    let obstacles = match Containers::ensure() {
+        Ok(containers) => {
+            let obstacles = containers.obstacles.clone();
+            others.containers = Some(containers);
+            obstacles
+        }
+        Err(Failure::Machine(obstacle)) => vec![obstacle],
+        Err(Failure::Error(error)) => return Err(error),
     };
+    obstacles.iter().for_each(|obstacle| println!("{obstacle}"));
+    if !obstacles.is_empty() && env::var_os("CI").is_some_and(|value| !value.is_empty()) {
+        bail!("CI is set, and a machine of CI must run all tests");
+    }
+    Ok(obstacles)
+}
+
+/// The tests learn where the others are; without them, the rest still runs.
+fn with_others(mut command: Command, others: &Others) -> Command {
+    let mut skipped = Vec::new();
+    match &others.clients {
+        Some(clients) => {
+            command.envs(clients.environment());
+        }
+        None => skipped.push("airbyte_clients::"),
+    }
+    match &others.containers {
+        Some(containers) => {
+            let (name, value) = containers.environment();
+            command.env(name, value);
+            skipped.extend(containers.obstacles.iter().map(|obstacle| obstacle.tests));
+        }
+        None => skipped.push(containers::TESTS),
+    }
+    if !skipped.is_empty() {
+        command.arg("--");
+        command.args(skipped.iter().flat_map(|tests| ["--skip", tests]));
+    }
     command
 }
 
@@ -143,6 +196,7 @@ fn checks() -> Vec<Check> {
         check("Formatting", command(&["fmt", "--all", "--check"])),
         Check { name: "Build", work: Work::Build, needs_build: false },
         Check { name: "Other people's clients for the tests", work: Work::Clients, needs_build: false },
+        Check { name: "What runs images in the tests", work: Work::Containers, needs_build: false },
         Check {
             name: "Unit tests, examples in the documentation, and the tests through the binary",
             work: Work::TestsWithClients(tests),
@@ -169,7 +223,11 @@ fn summarize(outcomes: &[(&'static str, Outcome)]) -> Result<()> {
                 failed.push(*name);
             }
             Outcome::NotRun => println!("not run  {name}"),
-            Outcome::LeftOut => println!("LEFT OUT {name}, and the tests that run them (AIRLOCK_CLIENTS=none)"),
+            Outcome::LeftOut => println!("LEFT OUT {name}, and the tests that need it (AIRLOCK_CLIENTS=none)"),
+            Outcome::Obstacles(obstacles) => {
+                println!("NOT RUN  {name}:");
+                obstacles.iter().for_each(|obstacle| println!("         {obstacle}"));
+            }
         }
     }
     if !failed.is_empty() {
@@ -183,9 +241,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tests_that_run_clients_are_told_where_they_are_or_skipped() {
-        let command = with_clients(Command::new("tests"), None);
-        assert_eq!(command::display(&command), "tests -- --skip airbyte_clients::");
+    fn tests_that_run_others_are_told_where_they_are_or_skipped() {
+        let command = with_others(Command::new("tests"), &Others::default());
+        assert_eq!(command::display(&command), "tests -- --skip airbyte_clients:: --skip images::engines::");
     }
 
     #[test]
