@@ -13,4 +13,6 @@ mod refusal;
 mod registry;
 
 pub use build::build;
+pub use created::Created;
+pub use name::ImageName;
 pub use push::push;
