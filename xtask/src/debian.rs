@@ -66,9 +66,7 @@ impl Lists {
 
     /// The names of the packages that a package depends on.
     pub fn dependencies(&self, package: &str) -> Result<Vec<String>> {
-        let text = command::output(self.apt("apt-cache").args(["depends", "--important", package]))?;
-        let names = text.lines().filter_map(|line| line.trim_start_matches([' ', '|']).strip_prefix("Depends: "));
-        Ok(names.map(str::to_owned).collect())
+        Ok(dependencies_in(&command::output(self.apt("apt-cache").args(["depends", "--important", package]))?))
     }
 
     /// Fetches packages (`NAME` or `NAME:ARCHITECTURE`) and unpacks them into a prefix. Beside their files, `DEBIAN/NAME`
@@ -172,6 +170,12 @@ fn field<'a>(record: &'a str, name: &str) -> Option<&'a str> {
     record.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
+/// From lines like `  Depends: libc6` and, of several that will do, ` |Depends: debconf`.
+fn dependencies_in(text: &str) -> Vec<String> {
+    let names = text.lines().filter_map(|line| line.trim_start_matches([' ', '|']).strip_prefix("Depends: "));
+    names.map(str::to_owned).collect()
+}
+
 /// apt's `sources.list` for a release, by the archives that this machine's apt names.
 fn sources(release: &Release, indexes: &str) -> Result<String> {
     let mirror = choose_mirror(indexes).context("apt knows no package archive; hint: see /etc/apt/sources.list.d")?;
@@ -255,6 +259,12 @@ mod tests {
         let bookworm = sources(&BOOKWORM, &machine).expect("a mirror");
         assert!(bookworm.contains("example/debian bookworm main\n"), "{bookworm}");
         assert!(bookworm.contains("example/debian-security bookworm-security main\n"), "{bookworm}");
+    }
+
+    #[test]
+    fn dependencies_are_read_from_apts_answer() {
+        let text = "libllvm22\n  Depends: libc6\n |Depends: debconf\n  Depends: <debconf-2.0>\n    cdebconf\n";
+        assert_eq!(dependencies_in(text), ["libc6", "debconf", "<debconf-2.0>"]);
     }
 
     #[test]
