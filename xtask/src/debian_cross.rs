@@ -110,7 +110,7 @@ pub fn gnu(host: &str) -> Result<[PathBuf; 2]> {
 }
 
 fn fetch_rust(prefix: &Path) -> Result<()> {
-    eprintln!("Fetching a Rust compiler for {TARGET} from Debian {} (200 MB, once a user)", BOOKWORM.suite);
+    eprintln!("Fetching a Rust compiler for {TARGET} from Debian {} (150 MB, once a user)", BOOKWORM.suite);
     let lists = Lists::fetch(&BOOKWORM, &prefix.with_file_name("packages"))?;
     let library = dependency(&lists, "libstd-rust-web-dev", "libstd-rust-web-")?;
     let llvm = dependency(&lists, &library, "libllvm")?;
@@ -132,7 +132,7 @@ fn fetch_rust(prefix: &Path) -> Result<()> {
 }
 
 fn fetch_gnu(prefix: &Path) -> Result<()> {
-    eprintln!("Fetching a C compiler for {TARGET} from Debian {} (50 MB, once a user)", BOOKWORM.suite);
+    eprintln!("Fetching a C compiler for {TARGET} from Debian {} (40 MB, once a user)", BOOKWORM.suite);
     debian::unpack(&BOOKWORM, &GNU_PACKAGES, prefix)?;
     GNU_PROGRAMS.into_iter().try_for_each(|program| wrap(prefix, program, GNU_WRAPPER))
 }

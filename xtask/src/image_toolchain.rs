@@ -26,6 +26,7 @@ impl ImageToolchain {
         let mut environment = vec![("CARGO_ENCODED_RUSTFLAGS".to_owned(), rustflags()?)];
         let triple = platform.target();
         if rust.host == triple {
+            debian_cross::links_statically(Path::new("cc")).context("the host in images is linked statically")?;
             let version = command::output(command::rustc().arg("--version"))?;
             return Ok(Self { environment, description: version.trim().to_owned() });
         }
