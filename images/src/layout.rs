@@ -8,11 +8,14 @@ mod error;
 mod graph;
 mod images;
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use oci_spec::distribution::Reference;
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageManifest};
 
+use self::error::quoted;
 use self::graph::Graph;
 use crate::layer::Layer;
 use crate::platform::Platform;
@@ -70,8 +73,9 @@ impl Layout {
             None => Ok(&self.graph.manifests),
             Some(missing) => {
                 let platform = missing.platform().as_ref();
-                let platform = platform.map(|platform| format!(" for {}/{}", platform.os(), platform.architecture()));
-                let problem = format!("lacks the manifest{} {}", platform.unwrap_or_default(), missing.digest());
+                let platform = platform.map(|platform| format!("{}/{}", platform.os(), platform.architecture()));
+                let platform = platform.map_or_else(String::new, |platform| format!(" for {}", quoted(&platform)));
+                let problem = format!("lacks the manifest{platform} {}", missing.digest());
                 Err(LayoutError::invalid(
                     problem,
                     "copy the image with all its platforms (`skopeo copy --all`), or one of them alone",

@@ -8,7 +8,7 @@ use flate2::read::MultiGzDecoder;
 use tar::{Archive, EntryType};
 
 use super::LayoutError;
-use super::graph::{MAXIMUM_BYTES, MAXIMUM_DOCUMENT_BYTES, too_large};
+use super::graph::{MAXIMUM_DOCUMENT_BYTES, too_large};
 
 /// What an archive has of a layout.
 #[derive(Default)]
@@ -20,18 +20,18 @@ pub struct Parts {
     pub docker_list: bool,
 }
 
-/// Takes an archive apart, which may be compressed by gzip.
-pub fn parts(mut reader: impl Read) -> Result<Parts, LayoutError> {
+/// Takes an archive apart, which may be compressed by gzip, and may have so many bytes when it is not.
+pub fn parts(mut reader: impl Read, limit: u64) -> Result<Parts, LayoutError> {
     let mut start = Vec::new();
     reader.by_ref().take(6).read_to_end(&mut start)?;
     let whole = BufReader::new(start.as_slice().chain(reader));
     match *start.as_slice() {
         [] => Err(LayoutError::invalid("is empty", "make or fetch it again")),
-        [0x1f, 0x8b, ..] => unpack(MultiGzDecoder::new(whole)),
+        [0x1f, 0x8b, ..] => unpack(MultiGzDecoder::new(whole), limit),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Err(compressed("zstd")),
         [0xfd, b'7', b'z', b'X', b'Z', 0] => Err(compressed("xz")),
         [b'B', b'Z', b'h', ..] => Err(compressed("bzip2")),
-        _ => unpack(whole),
+        _ => unpack(whole, limit),
     }
 }
 
@@ -42,8 +42,8 @@ fn compressed(by: &str) -> LayoutError {
     )
 }
 
-fn unpack(reader: impl Read) -> Result<Parts, LayoutError> {
-    let mut archive = Archive::new(Bounded { reader, left: MAXIMUM_BYTES });
+fn unpack(reader: impl Read, limit: u64) -> Result<Parts, LayoutError> {
+    let mut archive = Archive::new(Bounded { reader, left: limit });
     let mut parts = Parts::default();
     // Raw, for nothing of a layout needs a long name or a sparse file, and what carries these would be read into memory.
     let entries = archive.entries().map_err(damaged)?.raw(true);

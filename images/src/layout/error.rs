@@ -37,4 +37,12 @@ impl LayoutError {
     }
 }
 
+/// What a stranger wrote, on one line and not too long.
+pub(super) fn quoted(text: &str) -> String {
+    let (shown, more) = text.char_indices().nth(MAXIMUM_QUOTED).map_or((text, ""), |(end, _)| (&text[..end], "…"));
+    format!("{shown:?}{more}")
+}
+
+const MAXIMUM_QUOTED: usize = 100;
+
 const DAMAGED: &str = "it is damaged, or was not made by a tool for images; make or fetch it again";

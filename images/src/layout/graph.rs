@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::LayoutError;
+use super::error::quoted;
 use crate::canonical;
 use crate::media_type::oci;
 
@@ -53,6 +54,13 @@ pub struct Graph {
 impl Graph {
     /// From the root on.
     pub fn of(root: &Descriptor, source: &mut dyn Blobs) -> Result<Graph, LayoutError> {
+        if !is_document(root.media_type()) {
+            let problem = format!("is no image, but {}", quoted(root.media_type().as_ref()));
+            return Err(LayoutError::invalid(
+                problem,
+                "name an image; other things that are stored beside images can not be run",
+            ));
+        }
         let mut walk =
             Walk { source, graph: Graph::default(), bytes: 0, document_bytes: 0, documents: BTreeSet::new() };
         walk.document(root, 0)?;
@@ -61,12 +69,6 @@ impl Graph {
             false => Ok(walk.graph),
         }
     }
-}
-
-/// The two kinds of documents that lead to others.
-enum Document {
-    Index(ImageIndex),
-    Manifest(ImageManifest),
 }
 
 struct Walk<'a> {
@@ -94,19 +96,20 @@ impl Walk<'_> {
             self.graph.missing.push(descriptor.clone());
             return Ok(());
         };
-        match parse(bytes, descriptor)? {
-            Document::Index(index) => {
-                for manifest in index.manifests() {
-                    self.document(manifest, depth + 1)?;
-                }
-                self.graph.indexes.push(descriptor.clone());
+        let name = descriptor.digest().as_ref();
+        one_kind(bytes, descriptor)?;
+        if oci(descriptor.media_type()) == MediaType::ImageIndex {
+            let index: ImageIndex = json(bytes, name)?;
+            for manifest in index.manifests() {
+                self.document(manifest, depth + 1)?;
             }
-            Document::Manifest(manifest) => {
-                for part in iter::once(manifest.config()).chain(manifest.layers()) {
-                    self.blob(part)?.ok_or_else(|| missing(part))?;
-                }
-                self.graph.manifests.push((descriptor.clone(), manifest));
+            self.graph.indexes.push(descriptor.clone());
+        } else {
+            let manifest: ImageManifest = json(bytes, name)?;
+            for part in iter::once(manifest.config()).chain(manifest.layers()) {
+                self.blob(part)?.ok_or_else(|| missing(part))?;
             }
+            self.graph.manifests.push((descriptor.clone(), manifest));
         }
         Ok(())
     }
@@ -115,7 +118,7 @@ impl Walk<'_> {
     fn blob(&mut self, descriptor: &Descriptor) -> Result<Option<&[u8]>, LayoutError> {
         let digest = descriptor.digest().as_ref();
         if descriptor.as_digest_sha256().is_none() {
-            let problem = format!("names content by another digest than SHA-256: {digest}");
+            let problem = format!("names content by another digest than SHA-256: {}", quoted(digest));
             return Err(LayoutError::invalid(problem, "make it with digests of SHA-256, which all tools know"));
         }
         if !self.graph.blobs.contains_key(digest) {
@@ -145,7 +148,7 @@ pub fn is_document(media_type: &MediaType) -> bool {
 
 /// A document must not be an index to one tool and a manifest to another, so it has the fields of one of them, and no other type
 /// than its descriptor says.
-fn parse(bytes: &[u8], descriptor: &Descriptor) -> Result<Document, LayoutError> {
+fn one_kind(bytes: &[u8], descriptor: &Descriptor) -> Result<(), LayoutError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Fields {
@@ -160,12 +163,10 @@ fn parse(bytes: &[u8], descriptor: &Descriptor) -> Result<Document, LayoutError>
     let is_index = oci(descriptor.media_type()) == MediaType::ImageIndex;
     let same_fields =
         if is_index { fields.config.is_none() && fields.layers.is_none() } else { fields.manifests.is_none() };
-    if !same_type || !same_fields {
-        return Err(LayoutError::damaged(format!("has an index or a manifest that is said to be the other: {what}")));
-    }
-    match is_index {
-        true => json(bytes, what).map(Document::Index),
-        false => json(bytes, what).map(Document::Manifest),
+    if same_type && same_fields {
+        Ok(())
+    } else {
+        Err(LayoutError::damaged(format!("has an index or a manifest that is said to be the other: {what}")))
     }
 }
 
@@ -191,7 +192,7 @@ pub fn wrong_length(digest: &str) -> LayoutError {
 
 fn missing(descriptor: &Descriptor) -> LayoutError {
     LayoutError::invalid(
-        format!("lacks {} ({})", descriptor.digest(), descriptor.media_type()),
+        format!("lacks {}", descriptor.digest()),
         "it is cut off, or was copied in part; make or fetch it again",
     )
 }

@@ -6,6 +6,7 @@ use flate2::read::MultiGzDecoder;
 use oci_spec::image::{Digest, ImageConfiguration, ImageManifest, MediaType};
 use sha2::{Digest as _, Sha256};
 
+use super::error::quoted;
 use super::graph::{MAXIMUM_DOCUMENT_BYTES, json};
 use super::{Layout, LayoutError, PlatformImage};
 use crate::canonical;
@@ -14,7 +15,7 @@ use crate::media_type::oci;
 use crate::platform::Platform;
 
 /// All layers of an image may have as much when they are unpacked. They are not kept, so this bounds time and not memory.
-const MAXIMUM_UNPACKED_BYTES: u64 = 8 << 30;
+const MAXIMUM_UNPACKED_BYTES: u64 = 4 << 30;
 
 /// An image of a known platform, whose layers were not looked at.
 pub struct Found<'a> {
@@ -103,7 +104,7 @@ impl Layout {
                 MediaType::ImageLayerZstd => None,
                 other => {
                     return Err(LayoutError::invalid(
-                        format!("has a layer for {platform} of a kind that is not known: {:?}", other.as_ref()),
+                        format!("has a layer for {platform} of a kind that is not known: {}", quoted(other.as_ref())),
                         "make it with layers that are tar archives, plain or compressed by gzip or zstd",
                     ));
                 }
@@ -139,7 +140,7 @@ fn sorted(mut names: Vec<String>) -> Vec<String> {
 }
 
 /// The digest of what was compressed, of which there may be so many bytes that are left.
-fn unpacked_digest(compressed: &[u8], digest: &Digest, left: &mut u64) -> Result<Digest, LayoutError> {
+pub(super) fn unpacked_digest(compressed: &[u8], digest: &Digest, left: &mut u64) -> Result<Digest, LayoutError> {
     let mut hasher = Sha256::new();
     let mut archive = MultiGzDecoder::new(compressed).take(*left);
     let bytes = io::copy(&mut archive, &mut hasher)

@@ -9,7 +9,8 @@ use oci_spec::distribution::Reference;
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, ImageIndex, MediaType, OciLayout};
 
 use super::directory::Directory;
-use super::graph::{Blobs, Graph, is_document, json};
+use super::error::quoted;
+use super::graph::{Blobs, Graph, MAXIMUM_BYTES, is_document, json};
 use super::{ANNOTATION_IMAGE_NAME, Layout, LayoutError, archive};
 use crate::canonical;
 
@@ -35,7 +36,7 @@ impl Layout {
 
     /// Reads an archive.
     pub fn read_archive(archive: impl Read) -> Result<Layout, LayoutError> {
-        let mut parts = archive::parts(archive)?;
+        let mut parts = archive::parts(archive, MAXIMUM_BYTES)?;
         match (parts.layout, parts.index) {
             (Some(layout), Some(index)) => read(&layout, index, &mut parts.blobs),
             (None, None) if parts.docker_list => Err(LayoutError::invalid(
@@ -72,14 +73,15 @@ fn read(layout: &[u8], index: Vec<u8>, blobs: &mut dyn Blobs) -> Result<Layout, 
     let version = layout.image_layout_version();
     if !version.starts_with("1.") {
         return Err(LayoutError::invalid(
-            format!("is an OCI layout of version {version:?}, and 1.0.0 is known"),
+            format!("is an OCI layout of version {}, and 1.0.0 is known", quoted(version)),
             "make it with a tool that writes version 1.0.0, as all do today",
         ));
     }
     let parsed: ImageIndex = json(&index, "index.json")?;
-    match root(&parsed)? {
-        Root::Entry(root, reference) => Layout::below(root, reference, blobs),
-        Root::Whole(reference) => {
+    let (entry, reference) = root(&parsed)?;
+    match entry {
+        Some(root) => Layout::below(root, reference, blobs),
+        None => {
             let root = Descriptor::new(MediaType::ImageIndex, index.len() as u64, canonical::digest(&index));
             let mut blobs = With { digest: root.digest().to_string(), bytes: Some(index), others: blobs };
             Layout::below(root, reference, &mut blobs)
@@ -87,15 +89,9 @@ fn read(layout: &[u8], index: Vec<u8>, blobs: &mut dyn Blobs) -> Result<Layout, 
     }
 }
 
-/// What the index of a layout is about.
-enum Root {
-    /// One of its entries.
-    Entry(Descriptor, Option<Reference>),
-    /// All of them, each for a platform, as some tools write.
-    Whole(Option<Reference>),
-}
-
-fn root(index: &ImageIndex) -> Result<Root, LayoutError> {
+/// The entry that the index of a layout is about, and the name of the image. Without an entry it is about all of them, each for a
+/// platform, as some tools write.
+fn root(index: &ImageIndex) -> Result<(Option<Descriptor>, Option<Reference>), LayoutError> {
     let entries: Vec<&Descriptor> =
         index.manifests().iter().filter(|descriptor| is_document(descriptor.media_type())).collect();
     let Some(first) = entries.first() else {
@@ -103,17 +99,15 @@ fn root(index: &ImageIndex) -> Result<Root, LayoutError> {
     };
     let reference = entries.iter().find_map(|entry| reference(entry));
     if entries.iter().all(|entry| entry.digest() == first.digest()) {
-        return Ok(Root::Entry((*first).clone(), reference));
+        return Ok((Some((*first).clone()), reference));
     }
     // One image has the same name for each of its platforms, or none.
     let names: BTreeSet<Option<&str>> = entries.iter().map(|entry| name(entry)).collect();
     if names.len() == 1 {
-        return Ok(Root::Whole(reference));
+        return Ok((None, reference));
     }
-    let mut names: Vec<String> = entries
-        .iter()
-        .map(|entry| name(entry).map_or_else(|| entry.digest().to_string(), |name| format!("{name:?}")))
-        .collect();
+    let mut names: Vec<String> =
+        entries.iter().map(|entry| name(entry).map_or_else(|| entry.digest().to_string(), quoted)).collect();
     names.dedup();
     let more = names.len().saturating_sub(NAMES_SHOWN);
     names.truncate(NAMES_SHOWN);
