@@ -11,6 +11,7 @@ use tar::EntryType;
 use super::archive::{Archive, Entry};
 use super::base;
 use super::compile::PLATFORMS;
+use crate::harness::registry::{Access, Registry};
 use crate::harness::{Airlock, Finished, Workspace, airlock_binary, test_guest};
 
 pub const METADATA: &str = "data:
@@ -264,4 +265,27 @@ fn a_base_image_is_a_directory_as_well() {
     let build = Airlock::new(["image", "build", "--tag", "a:1"]).arg(test_guest("source-states"));
     build.option("--base", directory).option("--output", &output).run_tool().exits(0);
     assert_eq!(Archive::read(&output).platforms().len(), 2);
+}
+
+#[test]
+fn a_base_image_comes_from_a_registry() {
+    let workspace = Workspace::new();
+    let registry = Registry::start(Access::Open);
+    let reference = registry.reference("airlock/base:0.1.0");
+    let push = Airlock::new(["image", "push"]).arg(base::base(&workspace)).arg(&reference);
+    push.env("HOME", workspace.path()).run_tool().exits(0);
+    let build = |base: &str, name: &str| {
+        let output = workspace.path().join(name);
+        let build = Airlock::new(["image", "build", "--tag", "a:1"]).arg(test_guest("source-states"));
+        let build = build.option("--base", base).option("--output", &output).env("HOME", workspace.path());
+        build.run_tool().exits(0);
+        Archive::read(&output)
+    };
+    let from_registry = build(&reference, "one.tar");
+    let from_file = build(workspace.path().join("base.tar").to_str().unwrap(), "two.tar");
+    for platform in from_file.platforms() {
+        let [one, two] = [&from_registry, &from_file].map(|archive| archive.image(&platform));
+        assert_eq!(one.manifest["layers"], two.manifest["layers"]);
+        assert_eq!(one.config["config"]["Labels"]["org.opencontainers.image.base.name"], reference.as_str());
+    }
 }

@@ -1,7 +1,7 @@
 //! Connector images: what is made, looked at without the code that made it; and what is refused.
 
 mod archive;
-mod base;
+pub mod base;
 mod build;
 mod compile;
 mod refusals;

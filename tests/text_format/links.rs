@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{Source, told};
 use crate::harness::{Airlock, Finished, Workspace};
+use crate::images::base::base as base_image;
 
 /// Runs `spec` of a component in text format.
 #[track_caller]
@@ -107,6 +108,16 @@ fn components_within_components_are_no_bomb() {
     // The compiler has the memory of the default here.
     let message = told(&spec(&text), "system_error");
     assert!(message.contains("can not be compiled in the"), "{message}");
+    let workspace = Workspace::new();
+    let path = workspace.file("hostile.wasm", wat::parse_str(&text).expect("it is well written"));
+    let base = base_image(&workspace);
+    let output = workspace.path().join("output");
+    let tools = [Airlock::new(["compile"]), Airlock::new(["image", "build", "--tag", "a:1"]).option("--base", base)];
+    for tool in tools {
+        let finished = tool.arg(&path).option("--output", &output).run_tool().exits(1);
+        assert!(finished.stderr.contains("can not be compiled in the"), "{}", finished.stderr);
+        assert!(finished.stdout.is_empty() && !output.exists());
+    }
 }
 
 #[test]

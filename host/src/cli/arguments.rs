@@ -117,7 +117,7 @@ enum Command {
     Read,
     /// Write to a destination: records and states on stdin, the states that are safe on stdout
     Write,
-    /// Compile a component ahead of time, so that it starts in milliseconds everywhere
+    /// Compile a component ahead of time, so that it starts in milliseconds on every machine of a platform
     Compile {
         /// The component, a .wasm file
         #[arg(value_name = "CONNECTOR.wasm")]
@@ -164,7 +164,7 @@ enum ImageCommand {
     /// Make a connector image: an archive for `docker load`, `podman load`, `skopeo` and `airlock image push`
     ///
     /// The image is the base image and one layer with the connector, compiled ahead of time for each platform. Its name is
-    /// dockerRepository and dockerImageTag of the connector's metadata.
+    /// dockerRepository and dockerImageTag of the connector's metadata. The same input gives the same bytes.
     #[command(after_help = IMAGE_BUILD_EXAMPLES)]
     Build {
         /// The component, a .wasm file
@@ -173,7 +173,7 @@ enum ImageCommand {
         /// Where the archive goes, - for stdout; beside the component, with the ending .tar, if not said
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
-        /// What the image is for
+        /// What the image is for: linux/amd64, linux/arm64, or both
         #[arg(long, value_name = "PLATFORM", value_delimiter = ',', default_value = "linux/amd64,linux/arm64")]
         platform: Vec<Platform>,
         /// The base image: a directory or an archive with an OCI layout, or a reference to a registry. What `cargo xtask
@@ -202,8 +202,11 @@ enum ImageCommand {
 const IMAGE_BUILD_EXAMPLES: &str = "\
 Examples:
   airlock image build source-faker.wasm --output source-faker.tar
+  docker load --input source-faker.tar
+  airlock image build source-faker.wasm --tag mine/source-faker:dev --output - | docker load
   airlock image build source-faker.wasm --platform linux/amd64 --base registry.example/airlock/base:0.1.0
-  docker load --input source-faker.tar";
+
+SOURCE_DATE_EPOCH says when the image was made; without it, it says 1970.";
 
 #[cfg(feature = "compiler")]
 const IMAGE_PUSH_EXAMPLES: &str = "\

@@ -1,7 +1,7 @@
 //! `airlock image build`: the base image, and a layer with the connector for each platform.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -44,7 +44,10 @@ fn make(build: ImageBuild) -> Result<(), Problem> {
 
     let mut images = Vec::new();
     for PlatformImage { platform, config, mut layers } in base.images {
-        people::progress(&format!("Compiling {} for {platform} …", input.display()));
+        // It takes seconds, and nobody else waits for them.
+        if io::stderr().is_terminal() {
+            people::progress(&format!("Compiling {} for {platform} …", input.display()));
+        }
         let code = connector.compile(platform.target()).map_err(|failure| (failure.message, None))?;
         let layer = connector_layer(&code)
             .map_err(|error| (format!("the connector's layer for {platform} can not be made: {error}"), None))?;
