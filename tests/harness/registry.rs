@@ -114,9 +114,27 @@ pub fn digest_of(bytes: &[u8]) -> String {
 }
 
 /// An error as registries write it.
-pub fn refuse(connection: &mut Connection, status: &str, code: &str, message: &str) -> io::Result<()> {
+pub fn refuse(
+    request: &Request,
+    connection: &mut Connection,
+    status: &str,
+    code: &str,
+    message: &str,
+) -> io::Result<()> {
+    refuse_with(request, connection, (status, &[]), code, message)
+}
+
+fn refuse_with(
+    request: &Request,
+    connection: &mut Connection,
+    (status, headers): (&str, &[(&str, &str)]),
+    code: &str,
+    message: &str,
+) -> io::Result<()> {
     let body = json!({"errors": [{"code": code, "message": message}]}).to_string();
-    respond(connection, status, &[], body.as_bytes())
+    // An answer to HEAD has none.
+    let body = if request.method == "HEAD" { "" } else { &body };
+    respond(connection, status, headers, body.as_bytes())
 }
 
 fn answer(kept: &mut Kept, access: &Access, request: &Request, connection: &mut Connection) -> io::Result<()> {
@@ -139,8 +157,9 @@ fn answer(kept: &mut Kept, access: &Access, request: &Request, connection: &mut 
         }
     };
     if given != expected {
-        let body = json!({"errors": [{"code": "UNAUTHORIZED", "message": format!("not by {given}")}]}).to_string();
-        return respond(connection, "401 Unauthorized", &[("WWW-Authenticate", &challenge)], body.as_bytes());
+        let headers = [("WWW-Authenticate", challenge.as_str())];
+        let refused = ("401 Unauthorized", headers.as_slice());
+        return refuse_with(request, connection, refused, "UNAUTHORIZED", &format!("not by {given}"));
     }
     let parts: Vec<&str> = path.rsplitn(3, '/').collect();
     match (request.method.as_str(), parts.as_slice()) {
@@ -153,14 +172,14 @@ fn answer(kept: &mut Kept, access: &Access, request: &Request, connection: &mut 
             let digest = query.split('&').find_map(|pair| pair.strip_prefix("digest=")).unwrap_or_default();
             let digest = digest.replace("%3A", ":");
             if request.body.len() as u64 != request.body_bytes || digest_of(&request.body) != digest {
-                return refuse(connection, "400 Bad Request", "DIGEST_INVALID", "this is something else");
+                return refuse(request, connection, "400 Bad Request", "DIGEST_INVALID", "this is something else");
             }
             kept.blobs.insert(digest, request.body.clone());
             respond(connection, "201 Created", &[("Location", "/v2/there")], b"")
         }
         ("HEAD" | "GET", [digest, "blobs", _]) => match kept.blobs.get(*digest) {
             Some(blob) => content(request, connection, "application/octet-stream", blob),
-            None => refuse(connection, "404 Not Found", "BLOB_UNKNOWN", ""),
+            None => refuse(request, connection, "404 Not Found", "BLOB_UNKNOWN", ""),
         },
         ("PUT", [name, "manifests", _]) => {
             let manifest = (request.header("content-type").unwrap_or_default().to_owned(), request.body.clone());
@@ -170,9 +189,9 @@ fn answer(kept: &mut Kept, access: &Access, request: &Request, connection: &mut 
         }
         ("HEAD" | "GET", [name, "manifests", _]) => match kept.manifests.get(*name) {
             Some((media_type, manifest)) => content(request, connection, media_type, manifest),
-            None => refuse(connection, "404 Not Found", "MANIFEST_UNKNOWN", ""),
+            None => refuse(request, connection, "404 Not Found", "MANIFEST_UNKNOWN", ""),
         },
-        _ => refuse(connection, "404 Not Found", "UNSUPPORTED", ""),
+        _ => refuse(request, connection, "404 Not Found", "UNSUPPORTED", ""),
     }
 }
 

@@ -386,7 +386,7 @@ fn what_a_registry_refuses_is_said_with_its_own_words() {
     ];
     for (status, code, message, expected) in cases {
         let registry = Registry::misbehaving(Access::Open, move |request, connection| {
-            (request.method == "POST").then(|| refuse(connection, status, code, message))
+            (request.method == "POST").then(|| refuse(request, connection, status, code, message))
         });
         let finished = image.push(&registry.reference("a/b:c")).run_tool();
         assert!(!finished.stderr.contains('\u{1b}'), "{}", finished.stderr);

@@ -12,6 +12,9 @@ use super::reference::Problem;
 /// How much of a registry's own words is repeated.
 const WORDS: usize = 300;
 
+/// Where plain HTTP is sent that is not for this machine: nothing can be there.
+pub const NOWHERE: &str = "127.0.0.1:0";
+
 /// What was done when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
@@ -24,7 +27,8 @@ pub fn may_pass(error: &OciDistributionError) -> bool {
     match error {
         OciDistributionError::RequestError(error) if error.status().is_none() => {
             // A connection that broke, and not one that never was.
-            !error.is_connect() && !error.is_builder() && !error.is_redirect() && !error.is_timeout()
+            let cut_off = find::<hyper::Error>(error).is_some_and(hyper::Error::is_incomplete_message);
+            !error.is_connect() && (cut_off || find::<io::Error>(error).is_some())
         }
         error => status(error).is_some_and(|status| status == 429 || status >= 500),
     }
@@ -33,8 +37,21 @@ pub fn may_pass(error: &OciDistributionError) -> bool {
 /// Whether a server is there, and speaks no TLS.
 pub fn speaks_no_tls(error: &OciDistributionError) -> bool {
     let OciDistributionError::RequestError(error) = error else { return false };
-    let untrusted = matches!(find::<rustls::Error>(error), Some(rustls::Error::InvalidCertificate(_)));
-    error.is_connect() && !untrusted
+    // One may be wrapped in another.
+    let broke_off = causes(error)
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| matches!(cause.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset));
+    let not_tls = match find::<rustls::Error>(error) {
+        Some(rustls::Error::InvalidCertificate(_)) => false,
+        Some(_) => true,
+        None => broke_off,
+    };
+    error.is_connect() && not_tls
+}
+
+/// Whether somebody led to plain HTTP away from this machine. The library says only what it could not connect to.
+fn leads_to_plain_http(error: &(dyn Error + 'static)) -> bool {
+    format!("{error:?}").contains(NOWHERE)
 }
 
 /// What to tell of a request for `reference`.
@@ -49,7 +66,9 @@ pub fn problem(
     match status(error) {
         Some(status) => refused(status, &words, reference, login, operation),
         None => match error {
-            OciDistributionError::RequestError(error) => unreached(error, error.is_timeout(), registry),
+            OciDistributionError::RequestError(cause) => {
+                unreached(cause, cause.is_timeout(), speaks_no_tls(error), registry)
+            }
             OciDistributionError::DigestError(DigestError::VerificationError { expected, .. }) => {
                 damaged(registry, expected)
             }
@@ -139,26 +158,28 @@ fn damaged(registry: &str, digest: &str) -> Problem {
 }
 
 /// The URL stays unsaid: in the query of one that a registry leads to there may be a key.
-fn unreached(error: &(dyn Error + 'static), in_vain: bool, registry: &str) -> Problem {
+fn unreached(error: &(dyn Error + 'static), in_vain: bool, no_tls: bool, registry: &str) -> Problem {
+    const PLAIN: &str = "plain HTTP is for registries on this machine only";
     let why = deepest(error);
-    match find::<rustls::Error>(error) {
-        Some(rustls::Error::InvalidCertificate(_)) => (
+    if leads_to_plain_http(error) {
+        return (
+            format!("{registry} leads to an address of plain HTTP, where anybody could listen"),
+            format!("{PLAIN}: ask those who run the registry"),
+        );
+    }
+    if no_tls {
+        return (format!("{registry} does not speak HTTPS: {why}"), format!("{PLAIN}: give this one a certificate"));
+    }
+    if let Some(rustls::Error::InvalidCertificate(_)) = find(error) {
+        return (
             format!("{registry} can not show who it is: {why}"),
             "if its certificate is of a private authority, name that one's with SSL_CERT_FILE=FILE".to_owned(),
-        ),
-        Some(_) => (
-            format!("{registry} does not speak HTTPS: {why}"),
-            "plain HTTP is for registries on this machine only: give this one a certificate".to_owned(),
-        ),
-        None => (
-            if in_vain {
-                format!("{registry} does not answer")
-            } else {
-                format!("{registry} can not be reached: {why}")
-            },
-            "check its name and this machine's network; HTTPS_PROXY names a proxy".to_owned(),
-        ),
+        );
     }
+    (
+        if in_vain { format!("{registry} does not answer") } else { format!("{registry} can not be reached: {why}") },
+        "check its name and this machine's network; HTTPS_PROXY names a proxy".to_owned(),
+    )
 }
 
 /// The status of an answer, by what the library made of it.

@@ -24,7 +24,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::credentials::{self, Login};
 use super::reference::{self, is_loopback};
-use super::refusal::{self, Operation};
+use super::refusal::{self, NOWHERE, Operation};
 use crate::cli::people;
 
 pub use super::reference::Problem;
@@ -36,7 +36,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 const STALL: Duration = Duration::from_secs(60);
 
 /// The pauses before a request is sent again.
-const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(8)];
+const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_millis(1500), Duration::from_secs(4)];
 
 /// What a manifest may be long, as registries have it.
 const MAX_MANIFEST: u64 = 4 << 20;
@@ -46,9 +46,6 @@ const MAX_IMAGE: u64 = 1 << 30;
 
 /// How much is sent at once.
 const PIECE: usize = 64 * 1024;
-
-/// Where plain HTTP goes that is not for this machine: no proxy is ever there.
-const NOWHERE: &str = "http://127.0.0.1:0";
 
 /// This machine, which no proxy is asked for.
 const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
@@ -382,7 +379,7 @@ fn client(protocol: ClientProtocol, address: &str) -> Result<Client, Problem> {
         user_agent: concat!("airlock/", env!("CARGO_PKG_VERSION")),
         https_proxy: proxy_of(address),
         // The library would follow a registry to plain HTTP, with what is asked for or with the password.
-        http_proxy: Some(NOWHERE.to_owned()),
+        http_proxy: Some(format!("http://{NOWHERE}")),
         no_proxy: Some(LOOPBACK.to_owned()),
         ..ClientConfig::default()
     };
