@@ -4,5 +4,6 @@ mod archive;
 pub mod base;
 mod build;
 mod compile;
+mod pull;
 mod refusals;
 mod registry;

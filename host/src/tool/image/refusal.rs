@@ -79,6 +79,10 @@ pub fn problem(
                     "try again".to_owned(),
                 ),
             },
+            OciDistributionError::SpecViolationError(problem) => (
+                format!("{registry} answers as no registry should: {problem}"),
+                "check that this is the address of a registry of container images, and ask those who run it".to_owned(),
+            ),
             _ => (
                 format!("{registry} answers as no registry should{words}"),
                 "check that this is the address of a registry of container images".to_owned(),

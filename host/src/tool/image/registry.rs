@@ -299,7 +299,8 @@ impl Registry {
                 blob.extend_from_slice(&piece?);
                 moved.fetch_add(1, Ordering::Relaxed);
                 if blob.len() as u64 > size {
-                    return Err(OciDistributionError::SpecViolationError(String::new()));
+                    let problem = format!("{digest} is longer than the image says");
+                    return Err(OciDistributionError::SpecViolationError(problem));
                 }
             }
             Ok(blob)
