@@ -37,7 +37,7 @@ exit $code
 "#;
 
 /// What the platform gives every container of a sync, as far as a connector could care.
-const ENVIRONMENT: [(&str, &str); 8] = [
+pub const ENVIRONMENT: [(&str, &str); 8] = [
     ("WORKER_JOB_ID", "7"),
     ("WORKER_JOB_ATTEMPT", "0"),
     ("DEPLOYMENT_MODE", "OSS"),
@@ -48,16 +48,47 @@ const ENVIRONMENT: [(&str, &str); 8] = [
     ("JAVA_OPTS", "-XX:+ExitOnOutOfMemoryError"),
 ];
 
+/// Where pods run.
+pub trait Place {
+    /// The command that runs a script where the connector is. The workspace is its working directory, and `airbyte` below is the
+    /// connector's /airbyte.
+    fn command(&self, connector: &Path, workspace: &Workspace, script: &str) -> Command;
+
+    /// Where the script finds the workspace.
+    fn directory(&self, workspace: &Workspace) -> PathBuf {
+        workspace.path().to_owned()
+    }
+
+    /// Makes a pipe the connector's own.
+    fn give(&self, _pipe: &Path) {}
+}
+
 /// A shell of an image, and its PATH, where `sleep` and `mv` must be.
 pub struct Shell {
     pub program: PathBuf,
     pub path: PathBuf,
 }
 
+impl Place for Shell {
+    fn command(&self, connector: &Path, workspace: &Workspace, script: &str) -> Command {
+        let airbyte = workspace.directory("airbyte");
+        let mut command = Command::new(&self.program);
+        command
+            .args(["-c", script])
+            .current_dir(workspace.path())
+            .env_clear()
+            .env("PATH", &self.path)
+            .env("XDG_CACHE_HOME", dist().join("test-cache"))
+            .env("AIRBYTE_ENTRYPOINT", workspace.entrypoint(connector, Some(&airbyte)))
+            .envs(ENVIRONMENT);
+        command
+    }
+}
+
 /// A pod of one container, whose working directory is the workspace.
 struct Pod<'a> {
-    shell: &'a Shell,
-    entrypoint: String,
+    place: &'a dyn Place,
+    connector: PathBuf,
     workspace: Workspace,
 }
 
@@ -85,11 +116,8 @@ impl Ended {
 }
 
 impl<'a> Pod<'a> {
-    fn new(shell: &'a Shell, connector: &Path) -> Pod<'a> {
-        let workspace = Workspace::new();
-        let airbyte = workspace.directory("airbyte");
-        let entrypoint = workspace.entrypoint(connector, Some(&airbyte));
-        Pod { shell, entrypoint, workspace }
+    fn new(place: &'a dyn Place, connector: &Path) -> Pod<'a> {
+        Pod { place, connector: connector.to_owned(), workspace: Workspace::new() }
     }
 
     fn with(self, name: &str, content: &Value) -> Self {
@@ -101,28 +129,22 @@ impl<'a> Pod<'a> {
         self.workspace.path().join(name)
     }
 
+    /// The same for the script.
+    fn inside(&self, name: &str) -> String {
+        self.place.directory(&self.workspace).join(name).display().to_string()
+    }
+
     fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(&self.shell.program);
-        command
-            .args(["-c", &WRAPPER.replace("COMMAND", line)])
-            .current_dir(self.workspace.path())
-            .env_clear()
-            .env("PATH", &self.shell.path)
-            .env("XDG_CACHE_HOME", dist().join("test-cache"))
-            .env("AIRBYTE_ENTRYPOINT", &self.entrypoint)
-            .envs(ENVIRONMENT)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        let mut command = self.place.command(&self.connector, &self.workspace, &WRAPPER.replace("COMMAND", line));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
     /// `spec`, `check` or `discover`: the platform reads a file once the container has ended.
     fn run(&self, command: &str) -> Ended {
-        let config = self.file("connectionConfiguration.json");
-        let options = if command == "spec" { String::new() } else { format!("--config {}", config.display()) };
-        let line =
-            format!("eval \"$AIRBYTE_ENTRYPOINT {command} {options}\" > {}", self.file("jobOutput.json").display());
+        let config = self.inside("connectionConfiguration.json");
+        let options = if command == "spec" { String::new() } else { format!("--config {config}") };
+        let line = format!("eval \"$AIRBYTE_ENTRYPOINT {command} {options}\" > {}", self.inside("jobOutput.json"));
         let output = self.command(&line).output().expect("the shell starts");
         let printed = String::from_utf8(output.stdout).unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
@@ -132,8 +154,8 @@ impl<'a> Pod<'a> {
 
     /// `read`: the platform reads named pipes.
     fn read(&self) -> Ended {
-        let state = self.file("inputState.json");
-        let state = if state.is_file() { format!("--state {}", state.display()) } else { String::new() };
+        let state = self.inside("inputState.json");
+        let state = if self.file("inputState.json").is_file() { format!("--state {state}") } else { String::new() };
         self.sync(&format!("read {} {state}", self.sync_options()), "2> stderr > stdout", None, |_| true)
     }
 
@@ -144,8 +166,7 @@ impl<'a> Pod<'a> {
     }
 
     fn sync_options(&self) -> String {
-        let (config, catalog) = (self.file("connectorConfig.json"), self.file("catalog.json"));
-        format!("--config {} --catalog {}", config.display(), catalog.display())
+        format!("--config {} --catalog {}", self.inside("connectorConfig.json"), self.inside("catalog.json"))
     }
 
     /// `on_line` is told each line of stdout, and says whether to read on.
@@ -158,6 +179,7 @@ impl<'a> Pod<'a> {
     ) -> Ended {
         let pipes = ["stderr", "stdout", "stdin"].map(|name| self.file(name));
         assert!(Command::new("mkfifo").args(&pipes).status().expect("mkfifo starts").success());
+        pipes.iter().for_each(|pipe| self.place.give(pipe));
         let line = format!("eval \"$AIRBYTE_ENTRYPOINT {command}\" {redirections}");
         let shell = self.command(&line).spawn().expect("the shell starts");
         let (opened, all_opened) = mpsc::channel();
@@ -222,9 +244,9 @@ fn count(messages: &[Value], kind: &str) -> usize {
 }
 
 /// Every command of a source and of a destination.
-pub fn every_command_runs(shell: &Shell) {
+pub fn every_command_runs(place: &dyn Place) {
     let config = json!({"count": 50, "seed": 1, "records_per_slice": 20, "always_updated": false});
-    let pod = || Pod::new(shell, &connector("source-faker")).with("connectionConfiguration.json", &config);
+    let pod = || Pod::new(place, &connector("source-faker")).with("connectionConfiguration.json", &config);
     assert_eq!(count(&pod().run("spec").expect_code(0), "SPEC"), 1);
     assert_eq!(count(&pod().run("check").expect_code(0), "CONNECTION_STATUS"), 1);
     assert_eq!(count(&pod().run("discover").expect_code(0), "CATALOG"), 1);
@@ -234,7 +256,7 @@ pub fn every_command_runs(shell: &Shell) {
 
     let catalog = configured_catalog(&["users", "products"]);
     let source = || {
-        let pod = Pod::new(shell, &connector("source-faker"));
+        let pod = Pod::new(place, &connector("source-faker"));
         pod.with("connectorConfig.json", &config).with("catalog.json", &catalog)
     };
     let read = source().read().expect_code(0);
@@ -243,7 +265,7 @@ pub fn every_command_runs(shell: &Shell) {
     let again = source().with("inputState.json", &states.collect()).read().expect_code(0);
     assert_eq!(count(&again, "RECORD"), 0);
 
-    let destination = Pod::new(shell, &connector("destination-local-json"))
+    let destination = Pod::new(place, &connector("destination-local-json"))
         .with("connectorConfig.json", &json!({"destination_path": "/local/out"}))
         .with("catalog.json", &catalog);
     let input: String = read.iter().map(|message| format!("{message}\n")).collect();
@@ -254,9 +276,9 @@ pub fn every_command_runs(shell: &Shell) {
 }
 
 /// What a connector that fails leaves for the platform.
-pub fn a_failure_is_in_the_exit_code_and_on_stdout_alone(shell: &Shell) {
+pub fn a_failure_is_in_the_exit_code_and_on_stdout_alone(place: &dyn Place) {
     let catalog = configured_catalog(&["one"]);
-    let source = Pod::new(shell, &test_guest("source-fails"))
+    let source = Pod::new(place, &test_guest("source-fails"))
         .with("connectorConfig.json", &json!({"from": "read", "kind": "config_error"}))
         .with("catalog.json", &catalog);
     let messages = source.read().expect_code(1);
@@ -266,7 +288,7 @@ pub fn a_failure_is_in_the_exit_code_and_on_stdout_alone(shell: &Shell) {
     assert_eq!(count(&messages, "RECORD"), 3);
 
     // The platform goes on writing for as long as the pipe takes it.
-    let destination = Pod::new(shell, &connector("destination-local-json"))
+    let destination = Pod::new(place, &connector("destination-local-json"))
         .with("connectorConfig.json", &json!({"destination_path": "/local/out"}))
         .with("catalog.json", &catalog);
     let rest: String = (2..50_000).map(|number| record_line("one", number)).collect();
@@ -275,9 +297,10 @@ pub fn a_failure_is_in_the_exit_code_and_on_stdout_alone(shell: &Shell) {
     assert_eq!((count(&messages, "STATE"), count(&messages, "TRACE")), (0, 1));
 }
 
-/// A sync that is cancelled: the shell goes, the connector is orphaned, and nobody reads its stdout any more.
-pub fn a_cancelled_sync_ends(shell: &Shell) {
-    let source = Pod::new(shell, &test_guest("source-endless"))
+/// A sync that is cancelled: the shell goes, the connector is orphaned, and nobody reads its stdout any more. Gives what the
+/// connector said on stderr, if it lived long enough: with the first process of a container all end.
+pub fn a_cancelled_sync_ends(place: &dyn Place) -> String {
+    let source = Pod::new(place, &test_guest("source-endless"))
         .with("connectorConfig.json", &json!({}))
         .with("catalog.json", &configured_catalog(&["one"]));
     let terminated = source.file("TERMINATED");
@@ -292,7 +315,13 @@ pub fn a_cancelled_sync_ends(shell: &Shell) {
     // That `sync` returned shows that the connector ended: its stderr was read to the end.
     assert_eq!((ended.code, ended.exit_code_file.trim()), (Some(143), "143"));
     assert_eq!(count(&ended.messages, "RECORD"), 10);
-    assert!(ended.stderr.contains("stdout can not be written to any more"), "{}", ended.stderr);
+    ended.stderr
+}
+
+/// Without a container around it, the connector says why it ends.
+#[track_caller]
+pub fn check_orphan(stderr: &str) {
+    assert!(stderr.contains("stdout can not be written to any more"), "{stderr}");
 }
 
 /// The shell of the machine, often dash.
@@ -312,5 +341,5 @@ fn a_failure_is_told_in_sh() {
 
 #[test]
 fn a_cancelled_sync_ends_in_sh() {
-    a_cancelled_sync_ends(&sh());
+    check_orphan(&a_cancelled_sync_ends(&sh()));
 }

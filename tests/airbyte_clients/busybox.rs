@@ -21,5 +21,5 @@ fn pods_run_and_end_in_busybox() {
     let shell = busybox(&workspace);
     pods::every_command_runs(&shell);
     pods::a_failure_is_in_the_exit_code_and_on_stdout_alone(&shell);
-    pods::a_cancelled_sync_ends(&shell);
+    pods::check_orphan(&pods::a_cancelled_sync_ends(&shell));
 }

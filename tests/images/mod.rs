@@ -1,9 +1,10 @@
-//! Connector images: what is made, looked at without the code that made it; and what is refused.
+//! Connector images: what is made, looked at without the code that made it; what is refused; and that engines run them.
 
 mod archive;
 pub mod base;
 mod build;
 mod compile;
+mod engines;
 mod pull;
 mod refusals;
 mod registry;
