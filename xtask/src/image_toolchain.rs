@@ -67,7 +67,8 @@ impl ImageToolchain {
     }
 }
 
-/// Statically linked, and without the builder's directories, which messages of panics would have.
+/// Statically linked, with its relocations packed, and without tables for unwinding, which nothing does (the profile aborts): together
+/// a tenth of the size. And without the builder's directories, which messages of panics would have.
 ///
 /// In the variable that cargo heeds before all others: flags for a target are ignored where RUSTFLAGS is set, even to nothing.
 fn rustflags() -> Result<OsString> {
@@ -76,8 +77,15 @@ fn rustflags() -> Result<OsString> {
     Ok(rustflags_of(&home, &command::workspace_root()))
 }
 
+const FLAGS: [&str; 3] = [
+    "-Ctarget-feature=+crt-static",
+    "-Cforce-unwind-tables=no",
+    // Static programs understand it since version 2.36 of the GNU C Library.
+    "-Clink-arg=-Wl,-z,pack-relative-relocs",
+];
+
 fn rustflags_of(cargo_home: &Path, workspace: &Path) -> OsString {
-    let mut flags = OsString::from("-C\u{1f}target-feature=+crt-static");
+    let mut flags = OsString::from(FLAGS.join("\u{1f}"));
     for (from, to) in [(cargo_home.join("registry/src"), "/cargo"), (workspace.to_owned(), "/airlock")] {
         flags.push("\u{1f}--remap-path-prefix=");
         flags.push(from);
@@ -121,8 +129,9 @@ mod tests {
         assert_eq!(
             flags.split('\u{1f}').collect::<Vec<_>>(),
             [
-                "-C",
-                "target-feature=+crt-static",
+                FLAGS[0],
+                FLAGS[1],
+                FLAGS[2],
                 "--remap-path-prefix=/home/a b/.cargo/registry/src=/cargo",
                 "--remap-path-prefix=/w=/airlock",
             ]

@@ -5,11 +5,12 @@ use std::env;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use airlock_images::Platform;
 use anyhow::{Result, bail};
 
 use crate::clients::{self, Clients};
 use crate::containers::{self, Containers, Failure, Obstacle};
-use crate::{bench, build, command, dist, heading};
+use crate::{base_image, bench, build, command, dist, heading};
 
 /// One check.
 struct Check {
@@ -24,6 +25,8 @@ enum Work {
     Benchmark,
     Clients,
     Containers,
+    /// What the containers are made of. Nothing else needs it, and it is minutes of work.
+    BaseImage,
     Command(Command),
     /// The tests through the binary, among others: they run the clients and the containers.
     TestsWithClients(Command),
@@ -64,9 +67,14 @@ pub fn run() -> Result<()> {
             outcomes.push((check.name, Outcome::NotRun));
             continue;
         }
-        if matches!(check.work, Work::Clients | Work::Containers) && left_out {
+        if matches!(check.work, Work::Clients | Work::Containers | Work::BaseImage) && left_out {
             println!("Left out, with the tests that run them, as AIRLOCK_CLIENTS=none says.");
             outcomes.push((check.name, Outcome::LeftOut));
+            continue;
+        }
+        if matches!(check.work, Work::BaseImage) && others.containers.is_none() {
+            println!("Not made: no image can be run here.");
+            outcomes.push((check.name, Outcome::NotRun));
             continue;
         }
         let start = Instant::now();
@@ -85,6 +93,7 @@ pub fn run() -> Result<()> {
                 }
                 Err(error) => Err(error),
             },
+            Work::BaseImage => base_image::run(&Platform::ALL, true),
             Work::Command(command) => run_command(command),
             Work::TestsWithClients(command) => run_command(with_others(command, &others)),
         };
@@ -197,6 +206,7 @@ fn checks() -> Vec<Check> {
         Check { name: "Build", work: Work::Build, needs_build: false },
         Check { name: "Other people's clients for the tests", work: Work::Clients, needs_build: false },
         Check { name: "What runs images in the tests", work: Work::Containers, needs_build: false },
+        Check { name: "The base image, for both platforms", work: Work::BaseImage, needs_build: true },
         Check {
             name: "Unit tests, examples in the documentation, and the tests through the binary",
             work: Work::TestsWithClients(tests),
