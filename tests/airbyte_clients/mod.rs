@@ -5,7 +5,7 @@
 //! They need what `cargo xtask clients` fetches, and are left out together: `--skip airbyte_clients::`.
 
 mod busybox;
-mod image_test;
+pub mod image_test;
 mod protocol_models;
 mod pyairbyte;
 mod serverless;
@@ -59,7 +59,7 @@ fn python_program(environment: &str, name: &str, workspace: &Workspace) -> Comma
 }
 
 /// Python with a script of this folder.
-fn script(name: &str, workspace: &Workspace) -> Command {
+pub fn script(name: &str, workspace: &Workspace) -> Command {
     let mut command = python_program("clients", "python", workspace);
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("airbyte_clients").join(name));
     command
@@ -67,7 +67,7 @@ fn script(name: &str, workspace: &Workspace) -> Command {
 
 /// Runs a program that must succeed.
 #[track_caller]
-fn run(command: &mut Command) -> Output {
+pub fn run(command: &mut Command) -> Output {
     let output = command.output().expect("the program starts");
     assert!(output.status.success(), "{command:?}\n{}", said(&output));
     output
@@ -80,7 +80,7 @@ fn said(output: &Output) -> String {
 }
 
 /// What a script wrote down.
-fn seen(path: &Path) -> Value {
+pub fn seen(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).expect("the script wrote it")).expect("it is JSON")
 }
 

@@ -5,15 +5,19 @@
 //! They need what `cargo xtask clients` fetches and a machine that can run containers, and are left out together:
 //! `--skip images::engines::`.
 
+mod airbyte_clients;
 mod arm64;
 mod built;
 mod checks;
 mod container;
 mod daemon;
 mod docker;
+mod dockerfiles;
+mod files;
 mod podman;
 mod pods;
 mod programs;
+mod registry;
 mod runc;
 mod shared;
 mod skopeo;
