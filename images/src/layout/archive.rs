@@ -62,14 +62,10 @@ fn unpack(reader: impl Read, limit: u64) -> Result<Parts, LayoutError> {
         if is_document && entry.size() > MAXIMUM_DOCUMENT_BYTES {
             return Err(LayoutError::damaged(format!("has an index of more than {MAXIMUM_DOCUMENT_BYTES} bytes")));
         }
+        // What is cut off shows in front of the next entry.
         let mut content = || {
             let mut content = Vec::new();
-            let expected = entry.size();
-            entry.read_to_end(&mut content).map_err(damaged)?;
-            match content.len() as u64 == expected {
-                true => Ok(content),
-                false => Err(damaged(io::ErrorKind::UnexpectedEof.into())),
-            }
+            entry.read_to_end(&mut content).map_err(damaged).map(|_| content)
         };
         match part {
             Part::Layout => once(&mut parts.layout, content()?)?,

@@ -226,6 +226,11 @@ fn a_document_is_one_thing() {
             files.error()
         );
     }
+    let mut other = manifest.clone();
+    other["mediaType"] = json!(INDEX);
+    let descriptor = files.blob(MANIFEST, other.to_string());
+    files.index(vec![descriptor]);
+    assert!(files.error().starts_with("has an index or a manifest that is said to be the other"), "{}", files.error());
     // Without a type in the document, the descriptor's counts.
     let mut untyped = manifest;
     untyped.as_object_mut().unwrap().remove("mediaType");

@@ -90,6 +90,16 @@ fn a_name_that_docker_would_refuse_is_left_out() {
 }
 
 #[test]
+fn a_name_is_written_as_it_is_read() {
+    let of = |reference: Reference| Layout::of(&both(), &BTreeMap::new(), Some(&reference));
+    let hello = Reference::with_tag("docker.io".to_owned(), "hello".to_owned(), "1".to_owned());
+    let layout = of(hello).unwrap();
+    assert_eq!(layout.reference().unwrap().whole(), "docker.io/library/hello:1");
+    assert_eq!(Layout::read_archive(archive(&layout).as_slice()).unwrap(), layout);
+    assert!(of(Reference::with_tag(String::new(), "No Name".to_owned(), "1".to_owned())).is_err());
+}
+
+#[test]
 fn an_image_may_have_no_name() {
     let layout = Layout::of(&both(), &BTreeMap::new(), None).unwrap();
     let files = Files::of(&archive(&layout));
@@ -184,7 +194,7 @@ fn any_image(platform: Platform) -> impl Strategy<Value = PlatformImage> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_written_is_read(
