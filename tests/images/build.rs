@@ -152,6 +152,8 @@ fn an_image_is_for_the_platforms_that_are_named() {
         assert_eq!(archive.platforms(), [expected]);
         assert!(archive.connector(expected).starts_with(b"\x7fELF"));
     }
+    let (archive, _) = built(&workspace, &["--platform", "linux/arm64,linux/amd64", "--platform", "linux/arm64"]);
+    assert_eq!(archive.platforms(), ["linux/amd64", "linux/arm64"]);
 }
 
 #[test]
