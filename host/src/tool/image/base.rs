@@ -131,7 +131,7 @@ fn check(image: &PlatformImage, called: &str) -> Result<(), Problem> {
 
 /// The error is the rest of a sentence.
 fn starts_a_connector(config: &Config) -> Result<(), String> {
-    if !config.entrypoint().as_ref().is_some_and(|words| words == &[contents::AIRLOCK]) {
+    if config.entrypoint().as_ref().is_none_or(|words| words != &[contents::AIRLOCK]) {
         return Err(format!("its ENTRYPOINT is not {}", contents::AIRLOCK));
     }
     let variables = [
