@@ -17,10 +17,12 @@ pub fn error(text: &str, hint: Option<&str>) {
     }
 }
 
-/// Says what is being done, for those who wait for it.
+/// Says what is being done, to those who wait for it: to a terminal only.
 #[cfg(feature = "compiler")]
 pub fn progress(text: &str) {
-    let _ = writeln!(anstream::stderr(), "{}", printable(text));
+    if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+        let _ = writeln!(anstream::stderr(), "{}", printable(text));
+    }
 }
 
 /// One line for a terminal. What a connector's author wrote may stand in it: what would move the cursor, or make a line look like
