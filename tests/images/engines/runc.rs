@@ -70,9 +70,10 @@ impl Engine for Runc {
             // What it may not do with control groups in a namespace of users, it then goes without.
             command.args(["--rootless", "true"]);
         }
-        let name = format!("airlock-{}-{number}", self.directory.path().file_name().expect("a name").display());
+        // No other container of this machine has the name of this directory.
+        let own = self.directory.path().file_name().expect("a name").to_string_lossy().replace('.', "");
         command.arg("--root").arg(self.directory.path().join("state"));
-        command.args(["run", "--bundle"]).arg(bundle).arg(name.replace('.', ""));
+        command.args(["run", "--bundle"]).arg(bundle).arg(format!("airlock-{own}-{number}"));
         let words: Vec<&str> = self.within.iter().map(String::as_str).collect();
         if words.is_empty() { command } else { daemon::within(&words, &command) }
     }
