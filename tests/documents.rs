@@ -8,12 +8,14 @@ use crate::harness::{airlock_binary, dist, protocol};
 
 /// The shell code of a document's block that holds `mark`.
 fn block(document: &str, mark: &str) -> String {
+    let found = blocks(document).into_iter().find(|block| block.contains(mark));
+    found.unwrap_or_else(|| panic!("{document} has no block with {mark}"))
+}
+
+/// The shell code of all blocks of a document that are to be run.
+pub fn blocks(document: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join(document)).unwrap();
-    let mut blocks = text.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
-    blocks
-        .find(|block| block.contains(mark))
-        .unwrap_or_else(|| panic!("{document} has no block with {mark}"))
-        .to_owned()
+    text.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap().to_owned()).collect()
 }
 
 fn root() -> PathBuf {

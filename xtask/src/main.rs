@@ -110,6 +110,10 @@ struct BenchArguments {
     /// Leave Airbyte's Python source-faker out: it takes minutes
     #[arg(long)]
     without_python: bool,
+
+    /// Measure images instead: their sizes, and how a container of one starts
+    #[arg(long)]
+    images: bool,
 }
 
 #[derive(Args)]
@@ -151,6 +155,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Demo => demo::run(),
         Task::Test => test::run(),
+        Task::Bench(BenchArguments { images: true, .. }) => bench::images::run(),
         Task::Bench(size) => bench::run(bench::Options {
             users: size.users,
             runs: size.runs.into(),

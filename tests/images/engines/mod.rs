@@ -14,6 +14,7 @@ mod daemon;
 mod docker;
 mod dockerfiles;
 mod files;
+mod guide;
 mod podman;
 mod pods;
 mod programs;

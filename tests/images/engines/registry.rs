@@ -16,9 +16,10 @@ use crate::harness::registry::{AUTH, PASSWORD, USER};
 use crate::harness::{Airlock, connector, dist};
 
 /// Docker's own registry.
-struct Registry {
+pub struct Registry {
     _daemon: Daemon,
-    authority: String,
+    /// Its address, as references begin with it.
+    pub authority: String,
     directory: TempDir,
 }
 
@@ -27,7 +28,7 @@ const HASH: &str = "$2b$05$oKMH7RbW4WVX7NQytN9HD.0/eP9mxOHHRcdtNlMUd86FVeT0nN9xy
 
 impl Registry {
     /// For everybody, or for one user only.
-    fn start(closed: bool) -> Registry {
+    pub fn start(closed: bool) -> Registry {
         let directory = TempDir::new().expect("a temporary directory");
         let at = |name: &str| directory.path().join(name);
         let mut configuration = json!({

@@ -4,6 +4,7 @@
 //! Everything that is compared runs in turn, several times, so that what the machine does besides touches all alike; ratios are
 //! taken pair by pair. Before anything is timed, the yardstick's lines are compared with the host's.
 
+pub mod images;
 mod measure;
 mod report;
 
