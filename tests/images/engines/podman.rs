@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -86,6 +88,25 @@ impl Podman {
         assert_eq!(name, format!("docker.io/{}", image.reference));
         name
     }
+}
+
+impl Drop for Podman {
+    /// podman cleans up after a container by a process that nobody waits for, and that would write into what is being removed.
+    fn drop(&mut self) {
+        let directory = self.directory.path().to_string_lossy().into_owned();
+        let begin = Instant::now();
+        while named_by_a_process(&directory) && begin.elapsed() < Duration::from_secs(10) {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Whether a process that runs was given this word, or a longer one.
+fn named_by_a_process(word: &str) -> bool {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter_map(|process| fs::read(process.path().join("cmdline")).ok())
+        .any(|words| String::from_utf8_lossy(&words).contains(word))
 }
 
 impl Engine for Podman {
