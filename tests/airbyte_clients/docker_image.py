@@ -2,9 +2,11 @@
 images/engines/airbyte_clients.rs."""
 
 import json
+import os
 import sys
 
 import airbyte
+from airbyte.constants import DEFAULT_PROJECT_DIR
 
 arguments = json.loads(sys.argv[1])
 
@@ -29,6 +31,10 @@ try:
 except Exception as error:
     seen["wrong_config"] = str(error)
 
+# PyAirbyte mounts it at /local, as it is. Who runs it is user 1000 on most machines, and root here.
+local = DEFAULT_PROJECT_DIR / "destination-local-json"
+local.mkdir()
+os.chown(local, 1000, 1000)
 destination = airbyte.get_destination(
     "destination-local-json",
     docker_image=arguments["destination"],
@@ -36,6 +42,9 @@ destination = airbyte.get_destination(
 )
 destination.check()
 seen["written"] = destination.write(faker, cache=False, state_cache=False).processed_records
+seen["files"] = {
+    str(path.relative_to(local)): len(path.read_text().splitlines()) for path in sorted(local.rglob("*.jsonl"))
+}
 
 with open(arguments["seen"], "w") as file:
     json.dump(seen, file, default=str)

@@ -37,6 +37,9 @@ fn pyairbyte_reads_from_an_image_and_writes_to_one() {
     let wrong = seen["wrong_config"].as_str().expect("it failed");
     assert!(wrong.contains("/count: value is not of type \"integer\""), "{wrong}");
     assert_eq!(seen["written"], 240);
+    // Where PyAirbyte has mounted a directory of this machine, and not in the container.
+    let file = |stream: &str| format!("pyairbyte/_airbyte_raw_{stream}.jsonl");
+    assert_eq!(seen["files"], json!({file("purchases"): 120, file("users"): 120}));
 }
 
 #[test]

@@ -34,6 +34,10 @@ pub fn layer(platform: Platform, airlock: Vec<u8>, packages: &Packages) -> Resul
     layer.file("/etc/ssl/certs/ca-certificates.crt", 0o644, packages.certificates()?);
 
     layer.directory(contents::AIRBYTE_DIRECTORY, 0o755, Owner::AIRBYTE);
+    // Airbyte's clients mount a directory at /local for connectors of files, whose guests see it as /airbyte/local. Without the link,
+    // what they write would go with the container.
+    layer.directory(&format!("{}/local", contents::AIRBYTE_DIRECTORY), 0o755, Owner::AIRBYTE);
+    layer.link("/local", "airbyte/local");
     layer.directory(contents::CONNECTOR_DIRECTORY, 0o755, Owner::ROOT);
     layer.directory("/tmp", 0o1777, Owner::ROOT);
 
