@@ -1,7 +1,8 @@
 //! The parts of the host that read and write bytes, and one function for each that throws any bytes at it and checks what must
 //! hold whatever they are. Fuzzers run them for as long as one likes; `cargo test` replays what fuzzers have found.
 //!
-//! The host is a binary, so its modules are taken in file by file. It must not know what the host does with them.
+//! The host is a binary, so its modules are taken in file by file; what it reads images with is a library. It must not know what
+//! the host does with them.
 
 // Whole modules, of which each target needs a part.
 #[allow(dead_code)]
@@ -10,12 +11,14 @@ mod protocol;
 #[allow(dead_code)]
 mod sandbox;
 
+mod images;
 mod messages;
 mod output_lines;
 mod policies;
 mod secrecy;
 mod stdin;
 
+pub use images::image_layout;
 pub use messages::{document, input_message, message, state};
 pub use output_lines::{output, record_lines};
 pub use policies::policy;
@@ -26,8 +29,9 @@ pub use stdin::input;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of its fuzzer and of its corpus.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("document", document),
+    ("image_layout", image_layout),
     ("input", input),
     ("input_message", input_message),
     ("message", message),
