@@ -105,6 +105,7 @@ struct Arguments {
     state: Option<PathBuf>,
 }
 
+#[cfg_attr(feature = "compiler", expect(clippy::large_enum_variant, reason = "there is one, read once"))]
 #[derive(Subcommand)]
 enum Command {
     /// Print the connector's specification
@@ -159,6 +160,7 @@ enum Command {
 }
 
 #[cfg(feature = "compiler")]
+#[expect(clippy::large_enum_variant, reason = "there is one, read once")]
 #[derive(Subcommand)]
 enum ImageCommand {
     /// Make a connector image: an archive for `docker load`, `podman load`, `skopeo` and `airlock image push`
@@ -310,7 +312,7 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
                 airbyte_directory: grants.airbyte_directory,
                 memory: limit("--max-memory", "AIRLOCK_MAX_MEMORY", max_memory)?,
             };
-            return Ok(Request::Tool(ToolRequest::ImageBuild(build)));
+            return Ok(Request::Tool(ToolRequest::ImageBuild(Box::new(build))));
         }
         #[cfg(feature = "compiler")]
         Command::Image { command: ImageCommand::Push { input, reference } } => {

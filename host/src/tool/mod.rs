@@ -26,7 +26,7 @@ pub enum ToolRequest {
     Compile(Compilation),
     /// Makes a connector image.
     #[cfg(feature = "compiler")]
-    ImageBuild(ImageBuild),
+    ImageBuild(Box<ImageBuild>),
     /// Sends an image to a registry.
     #[cfg(feature = "compiler")]
     ImagePush {
@@ -111,7 +111,7 @@ pub fn run(request: ToolRequest) -> ExitCode {
             crate::exit_code::FAILURE.into()
         }
         #[cfg(feature = "compiler")]
-        ToolRequest::ImageBuild(build) => image::build(build),
+        ToolRequest::ImageBuild(build) => image::build(*build),
         #[cfg(feature = "compiler")]
         ToolRequest::ImagePush { input, reference } => image::push(&input, reference.as_deref()),
         ToolRequest::Embed { input, output, metadata } => embed::embed(&input, &metadata, output),
