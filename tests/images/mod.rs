@@ -1,6 +1,6 @@
 //! Connector images: what is made, looked at without the code that made it; what is refused; and that engines run them.
 
-mod archive;
+pub mod archive;
 pub mod base;
 mod build;
 mod compile;

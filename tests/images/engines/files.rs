@@ -8,6 +8,11 @@ use tempfile::TempDir;
 
 use super::built::image;
 use crate::harness::connector;
+use crate::images::archive::Archive;
+
+/// What source-faker's image may weigh at most, in bytes.
+const UNPACKED_BYTES: usize = 16_000_000;
+const COMPRESSED_BYTES: u64 = 6_500_000;
 
 /// One line a file, sorted by path.
 pub fn list(root: &Path) -> String {
@@ -47,5 +52,17 @@ fn the_image_has_these_files_and_no_others() {
         let directory = TempDir::new().expect("a temporary directory");
         let files = list(&image.unpack(architecture, directory.path()).join("rootfs"));
         assert_eq!(files, golden, "{architecture}:\n{files}");
+    }
+}
+
+#[test]
+fn an_image_is_small() {
+    let archive = Archive::read(&image(&connector("source-faker")).archive);
+    for platform in ["linux/amd64", "linux/arm64"] {
+        let image = archive.image(platform);
+        let unpacked: usize = image.layers.iter().flatten().map(|entry| entry.content.len()).sum();
+        let layers = image.manifest["layers"].as_array().expect("it has layers");
+        let compressed: u64 = layers.iter().map(|layer| layer["size"].as_u64().expect("a size")).sum();
+        assert!(unpacked < UNPACKED_BYTES && compressed < COMPRESSED_BYTES, "{platform}: {unpacked}, {compressed}");
     }
 }
