@@ -77,7 +77,6 @@ fn an_image_is_the_base_and_one_layer_with_the_connector() {
             "airlock.wasmtime": expected["Labels"]["airlock.wasmtime"],
             "io.airbyte.name": "airbyte/source-faker",
             "io.airbyte.version": "7.2.1",
-            "org.opencontainers.image.base.name": "docker.io/airlock/base:0.1.0",
             "org.opencontainers.image.documentation": "https://docs.example/faker",
             "org.opencontainers.image.licenses": "MIT",
             "org.opencontainers.image.title": "Faker",

@@ -96,6 +96,9 @@ fn a_base_image_that_does_not_fit_is_told() {
             Box::new(set("/config/Env/3", "AIRLOCK_CONNECTOR=/tmp/x.cwasm".into())),
             &["AIRLOCK_CONNECTOR=/connector/connector.cwasm"],
         ),
+        // Of two, engines take the last.
+        (Box::new(set("/config/Env/0", "AIRLOCK_CONNECTOR=/tmp/x.cwasm".into())), &["another AIRLOCK_CONNECTOR"]),
+        (Box::new(set("/config/User", "root".into())), &["USER is not airbyte"]),
     ];
     for (change, parts) in cases {
         let workspace = Workspace::new();
@@ -112,6 +115,20 @@ fn a_platform_that_the_base_image_lacks_is_told() {
     base::write(&workspace.path().join("base.tar"), &[Platform::LinuxAmd64], |_| {});
     let parts = ["is for linux/amd64, and not for linux/arm64", "--platform linux/amd64", "base.tar"];
     refused(run, &workspace, &parts);
+}
+
+#[test]
+fn nothing_that_is_read_is_written_over() {
+    let workspace = Workspace::new();
+    build(&workspace, METADATA);
+    let [source, base] = ["source.wasm", "base.tar"].map(|name| workspace.path().join(name));
+    let image = || Airlock::new(["image", "build", "--tag", "a:1"]).arg(&source).option("--base", &base);
+    let compile = Airlock::new(["compile"]).arg(&source);
+    for (tool, read) in [(image(), &source), (image(), &base), (compile, &source)] {
+        let before = fs::read(read).unwrap();
+        refused(tool.option("--output", read), &workspace, &["would be written over", "--output"]);
+        assert!(fs::read(read).unwrap() == before, "{} has changed", read.display());
+    }
 }
 
 #[test]

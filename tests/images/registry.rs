@@ -16,6 +16,7 @@ use crate::harness::certificates::Authority;
 use crate::harness::registry::{AUTH, Access, PASSWORD, Registry, USER, digest_of, refuse};
 use crate::harness::server::{Server, respond};
 use crate::harness::{Airlock, Finished, Workspace};
+use crate::network::proxies::proxy as tunnelling_proxy;
 
 /// `somebody:wrong-nobody-guesses`
 const WRONG_AUTH: &str = "c29tZWJvZHk6d3Jvbmctbm9ib2R5LWd1ZXNzZXM=";
@@ -363,6 +364,50 @@ fn nobody_leads_a_push_to_plain_http() {
             (request.method == method).then(|| respond(connection, status, &[("Location", away)], b""))
         }));
     }
+}
+
+/// The password would be shown to whoever listens there.
+#[test]
+fn a_registry_elsewhere_leads_nobody_to_this_machine() {
+    let local = Server::start(|_, connection| respond(connection, "200 OK", &[], br#"{"token": "a"}"#));
+    let authority = Authority::new();
+    let realm = format!("http://{}/token", local.authority());
+    let registry = Registry::secure(authority.server("registry.example"), Access::Token(Some(realm)));
+    let proxy = tunnelling_proxy(Some(registry.server.port()));
+    let image = Image::new();
+    image.docker_config(&auths("registry.example"));
+    let push = image.push("registry.example/a/b:c");
+    let push = push.env("SSL_CERT_FILE", image.workspace.file("authority.pem", authority.pem()));
+    says(through(push, &proxy).run_tool(), &["plain HTTP"]);
+    assert!(registry.asked("GET /v2/") > 0);
+    assert!(local.requests().is_empty(), "{:?}", local.requests());
+}
+
+/// The library asks for a token anew when one has expired, and takes the new one for what it should be.
+#[test]
+fn a_token_that_is_none_is_told_whenever_it_comes() {
+    // {}, and {"exp":1}
+    const EXPIRED: &str = "e30.eyJleHAiOjF9.AA";
+    for good in 0..4 {
+        let asked = AtomicUsize::new(0);
+        let registry = Registry::misbehaving(Access::Token(None), move |request, connection| {
+            let tokens = request.target.starts_with("/token");
+            let token = |asked: usize| if asked < good { EXPIRED } else { "a\nb" };
+            tokens.then(|| {
+                let body = json!({"token": token(asked.fetch_add(1, Ordering::SeqCst))}).to_string();
+                respond(connection, "200 OK", &[], body.as_bytes())
+            })
+        });
+        says(Image::new().push(&registry.reference("a/b:c")).run_tool(), &["hint: "]);
+    }
+}
+
+#[test]
+fn a_tag_that_is_left_out_is_the_images_own() {
+    let (image, registry) = (Image::new(), Registry::start(Access::Open));
+    image.push(&registry.reference("team/source")).run_tool().exits(0);
+    image.is_in(&registry, "0.1.0");
+    assert!(registry.manifest("latest").is_none());
 }
 
 #[test]

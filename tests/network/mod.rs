@@ -3,7 +3,7 @@
 
 mod bodies;
 pub mod http;
-mod proxies;
+pub mod proxies;
 pub mod sockets;
 mod timeouts;
 mod tls;

@@ -11,7 +11,7 @@ use crate::harness::server::{Connection, Request, Server, respond};
 use crate::harness::{Airlock, Workspace};
 
 /// A proxy that answers for whatever it is asked, and makes tunnels to `tunnel_to`, whatever they are asked for.
-fn proxy(tunnel_to: Option<u16>) -> Server {
+pub fn proxy(tunnel_to: Option<u16>) -> Server {
     Server::start(move |request, connection| match (request.method.as_str(), tunnel_to) {
         ("CONNECT", Some(port)) => tunnel(connection, port),
         ("CONNECT", None) => respond(connection, "403 Forbidden", &[], b""),

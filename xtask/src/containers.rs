@@ -176,7 +176,11 @@ fn try_container(prefix: &Path) -> Result<(), String> {
             fs::create_dir_all(files.join(directory))?;
         }
         fs::copy(prefix.join(TRIAL), files.join("trial"))?;
-        let runc = || Command::new(prefix.join("usr/bin/runc"));
+        let runc = || {
+            let mut command = Command::new(prefix.join("usr/bin/runc"));
+            with_libraries(prefix, &mut command);
+            command
+        };
         command::output(runc().args(["spec", "--bundle"]).arg(bundle.path()))?;
         let specification = bundle.path().join("config.json");
         let mut content: serde_json::Value = serde_json::from_slice(&fs::read(&specification)?)?;

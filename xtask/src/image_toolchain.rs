@@ -67,8 +67,8 @@ impl ImageToolchain {
     }
 }
 
-/// Statically linked, with its relocations packed, and without tables for unwinding, which nothing does (the profile aborts): together
-/// a tenth of the size. And without the builder's directories, which messages of panics would have.
+/// Statically linked, with its relocations packed, and without tables for unwinding, which
+/// nothing does (the profile aborts); and without the builder's directories, which messages of panics would have.
 ///
 /// In the variable that cargo heeds before all others: flags for a target are ignored where RUSTFLAGS is set, even to nothing.
 fn rustflags() -> Result<OsString> {

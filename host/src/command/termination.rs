@@ -14,6 +14,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
+use crate::cli::people;
 use crate::exit_code;
 use crate::protocol::failure::{Failure, FailureKind};
 use crate::protocol::input::InputInterrupter;
@@ -29,6 +30,9 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// How long the last lines may take when the process is ended.
 const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// How more is said of a defect.
+const WITH_BACKTRACE: &str = "RUST_BACKTRACE=1 in the environment says more, which may be data";
 
 /// How long it may take to remove the temporary directory of a guest that still runs.
 const REMOVAL: Duration = Duration::from_secs(2);
@@ -96,13 +100,17 @@ impl Termination {
         *self.shared.temporary.lock().unwrap_or_else(PoisonError::into_inner) = directory.map(Path::to_owned);
     }
 
-    /// A panic on any thread, which is a defect of airlock, ends the process from now on: it is told as every failure, and whole
-    /// lines leave. Nothing unwinds, so the host in images is built without what that takes, a fifth of its size.
+    /// A panic on any thread, which is a defect of airlock, ends the process from now on: whole lines leave, and it is told as every
+    /// failure (unless the thread that writes them is the one). Nothing unwinds, so the host in images is built without what that takes.
     pub fn tell_panics(&self) {
         let termination = self.clone();
-        let print = panic::take_hook();
+        let print_all = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
-            print(panic);
+            // A panic's message may quote what was being worked on.
+            match (std::env::var_os("RUST_BACKTRACE"), panic.location()) {
+                (None, Some(place)) => people::error(&format!("airlock panicked at {place}"), Some(WITH_BACKTRACE)),
+                _ => print_all(panic),
+            }
             let teller = termination.clone();
             let tell = move || {
                 teller.end_telling(&Failure::system_error(
@@ -271,6 +279,7 @@ mod tests {
         let output = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", this, "--nocapture"])
             .env(PANICS, "")
+            .env_remove("RUST_BACKTRACE")
             .output()
             .unwrap();
         let stdout = String::from_utf8(output.stdout).unwrap();
@@ -278,6 +287,7 @@ mod tests {
         assert_eq!(output.status.code(), Some(1), "{stdout}{stderr}");
         let told: Vec<&str> = stdout.lines().filter(|line| line.contains("airlock itself failed")).collect();
         assert!(told.len() == 1 && told[0].starts_with(r#"{"type":"TRACE""#), "{stdout}");
-        assert!(stderr.contains("as a defect would"), "{stderr}");
+        assert!(stderr.contains("panicked at") && stderr.contains("termination.rs"), "{stderr}");
+        assert!(!stderr.contains("as a defect would"), "{stderr}");
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use airlock_images::Platform;
 
-use super::{Compilation, compiler_memory};
+use super::{Compilation, compiler_memory, require_another_file};
 use crate::cli::people;
 use crate::connector::{TARGET, UncompiledConnector, write_named};
 use crate::exit_code;
@@ -19,11 +19,16 @@ pub fn compile(compilation: Compilation) -> ExitCode {
     let output = output.unwrap_or_else(|| input.with_extension("cwasm"));
     let target = platform.map_or(TARGET, Platform::target);
     let compiled = UncompiledConnector::read(&input, metadata.as_deref(), airbyte_directory.as_deref())
-        .and_then(|connector| Ok((connector.compile(target)?, connector)));
+        .map_err(|failure| (failure.message, None))
+        .and_then(|connector| {
+            require_another_file(&output, &input).map_err(|(error, hint)| (error, Some(hint)))?;
+            let code = connector.compile(target).map_err(|failure| (failure.message, None))?;
+            Ok((code, connector))
+        });
     let ([code, label], connector) = match compiled {
         Ok(compiled) => compiled,
-        Err(failure) => {
-            people::error(&failure.message, None);
+        Err((error, hint)) => {
+            people::error(&error, hint.as_deref());
             return exit_code::FAILURE.into();
         }
     };

@@ -9,6 +9,8 @@ mod embed;
 mod image;
 mod inspect;
 
+#[cfg(feature = "compiler")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -96,6 +98,17 @@ pub struct ImageBuild {
     pub airbyte_directory: Option<PathBuf>,
     /// The memory that the compiler may take, where that is more than this machine says.
     pub memory: Option<MemorySize>,
+}
+
+/// Refuses to write over what is read. The error is what happened, and a hint.
+#[cfg(feature = "compiler")]
+fn require_another_file(output: &Path, input: &Path) -> Result<(), (String, String)> {
+    let same = output.canonicalize().is_ok_and(|output| input.canonicalize().is_ok_and(|input| input == output));
+    if !same {
+        return Ok(());
+    }
+    let error = format!("{} would be written over with what is made of it", input.display());
+    Err((error, "name another place with --output FILE".to_owned()))
 }
 
 /// Runs a tool and gives the exit code.

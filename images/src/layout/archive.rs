@@ -8,6 +8,7 @@ use flate2::read::MultiGzDecoder;
 use tar::{Archive, EntryType};
 
 use super::LayoutError;
+use super::error::quoted;
 use super::graph::{MAXIMUM_DOCUMENT_BYTES, too_large};
 
 /// What an archive has of a layout.
@@ -122,7 +123,10 @@ fn no_archive(error: io::Error) -> LayoutError {
 fn damaged(error: io::Error) -> LayoutError {
     match error.kind() {
         io::ErrorKind::FileTooLarge => too_large(),
-        _ => LayoutError::invalid(format!("is cut off, or damaged: {error}"), "make or fetch it again"),
+        _ => LayoutError::invalid(
+            format!("is cut off, or damaged: {}", quoted(&error.to_string())),
+            "make or fetch it again",
+        ),
     }
 }
 

@@ -47,7 +47,7 @@ The program /usr/bin/airlock is linked statically to
   is needed to link the program anew to another version of it: `cargo xtask base-image`;
 - the standard library of Rust, under the MIT licence or the Apache licence 2.0;
 - the crates of the following list. Those that may be used under the Apache licence 2.0 are; the texts of the others' licences
-  follow the list. Cargo.lock in Airlock's source says where the source of each is.
+  follow the list, as far as the crates carry them. Cargo.lock in Airlock's source says where the source of each is.
 
 ",
         env!("CARGO_PKG_VERSION"),

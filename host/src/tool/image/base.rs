@@ -16,7 +16,7 @@ const ANOTHER: &str = "make one with `cargo xtask base-image` in a checkout of a
 
 /// What connector images are made on.
 pub struct Base {
-    /// What it is called, where it says so.
+    /// Where it came from, if that is a registry. (What a file says of its name may be nobody's.)
     pub name: Option<Reference>,
     /// One image for each platform that was asked for, in that order.
     pub images: Vec<PlatformImage>,
@@ -26,7 +26,13 @@ pub struct Base {
 pub fn find(named: Option<&str>, platforms: &[Platform]) -> Result<Base, Problem> {
     match named {
         Some(path) if is_path(path) => read(Path::new(path), platforms),
-        Some(reference) => Base::of(&registry::pull(reference, platforms)?, reference, platforms),
+        Some(reference) => {
+            let layout = registry::pull(reference, platforms).map_err(|(error, hint)| {
+                (format!("{error}. There is no file {reference}, so it was taken for a registry's reference"), hint)
+            })?;
+            let base = Base::of(&layout, reference, platforms)?;
+            Ok(Base { name: layout.reference().cloned(), ..base })
+        }
         None => match beside_this_binary() {
             Some(path) => read(&path, platforms),
             None => Err(("there is no base image to put the connector on".to_owned(), ANOTHER.to_owned())),
@@ -75,7 +81,7 @@ impl Base {
             check(image, called)?;
             images.push(image.clone());
         }
-        Ok(Base { name: layout.reference().cloned(), images })
+        Ok(Base { name: None, images })
     }
 }
 
@@ -129,6 +135,9 @@ fn check(image: &PlatformImage, called: &str) -> Result<(), Problem> {
     }
 }
 
+/// Who runs a connector: nobody else is kept from changing what will be loaded.
+const USERS: [&str; 4] = ["airbyte", "airbyte:airbyte", "1000", "1000:1000"];
+
 /// The error is the rest of a sentence.
 fn starts_a_connector(config: &Config) -> Result<(), String> {
     if config.entrypoint().as_ref().is_none_or(|words| words != &[contents::AIRLOCK]) {
@@ -141,9 +150,14 @@ fn starts_a_connector(config: &Config) -> Result<(), String> {
     ];
     for (name, value) in variables {
         let expected = format!("{name}={value}");
-        if !config.env().as_ref().is_some_and(|variables| variables.contains(&expected)) {
-            return Err(format!("its environment is without {expected}"));
+        let named = |variable: &&String| variable.split_once('=').is_some_and(|(found, _)| found == name);
+        // Of two, engines take the last.
+        if !config.env().iter().flatten().filter(named).eq([&expected]) {
+            return Err(format!("its environment is without {expected}, or has another {name} beside it"));
         }
+    }
+    if !config.user().as_deref().is_some_and(|user| USERS.contains(&user)) {
+        return Err(format!("its USER is not {}", USERS[0]));
     }
     Ok(())
 }

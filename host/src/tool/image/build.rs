@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use airlock_images::{Layer, LayerBuilder, Layout, Owner, PlatformImage, contents};
 
-use super::super::{ImageBuild, compiler_memory};
+use super::super::{ImageBuild, compiler_memory, require_another_file};
 use super::name::ImageName;
 use super::{base, configuration};
 use crate::cli::people;
@@ -35,6 +35,11 @@ fn make(build: ImageBuild) -> Result<(), Problem> {
     platforms.dedup();
     let connector = UncompiledConnector::read(&input, metadata.as_deref(), airbyte_directory.as_deref())
         .map_err(|failure| (failure.message, None))?;
+    let output = output.unwrap_or_else(|| input.with_extension("tar"));
+    require_another_file(&output, &input).map_err(with_hint)?;
+    if let Some(base) = &base {
+        require_another_file(&output, Path::new(base)).map_err(with_hint)?;
+    }
     let name = match tag {
         Some(name) => name,
         None => ImageName::of(connector.metadata(), &input.display().to_string()).map_err(with_hint)?,
@@ -61,10 +66,7 @@ fn make(build: ImageBuild) -> Result<(), Problem> {
         .map_err(|error| (format!("the image can not be put together: {error}"), None))?;
 
     let made = Made { connector: &connector, input: &input, name: &name, images: &images, bytes: archive.len() };
-    match output {
-        Some(output) if output == Path::new("-") => to_stdout(&archive, &made),
-        output => to_file(&archive, &output.unwrap_or_else(|| input.with_extension("tar")), &made),
-    }
+    if output == Path::new("-") { to_stdout(&archive, &made) } else { to_file(&archive, &output, &made) }
 }
 
 /// Root's, outside the only directory that a guest may write to.

@@ -18,12 +18,17 @@ use crate::connector::Metadata;
 const NAME_LABEL: &str = "io.airbyte.name";
 const VERSION_LABEL: &str = "io.airbyte.version";
 
+/// How many characters of a text a label has. They are in every manifest, which registries bound.
+const MAX_LABEL: usize = 1000;
+
 /// What the OCI labels begin with. Those of a base image describe that one.
 const DESCRIPTION: &str = "org.opencontainers.image.";
 
 /// The labels of a connector image. Texts of the metadata are one line each: whoever lists labels prints them.
 pub fn labels(name: &ImageName, metadata: Option<&Metadata>, base: Option<&Reference>) -> BTreeMap<String, String> {
-    let text = |field: fn(&Metadata) -> &Option<String>| metadata.and_then(|metadata| field(metadata).as_deref());
+    let text = |field: fn(&Metadata) -> &Option<String>| {
+        metadata.and_then(|metadata| field(metadata).as_deref()).filter(|text| !text.trim().is_empty())
+    };
     // By another name it is the same connector still.
     let repository = text(|metadata| &metadata.repository).unwrap_or(&name.repository);
     let version = text(|metadata| &metadata.version).unwrap_or(&name.tag);
@@ -37,7 +42,8 @@ pub fn labels(name: &ImageName, metadata: Option<&Metadata>, base: Option<&Refer
         (ANNOTATION_DOCUMENTATION, text(|metadata| &metadata.documentation_url)),
         (ANNOTATION_BASE_IMAGE_NAME, base.as_deref()),
     ];
-    labels.into_iter().filter_map(|(label, text)| Some((label.to_owned(), printable(text?)))).collect()
+    let short = |text: &str| printable(&text.chars().take(MAX_LABEL).collect::<String>());
+    labels.into_iter().filter_map(|(label, text)| Some((label.to_owned(), short(text?)))).collect()
 }
 
 /// The labels that describe an image to registries, where it is the index's turn to say so.

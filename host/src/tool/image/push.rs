@@ -31,7 +31,7 @@ fn send(input: &Path, reference: Option<&str>) -> Result<(String, String), Probl
     let layout = Layout::read(input)
         .map_err(|error| (format!("the image {} {error}", input.display()), error.hint().to_owned()))?;
     let reference = match (reference, layout.reference()) {
-        (Some(reference), _) => reference::parse(reference)?,
+        (Some(text), own) => reference::parse(&with_tag(text, own.and_then(|own| own.tag())))?,
         (None, Some(reference)) => reference.clone(),
         (None, None) => {
             return Err((
@@ -42,6 +42,15 @@ fn send(input: &Path, reference: Option<&str>) -> Result<(String, String), Probl
     };
     let digest = registry::push(&layout, &reference)?;
     Ok((reference.whole(), digest))
+}
+
+/// A reference that names no tag means the image's own, and not `latest`: a version would be lost.
+fn with_tag(text: &str, own: Option<&str>) -> String {
+    let name = text.rsplit('/').next().unwrap_or(text);
+    match own {
+        Some(tag) if !name.contains([':', '@']) => format!("{text}:{tag}"),
+        _ => text.to_owned(),
+    }
 }
 
 /// Who made the image or answers for the registry may send more than there is room for.
@@ -60,4 +69,18 @@ fn watch_memory() -> Result<(), Problem> {
             "end other programs and try again".to_owned(),
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_that_is_left_out_is_the_images_own() {
+        assert_eq!(with_tag("localhost:5000/a/b", Some("0.1.0")), "localhost:5000/a/b:0.1.0");
+        for named in ["localhost:5000/a/b:dev", "a/b@sha256:00"] {
+            assert_eq!(with_tag(named, Some("0.1.0")), named);
+        }
+        assert_eq!(with_tag("a/b", None), "a/b");
+    }
 }

@@ -8,6 +8,7 @@ use oci_spec::distribution::Reference;
 
 use super::credentials::{Login, login_command};
 use super::reference::Problem;
+use crate::cli::people::printable;
 
 /// How much of a registry's own words is repeated.
 const WORDS: usize = 300;
@@ -233,9 +234,8 @@ fn shown(words: &str, login: Option<&Login>) -> String {
     }
     // Masked before it is cut, or half a password would be shown.
     let words = login.map_or_else(|| words.to_owned(), |login| login.mask(words));
-    let words: String =
-        words.chars().map(|character| if character.is_control() { ' ' } else { character }).take(WORDS).collect();
-    format!(" ({words})")
+    let words: String = words.chars().take(WORDS).collect();
+    format!(" ({})", printable(&words))
 }
 
 /// The first of an error's causes that is a `T`. An `io::Error` does not name what it is made of as its cause.

@@ -2,6 +2,7 @@
 //! in an image.
 
 use std::collections::BTreeSet;
+use std::panic::{self, AssertUnwindSafe};
 use std::pin::pin;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -89,7 +90,17 @@ fn run<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> 
             "end other programs and try again".to_owned(),
         )
     })?;
-    runtime.block_on(work)
+    // The library takes some of what a registry answers for granted, and panics where it is something else.
+    let print = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(work)));
+    panic::set_hook(print);
+    outcome.unwrap_or_else(|_| {
+        Err((
+            "the registry, or where it leads, answers as no registry should".to_owned(),
+            "check the reference, and that a registry answers there".to_owned(),
+        ))
+    })
 }
 
 /// A registry and what is wanted of it.
@@ -381,7 +392,8 @@ fn client(protocol: ClientProtocol, address: &str) -> Result<Client, Problem> {
         https_proxy: proxy_of(address),
         // The library would follow a registry to plain HTTP, with what is asked for or with the password.
         http_proxy: Some(format!("http://{NOWHERE}")),
-        no_proxy: Some(LOOPBACK.to_owned()),
+        // Only a registry on this machine may lead to what else is on it.
+        no_proxy: is_loopback(address).then(|| LOOPBACK.to_owned()),
         ..ClientConfig::default()
     };
     Client::try_from(config).map_err(|error| refusal::no_client(&error))
