@@ -252,7 +252,7 @@ fn a_reader_may_be_slow_and_may_fail() {
     let archive = hello().archive();
     assert_eq!(Layout::read_archive(Failing(Cursor::new(archive.clone()))).unwrap(), hello().read().unwrap());
     let cut = Layout::read_archive(Failing(Cursor::new(archive[..2000].to_vec()))).unwrap_err().to_string();
-    assert_eq!(cut, "is cut off, or damaged: the disk is gone");
+    assert_eq!(cut, "is cut off, or damaged: \"the disk is gone\"");
     let nothing = Layout::read_archive(Failing(Cursor::new(Vec::new()))).unwrap_err().to_string();
     assert_eq!(nothing, "can not be read: the disk is gone");
 }
