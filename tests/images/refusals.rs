@@ -124,7 +124,12 @@ fn nothing_that_is_read_is_written_over() {
     let [source, base] = ["source.wasm", "base.tar"].map(|name| workspace.path().join(name));
     let image = || Airlock::new(["image", "build", "--tag", "a:1"]).arg(&source).option("--base", &base);
     let compile = Airlock::new(["compile"]).arg(&source);
-    for (tool, read) in [(image(), &source), (image(), &base), (compile, &source)] {
+    let metadata = workspace.file("metadata.yaml", METADATA);
+    let embed = Airlock::new(["embed"]).arg(&source).option("--metadata", &metadata);
+    let with_metadata = image().option("--metadata", &metadata);
+    let cases =
+        [(image(), &source), (image(), &base), (with_metadata, &metadata), (compile, &source), (embed, &metadata)];
+    for (tool, read) in cases {
         let before = fs::read(read).unwrap();
         refused(tool.option("--output", read), &workspace, &["would be written over", "--output"]);
         assert!(fs::read(read).unwrap() == before, "{} has changed", read.display());

@@ -21,7 +21,8 @@ pub fn compile(compilation: Compilation) -> ExitCode {
     let compiled = UncompiledConnector::read(&input, metadata.as_deref(), airbyte_directory.as_deref())
         .map_err(|failure| (failure.message, None))
         .and_then(|connector| {
-            require_another_file(&output, &input).map_err(|(error, hint)| (error, Some(hint)))?;
+            require_another_file(&output, [Some(input.as_path()), metadata.as_deref()])
+                .map_err(|(error, hint)| (error, Some(hint)))?;
             let code = connector.compile(target).map_err(|failure| (failure.message, None))?;
             Ok((code, connector))
         });

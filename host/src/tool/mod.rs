@@ -9,9 +9,7 @@ mod embed;
 mod image;
 mod inspect;
 
-#[cfg(feature = "compiler")]
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[cfg(feature = "compiler")]
@@ -101,12 +99,13 @@ pub struct ImageBuild {
 }
 
 /// Refuses to write over what is read. The error is what happened, and a hint.
-#[cfg(feature = "compiler")]
-fn require_another_file(output: &Path, input: &Path) -> Result<(), (String, String)> {
-    let same = output.canonicalize().is_ok_and(|output| input.canonicalize().is_ok_and(|input| input == output));
-    if !same {
-        return Ok(());
-    }
+fn require_another_file<'a>(
+    output: &Path,
+    read: impl IntoIterator<Item = Option<&'a Path>>,
+) -> Result<(), (String, String)> {
+    let Ok(output) = output.canonicalize() else { return Ok(()) };
+    let same = |input: &&Path| input.canonicalize().is_ok_and(|input| input == output);
+    let Some(input) = read.into_iter().flatten().find(same) else { return Ok(()) };
     let error = format!("{} would be written over with what is made of it", input.display());
     Err((error, "name another place with --output FILE".to_owned()))
 }

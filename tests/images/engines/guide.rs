@@ -1,6 +1,7 @@
 //! The guide for publishers: each of its commands that can be run here, in its order.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use super::docker::Docker;
@@ -16,6 +17,9 @@ fn the_commands_of_the_guide_run() {
     let workspace = Workspace::new();
     fs::copy(connector("source-faker"), workspace.path().join("source-faker.wasm")).unwrap();
     workspace.file("config.json", r#"{"count": 10}"#);
+    fs::copy(connector("destination-local-json"), workspace.path().join("destination-local-json.wasm")).unwrap();
+    workspace.file("destination.json", r#"{"destination_path": "/local/synced"}"#);
+    fs::set_permissions(workspace.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let programs = workspace.directory("programs");
     std::os::unix::fs::symlink(airlock_binary(), programs.join("airlock")).unwrap();
 

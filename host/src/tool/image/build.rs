@@ -36,10 +36,8 @@ fn make(build: ImageBuild) -> Result<(), Problem> {
     let connector = UncompiledConnector::read(&input, metadata.as_deref(), airbyte_directory.as_deref())
         .map_err(|failure| (failure.message, None))?;
     let output = output.unwrap_or_else(|| input.with_extension("tar"));
-    require_another_file(&output, &input).map_err(with_hint)?;
-    if let Some(base) = &base {
-        require_another_file(&output, Path::new(base)).map_err(with_hint)?;
-    }
+    let read = [Some(input.as_path()), metadata.as_deref(), base.as_deref().map(Path::new)];
+    require_another_file(&output, read).map_err(with_hint)?;
     let name = match tag {
         Some(name) => name,
         None => ImageName::of(connector.metadata(), &input.display().to_string()).map_err(with_hint)?,
@@ -83,7 +81,8 @@ fn to_file(archive: &[u8], output: &Path, made: &Made) -> Result<(), Problem> {
         (format!("{} can not be written: {error}", output.display()), Some(hint.to_owned()))
     })?;
     let output = output.display();
-    let next = format!("Next: `docker load --input {output}`, or `airlock image push {output}`");
+    let next =
+        format!("Next: `docker load --input {output}`, or `airlock image push {output} REGISTRY/REPOSITORY:TAG`");
     // The file is there: a stdout that takes nothing is no reason to fail.
     let _ = writeln!(io::stdout(), "{}{next}", made.summary(&output.to_string()));
     Ok(())

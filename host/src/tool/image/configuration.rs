@@ -63,8 +63,14 @@ pub fn configuration(
     configuration.set_history(history(base, created));
     let mut run = base.config().clone().unwrap_or_default();
     let mut all = run.labels().clone().unwrap_or_default();
+    let licences_of_base = all.get(ANNOTATION_LICENSES).cloned();
     all.retain(|label, _| !label.starts_with(DESCRIPTION));
     all.extend(labels.clone());
+    // Of all that is in the image, as OCI has it.
+    if let Some(base) = licences_of_base {
+        let both = labels.get(ANNOTATION_LICENSES).map(|own| format!("({own}) AND {base}"));
+        all.insert(ANNOTATION_LICENSES.to_owned(), both.unwrap_or(base));
+    }
     run.set_labels(Some(all));
     configuration.set_config(Some(run));
     configuration

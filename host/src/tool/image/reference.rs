@@ -23,6 +23,11 @@ pub fn parse(text: &str) -> Result<Reference, Problem> {
     if text.contains("://") {
         return Err(refused("it is a URL"));
     }
+    // Docker Hub has images whose names have no folder; none is called as a registry is.
+    let alone = text.split([':', '@']).next().filter(|name| !name.contains('/'));
+    if alone.is_some_and(|name| name == "localhost" || name.contains('.')) && !text.contains('/') {
+        return Err(refused("it names a registry, and no repository there"));
+    }
     Reference::try_from(text).map_err(|error| refused(&error.to_string()))
 }
 
@@ -57,6 +62,8 @@ mod tests {
             "a/b:ü",
             "a//b",
             "a/b:\u{1b}[2J",
+            "localhost:5000",
+            "registry.example",
             "/a",
         ] {
             let (error, hint) = parse(text).unwrap_err();
