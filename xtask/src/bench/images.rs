@@ -37,6 +37,7 @@ pub fn run() -> Result<()> {
 }
 
 fn measure(directory: &Path) -> Result<()> {
+    let [_, usage] = build::yardstick()?;
     let archive = directory.join("source-faker.tar");
     let mut image_build = Command::new(dist::airlock());
     image_build.args(["image", "build"]).arg(dist::connector("source-faker")).arg("--output").arg(&archive);
@@ -53,7 +54,7 @@ fn measure(directory: &Path) -> Result<()> {
     for layer in native.context("there is no image for this machine")?.layers {
         archive_of(&layer).unpack(&files)?;
     }
-    println!("## Start of the image's own host: `spec`\n\n{}", host_start(&files)?);
+    println!("## Start of the image's own host: `spec`\n\n{}", host_start(&files, Meter { usage })?);
     println!("## Start of a container: the first byte on stdout, by runc\n\n{}", container_start(directory)?);
     Ok(())
 }
@@ -94,9 +95,7 @@ fn sizes(base: &Layout, image: &Layout) -> Result<String> {
 }
 
 /// The processes themselves, without a container: what they take of CPU and memory.
-fn host_start(files: &Path) -> Result<String> {
-    let [_, usage] = build::yardstick()?;
-    let meter = Meter { usage };
+fn host_start(files: &Path, meter: Meter) -> Result<String> {
     let inside = |path: &str| files.join(path.trim_start_matches('/')).into_os_string();
     let spec: [OsString; 4] =
         [inside(contents::AIRLOCK), "--connector".into(), inside(contents::CONNECTOR), "spec".into()];
