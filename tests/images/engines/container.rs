@@ -84,6 +84,19 @@ impl Container {
         self.read_only && !self.mounts.iter().any(|mount| mount.to == "/airbyte")
     }
 
+    /// What Docker's command line and podman's have the same options for.
+    pub fn options(&self) -> Vec<String> {
+        let volume = |mount: &Mount| {
+            let mode = if mount.writable { "rw" } else { "ro" };
+            format!("--volume={}:{}:{mode}", mount.from.display(), mount.to)
+        };
+        let mut options: Vec<String> = self.mounts.iter().map(volume).collect();
+        options.extend(self.environment.iter().map(|(name, value)| format!("--env={name}={value}")));
+        options.extend(self.directory.iter().map(|directory| format!("--workdir={directory}")));
+        options.extend(self.entrypoint.iter().map(|program| format!("--entrypoint={program}")));
+        options
+    }
+
     /// Runs it to its end as an Airbyte command.
     pub fn run(&self, engine: &dyn Engine, stdin: &str) -> Finished {
         let finished = self.run_tool(engine, stdin);

@@ -92,13 +92,7 @@ impl Engine for Docker {
         if container.lacks_airbyte() {
             command.arg("--tmpfs=/airbyte:rw,mode=755,uid=1000,gid=1000");
         }
-        for mount in &container.mounts {
-            let mode = if mount.writable { "rw" } else { "ro" };
-            command.arg(format!("--volume={}:{}:{mode}", mount.from.display(), mount.to));
-        }
-        command.args(container.environment.iter().map(|(name, value)| format!("--env={name}={value}")));
-        command.args(container.directory.iter().map(|directory| format!("--workdir={directory}")));
-        command.args(container.entrypoint.iter().map(|program| format!("--entrypoint={program}")));
+        command.args(container.options());
         let name = self.loaded.get(&container.component, || self.load(&container.component));
         command.arg(name).args(&container.arguments);
         command

@@ -120,13 +120,7 @@ impl Engine for Podman {
             // `U` makes it the user's own; it would be root's, whatever mode is asked for.
             command.arg("--tmpfs=/airbyte:rw,U");
         }
-        for mount in &container.mounts {
-            let mode = if mount.writable { "rw" } else { "ro" };
-            command.arg(format!("--volume={}:{}:{mode}", mount.from.display(), mount.to));
-        }
-        command.args(container.environment.iter().map(|(name, value)| format!("--env={name}={value}")));
-        command.args(container.directory.iter().map(|directory| format!("--workdir={directory}")));
-        command.args(container.entrypoint.iter().map(|program| format!("--entrypoint={program}")));
+        command.args(container.options());
         let name = self.loaded.get(&container.component, || self.load(&container.component));
         command.arg(name).args(&container.arguments);
         command
