@@ -17,6 +17,7 @@ pub mod destination {
         with: {
             "airlock:connector/types": super::source::airlock::connector::types,
             "airlock:connector/host": super::source::airlock::connector::host,
+            "airlock:connector/tls": super::source::airlock::connector::tls,
             "airlock:connector/input.checkpoint": crate::protocol::input::Checkpoint,
         },
     });

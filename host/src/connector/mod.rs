@@ -19,6 +19,7 @@ mod metadata;
 mod network_log;
 mod output;
 mod talk;
+mod tls;
 mod whole_file;
 
 #[cfg(feature = "compiler")]

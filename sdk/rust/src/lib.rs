@@ -29,6 +29,7 @@ mod stream_name;
 mod stream_writer;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+pub mod tls;
 mod whole_number;
 
 pub use catalog::{Catalog, ConfiguredCatalog, ConfiguredStream, DestinationSyncMode, Stream, SyncMode};
