@@ -5,7 +5,10 @@ pub mod source {
         path: "../wit",
         world: "source",
         imports: { default: trappable },
-        with: { "airlock:connector/output.stream-writer": crate::connector::output::StreamWriter },
+        with: {
+            "airlock:connector/output.stream-writer": crate::connector::output::StreamWriter,
+            "airlock:connector/tls.session": crate::sandbox::TlsSession,
+        },
     });
 }
 

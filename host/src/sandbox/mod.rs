@@ -23,7 +23,10 @@ pub use memory::{
     CountedHeap, ForeignMemory, GuestMemory, LimitOrigin, MemoryBudget, MemoryExceeded, MemoryLimit, MemorySize,
     is_out_of_memory, machine_has_none,
 };
-pub use network::{HttpState, Network, NetworkEvent, NetworkView, Refusal, add_to_linker};
+pub use network::{
+    HttpState, Identity, Network, NetworkEvent, NetworkView, Received, Refusal, TlsError, TlsOptions, TlsSession,
+    Trust, add_to_linker,
+};
 pub use policy::{Ceilings, HostPattern, NetworkPolicy, PolicyFile, Wishes};
 pub use printed::{Channel, Printed, Taken};
 pub use private_directory::remove as remove_private_directory;

@@ -28,7 +28,7 @@ use wasmtime_wasi_http::WasiBody;
 use super::Network;
 use super::http::Target;
 use super::http_errors::{self, NoConnection};
-use super::tls::Tls;
+use super::tls::RequestTls;
 
 /// A connection that nobody has used for so long is closed: most servers keep theirs for a minute.
 const IDLE: Duration = Duration::from_secs(60);
@@ -107,7 +107,7 @@ pub struct Connector {
     /// The network has the client, which has this.
     network: Weak<Network>,
     proxies: Arc<Matcher>,
-    tls: Arc<Tls>,
+    tls: Arc<RequestTls>,
 }
 
 impl Service<Uri> for Connector {

@@ -14,6 +14,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use rustls::RootCertStore;
 use tokio::sync::{Semaphore, watch};
 use url::Host;
 use wasmtime::component::{Linker, ResourceTable};
@@ -24,6 +25,8 @@ use super::policy::{Denial, NetworkPolicy};
 use connection::Client;
 use http::HttpHooks;
 use sockets::LookUp;
+
+pub use tls::{Identity, Received, TlsError, TlsOptions, TlsSession, Trust};
 
 /// The longest name that there can be, with its last dot.
 const NAME_BYTES: usize = 254;
@@ -49,6 +52,8 @@ pub struct Network {
     look_ups: Mutex<HashMap<u32, LookUp>>,
     /// Made at the first request: most guests make none.
     client: OnceLock<Client>,
+    /// Read when TLS is first needed.
+    roots: OnceLock<Arc<RootCertStore>>,
     requests: Arc<Semaphore>,
     interrupted: watch::Sender<()>,
 }
@@ -157,6 +162,7 @@ impl Network {
             origins: Mutex::default(),
             look_ups: Mutex::default(),
             client: OnceLock::new(),
+            roots: OnceLock::new(),
             requests: Arc::new(Semaphore::new(REQUESTS)),
             interrupted: watch::Sender::new(()),
         })

@@ -1,28 +1,28 @@
-//! TLS as guests' requests use it: whom it trusts, and the handshake.
+//! TLS as guests' requests use it: the settings, and the handshake.
 
 use std::sync::{Arc, OnceLock};
 
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::Host;
 
-use super::connection::Wire;
-use super::{Network, NetworkEvent};
+use super::Network;
+use crate::sandbox::network::connection::Wire;
 
-/// The settings of TLS, made when they are first needed: to read the system's certificates takes milliseconds.
+/// The settings of TLS for requests, made when they are first needed.
 #[derive(Default)]
-pub struct Tls {
+pub struct RequestTls {
     to_servers: OnceLock<Arc<ClientConfig>>,
 }
 
-impl Tls {
+impl RequestTls {
     /// For the servers that guests reach: HTTP/2 where they speak it.
     fn to_servers(&self, network: &Network) -> Arc<ClientConfig> {
         let config = self.to_servers.get_or_init(|| {
-            let mut config = client_config(network);
+            let mut config = super::builder_with_roots(network).with_no_client_auth();
             config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
             Arc::new(config)
         });
@@ -57,36 +57,4 @@ impl Tls {
             }
         })
     }
-}
-
-fn client_config(network: &Network) -> ClientConfig {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    // The provider has TLS 1.2 and 1.3.
-    let builder = match builder {
-        Ok(builder) => builder,
-        Err(error) => unreachable!("ring has the default versions of TLS: {error}"),
-    };
-    builder.with_root_certificates(roots(network)).with_no_client_auth()
-}
-
-/// Whom to trust: the certificates that SSL_CERT_FILE and SSL_CERT_DIR name, else the system's, else those that were built in.
-fn roots(network: &Network) -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(found.certs);
-    if !roots.is_empty() {
-        return roots;
-    }
-    let named: Vec<&str> =
-        ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().filter(|name| std::env::var_os(name).is_some()).collect();
-    if named.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    } else {
-        // Who names certificates wants to trust those and no others.
-        let reasons: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
-        let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join("; ")) };
-        (network.receiver)(&NetworkEvent::NoTrust(format!("{} names no certificate{reasons}", named.join(" and "))));
-    }
-    roots
 }
