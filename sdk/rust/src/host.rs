@@ -8,6 +8,7 @@ mod imports {
         analytics, config_changed, log, max_log_level, wait,
     };
     pub(crate) use crate::bindings::source::airlock::connector::output::{StreamWriter, global_checkpoint};
+    pub(crate) use crate::bindings::source::airlock::connector::tls::Session;
 
     pub(crate) fn now() -> std::time::Instant {
         std::time::Instant::now()
