@@ -1,5 +1,5 @@
-//! What the tests run beside airlock and the build does not make: Airbyte's Python packages, busybox, and what runs images.
-//! It must not know how they are fetched.
+//! What the tests run beside airlock and the build does not make: Airbyte's Python packages, busybox, PostgreSQL, and
+//! what runs images. It must not know how they are fetched.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,7 +9,9 @@ use anyhow::{Result, bail};
 
 use crate::busybox;
 use crate::command;
-use crate::containers::{Containers, Failure};
+use crate::containers::Containers;
+use crate::obstacle::Failure;
+use crate::postgres::Postgres;
 use crate::python_clients::PythonClients;
 
 /// `none` leaves out the tests that need the clients.
@@ -53,6 +55,14 @@ fn left_out(wish: Option<OsString>) -> Result<bool> {
 pub fn print() -> Result<()> {
     for (name, value) in Clients::ensure()?.environment() {
         println!("export {name}={}", command::quote(&value));
+    }
+    match Postgres::ensure() {
+        Ok(postgres) => {
+            let (name, value) = postgres.environment();
+            println!("export {name}={}", command::quote(value.as_os_str()));
+        }
+        Err(Failure::Machine(obstacle)) => eprintln!("{obstacle}"),
+        Err(Failure::Error(error)) => return Err(error),
     }
     match Containers::ensure() {
         Ok(containers) => {

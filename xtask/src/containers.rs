@@ -2,7 +2,6 @@
 //! Debian release; and whether this machine can run containers. It must not know what is run in them.
 
 use std::env;
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,6 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde_json::json;
 
+use crate::obstacle::{Failure, Obstacle};
 use crate::{cache, command, machine_debian};
 
 /// Below the user's cache directory.
@@ -66,20 +66,6 @@ pub const TESTS: &str = "images::engines::";
 /// Those that run images of the other processor.
 const ARM64_TESTS: &str = "images::engines::arm64::";
 
-/// Why tests can not be run on this machine.
-#[derive(Debug, Clone)]
-pub struct Obstacle {
-    /// What their names begin with.
-    pub tests: &'static str,
-    reason: String,
-}
-
-impl fmt::Display for Obstacle {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "The tests {}* can not be run on this machine: {}", self.tests, self.reason)
-    }
-}
-
 impl Containers {
     /// Finds the programs in the user's cache directory, or fetches them, and tries whether containers run. What the machine
     /// can not do is no error, but an obstacle.
@@ -106,14 +92,6 @@ impl Containers {
     pub fn environment(&self) -> (&'static str, &Path) {
         ("AIRLOCK_CONTAINERS", &self.prefix)
     }
-}
-
-/// Why there are no containers.
-pub enum Failure {
-    /// This machine can not run them.
-    Machine(Obstacle),
-    /// The programs can not be had, though the machine could run them.
-    Error(anyhow::Error),
 }
 
 fn check_machine() -> Result<(), String> {

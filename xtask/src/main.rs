@@ -18,6 +18,8 @@ mod fuzz;
 mod guest_toolchain;
 mod image_toolchain;
 mod machine_debian;
+mod obstacle;
+mod postgres;
 mod python_clients;
 mod rust_target;
 mod test;
@@ -86,9 +88,9 @@ enum Task {
 
     /// Fetch what the tests run beside airlock, and say where it is
     ///
-    /// PyAirbyte and others from PyPI (1 GB), busybox where it is not installed, and what runs images (podman, Docker's
-    /// engine and others from Debian, 800 MB) go to the user's cache directory (below airlock/), once; nothing is installed
-    /// on the system. What is printed is for a shell: eval "$(cargo xtask clients)". The environment variable
+    /// PyAirbyte and others from PyPI (1 GB), busybox and PostgreSQL (from Debian, 200 MB) where they are not installed, and
+    /// what runs images (podman, Docker's engine and others from Debian, 800 MB) go to the user's cache directory (below
+    /// airlock/), once; nothing is installed on the system. What is printed is for a shell: eval "$(cargo xtask clients)". The environment variable
     /// AIRLOCK_CLIENTS=none makes `cargo xtask test` go without.
     Clients,
 }

@@ -9,7 +9,9 @@ use airlock_images::Platform;
 use anyhow::{Result, bail};
 
 use crate::clients::{self, Clients};
-use crate::containers::{self, Containers, Failure, Obstacle};
+use crate::containers::{self, Containers};
+use crate::obstacle::{Failure, Obstacle};
+use crate::postgres::{self, Postgres};
 use crate::{base_image, bench, build, command, dist, heading};
 
 /// One check.
@@ -24,6 +26,7 @@ enum Work {
     Build,
     Benchmark,
     Clients,
+    Postgres,
     Containers,
     /// What the containers are made of. Nothing else needs it, and it is minutes of work.
     BaseImage,
@@ -46,6 +49,7 @@ enum Outcome {
 #[derive(Default)]
 struct Others {
     clients: Option<Clients>,
+    postgres: Option<Postgres>,
     containers: Option<Containers>,
 }
 
@@ -67,7 +71,7 @@ pub fn run() -> Result<()> {
             outcomes.push((check.name, Outcome::NotRun));
             continue;
         }
-        if matches!(check.work, Work::Clients | Work::Containers | Work::BaseImage) && left_out {
+        if matches!(check.work, Work::Clients | Work::Postgres | Work::Containers | Work::BaseImage) && left_out {
             println!("Left out, with the tests that run them, as AIRLOCK_CLIENTS=none says.");
             outcomes.push((check.name, Outcome::LeftOut));
             continue;
@@ -85,14 +89,20 @@ pub fn run() -> Result<()> {
             }
             Work::Benchmark => bench::run(SMALL_BENCHMARK),
             Work::Clients => Clients::ensure().map(|found| others.clients = Some(found)),
-            Work::Containers => match find_containers(&mut others) {
-                Ok(obstacles) if obstacles.is_empty() => Ok(()),
-                Ok(obstacles) => {
-                    outcomes.push((check.name, Outcome::Obstacles(obstacles)));
-                    continue;
+            Work::Postgres | Work::Containers => {
+                let found = match check.work {
+                    Work::Postgres => find_postgres(&mut others),
+                    _ => find_containers(&mut others),
+                };
+                match found.and_then(may_be_left_out) {
+                    Ok(obstacles) if obstacles.is_empty() => Ok(()),
+                    Ok(obstacles) => {
+                        outcomes.push((check.name, Outcome::Obstacles(obstacles)));
+                        continue;
+                    }
+                    Err(error) => Err(error),
                 }
-                Err(error) => Err(error),
-            },
+            }
             Work::BaseImage => base_image::run(&Platform::ALL, true),
             Work::Command(command) => run_command(command),
             Work::TestsWithClients(command) => run_command(with_others(command, &others)),
@@ -118,17 +128,31 @@ fn run_command(mut command: Command) -> Result<()> {
     command::run(&mut command)
 }
 
-/// What can not be run is left out and said, but not where everything must be: in CI.
+fn find_postgres(others: &mut Others) -> Result<Vec<Obstacle>> {
+    match Postgres::ensure() {
+        Ok(postgres) => {
+            others.postgres = Some(postgres);
+            Ok(Vec::new())
+        }
+        Err(Failure::Machine(obstacle)) => Ok(vec![obstacle]),
+        Err(Failure::Error(error)) => Err(error),
+    }
+}
+
 fn find_containers(others: &mut Others) -> Result<Vec<Obstacle>> {
-    let obstacles = match Containers::ensure() {
+    match Containers::ensure() {
         Ok(containers) => {
             let obstacles = containers.obstacles.clone();
             others.containers = Some(containers);
-            obstacles
+            Ok(obstacles)
         }
-        Err(Failure::Machine(obstacle)) => vec![obstacle],
-        Err(Failure::Error(error)) => return Err(error),
-    };
+        Err(Failure::Machine(obstacle)) => Ok(vec![obstacle]),
+        Err(Failure::Error(error)) => Err(error),
+    }
+}
+
+/// What can not be run is left out and said, but not where everything must be: in CI.
+fn may_be_left_out(obstacles: Vec<Obstacle>) -> Result<Vec<Obstacle>> {
     obstacles.iter().for_each(|obstacle| println!("{obstacle}"));
     if !obstacles.is_empty() && env::var_os("CI").is_some_and(|value| !value.is_empty()) {
         bail!("CI is set, and a machine of CI must run all tests");
@@ -144,6 +168,13 @@ fn with_others(mut command: Command, others: &Others) -> Command {
             command.envs(clients.environment());
         }
         None => skipped.push("airbyte_clients::"),
+    }
+    match &others.postgres {
+        Some(postgres) => {
+            let (name, value) = postgres.environment();
+            command.env(name, value);
+        }
+        None => skipped.push(postgres::TESTS),
     }
     match &others.containers {
         Some(containers) => {
@@ -205,6 +236,7 @@ fn checks() -> Vec<Check> {
         check("Formatting", command(&["fmt", "--all", "--check"])),
         Check { name: "Build", work: Work::Build, needs_build: false },
         Check { name: "Other people's clients for the tests", work: Work::Clients, needs_build: false },
+        Check { name: "PostgreSQL for the tests", work: Work::Postgres, needs_build: false },
         Check { name: "What runs images in the tests", work: Work::Containers, needs_build: false },
         Check { name: "The base image, for both platforms", work: Work::BaseImage, needs_build: true },
         Check {
@@ -253,7 +285,10 @@ mod tests {
     #[test]
     fn tests_that_run_others_are_told_where_they_are_or_skipped() {
         let command = with_others(Command::new("tests"), &Others::default());
-        assert_eq!(command::display(&command), "tests -- --skip airbyte_clients:: --skip images::engines::");
+        assert_eq!(
+            command::display(&command),
+            "tests -- --skip airbyte_clients:: --skip _postgres:: --skip images::engines::"
+        );
     }
 
     #[test]

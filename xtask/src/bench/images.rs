@@ -18,7 +18,8 @@ use tar::Archive;
 use super::measure::{Meter, Program, Usage};
 use super::report::{self, Measured};
 use super::{machine, progress};
-use crate::containers::{Containers, Failure};
+use crate::containers::Containers;
+use crate::obstacle::Failure;
 use crate::{base_image, build, command, dist};
 
 /// How often each container is started.
