@@ -4,6 +4,7 @@
 pub mod certificates;
 pub mod golden;
 pub mod lines;
+pub mod postgres;
 pub mod process;
 pub mod protocol;
 pub mod registry;

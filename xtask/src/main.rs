@@ -88,9 +88,9 @@ enum Task {
 
     /// Fetch what the tests run beside airlock, and say where it is
     ///
-    /// PyAirbyte and others from PyPI (1 GB), busybox and PostgreSQL (from Debian, 200 MB) where they are not installed, and
+    /// PyAirbyte and others from PyPI (1 GB), busybox and PostgreSQL (from Debian, up to 200 MB) where they are not installed, and
     /// what runs images (podman, Docker's engine and others from Debian, 800 MB) go to the user's cache directory (below
-    /// airlock/), once; nothing is installed on the system. What is printed is for a shell: eval "$(cargo xtask clients)". The environment variable
+    /// airlock/; root's PostgreSQL to /var/cache/airlock, for it runs as another user), once; nothing is installed on the system. What is printed is for a shell: eval "$(cargo xtask clients)". The environment variable
     /// AIRLOCK_CLIENTS=none makes `cargo xtask test` go without.
     Clients,
 }

@@ -1,5 +1,5 @@
 //! PostgreSQL's programs, which start servers for tests and measurements: the machine's own, or those of its Debian release from
-//! the user's cache directory. It must not know what is done with a server.
+//! a cache directory. It must not know what is done with a server.
 
 use std::env;
 use std::fs;
@@ -12,8 +12,14 @@ use anyhow::{Context, Result, bail};
 use crate::obstacle::{Failure, Obstacle};
 use crate::{cache, command, machine_debian};
 
-/// Below the user's cache directory.
+/// Below the cache directory.
 const CACHE: &str = "postgres";
+
+/// PostgreSQL refuses to run as root. Another user can not enter root's home directory, where root's cache is.
+const CACHE_OF_ROOT: &str = "/var/cache/airlock";
+
+/// A user that is there and owns nothing, for root to run them as.
+const NOBODY: [&str; 4] = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
 
 /// All tests that need a server.
 pub const TESTS: &str = "_postgres::";
@@ -52,7 +58,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Finds them on the machine or in the user's cache directory, or fetches them.
+    /// Finds them on the machine or in the cache directory, or fetches them.
     pub fn ensure() -> Result<Self, Failure> {
         let obstacle = |reason| Failure::Machine(Obstacle { tests: TESTS, reason });
         if is_root() && command::output(Command::new("setpriv").arg("--version")).is_err() {
@@ -69,8 +75,11 @@ impl Postgres {
                 "PostgreSQL {OLDEST} or newer with its contributed extensions is not installed, and {error:#}"
             ))
         })?;
-        let prefix = machine_debian::release()
-            .and_then(|release| cache::once(&cache::directory(CACHE)?, &release, |prefix| check(&prefix.join(WRAPPERS)), fetch))
+        let prefix = cache_directory()
+            .and_then(|cache| {
+                let works = |prefix: &Path| check(&prefix.join(WRAPPERS));
+                cache::once(&cache, &machine_debian::release()?, works, fetch)
+            })
             .context(
                 "there is no PostgreSQL, and the release's own can not be had.\nhint: install it (on Debian: postgresql); \
                  AIRLOCK_CLIENTS=none leaves the tests out that need it",
@@ -86,8 +95,22 @@ impl Postgres {
 
     /// What tells the tests where they are.
     pub fn environment(&self) -> (&'static str, &Path) {
-        ("AIRLOCK_POSTGRES", &self.programs)
+        ("AIRLOCK_POSTGRES", self.programs())
     }
+}
+
+fn cache_directory() -> Result<PathBuf> {
+    if is_root() { Ok(Path::new(CACHE_OF_ROOT).join(CACHE)) } else { cache::directory(CACHE) }
+}
+
+/// A program, as a user that it runs as.
+fn run(program: &Path) -> Command {
+    if !is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(NOBODY).arg(program);
+    command
 }
 
 fn is_root() -> bool {
@@ -121,7 +144,7 @@ fn versions(root: &Path) -> Vec<PathBuf> {
 fn check(programs: &Path) -> Result<()> {
     let mut version = String::new();
     for program in PROGRAMS {
-        let said = command::output(Command::new(programs.join(program)).arg("--version"))?;
+        let said = command::output(run(&programs.join(program)).arg("--version"))?;
         if program == "postgres" {
             version = said;
         }
@@ -130,7 +153,7 @@ fn check(programs: &Path) -> Result<()> {
         bail!("{} is {}, and version {OLDEST} is needed", programs.display(), version.trim());
     }
     // Like the server, it finds the files by where it lies itself.
-    let share = command::output(Command::new(programs.join("pg_config")).arg("--sharedir"))?;
+    let share = command::output(run(&programs.join("pg_config")).arg("--sharedir"))?;
     let extensions = Path::new(share.trim()).join("extension");
     for extension in EXTENSIONS {
         let control = extensions.join(format!("{extension}.control"));
@@ -148,7 +171,7 @@ fn major(version: &str) -> Option<u32> {
 }
 
 fn fetch(prefix: &Path) -> Result<()> {
-    eprintln!("Fetching PostgreSQL into {} (200 MB, once a user)", prefix.display());
+    eprintln!("Fetching PostgreSQL into {} (up to 200 MB, once)", prefix.display());
     let working = prefix.join("working");
     let unpacked = prefix.join("unpacked");
     fs::create_dir_all(&working).with_context(|| format!("cannot create {}", working.display()))?;
