@@ -1,0 +1,224 @@
+//! Queries whose answers fit into memory, with values as text.
+
+use bytes::{BufMut, BytesMut};
+use fallible_iterator::FallibleIterator;
+use postgres_protocol::IsNull;
+use postgres_protocol::message::backend::{self, Message};
+use postgres_protocol::message::frontend;
+
+use crate::connection::Connection;
+use crate::error::{Error, Result};
+use crate::wire::Frame;
+
+/// The answer to a query.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rows {
+    columns: Vec<String>,
+    rows: Vec<Row>,
+    affected: u64,
+}
+
+impl Rows {
+    /// The columns' names.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The rows, one after the other.
+    pub fn iter(&self) -> std::slice::Iter<'_, Row> {
+        self.rows.iter()
+    }
+
+    /// The first row.
+    pub fn first(&self) -> Option<&Row> {
+        self.rows.first()
+    }
+
+    /// The first value of the first row: the answer of a query that asks for one value.
+    pub fn value(&self) -> Option<&str> {
+        self.first()?.get(0)
+    }
+}
+
+impl<'a> IntoIterator for &'a Rows {
+    type Item = &'a Row;
+    type IntoIter = std::slice::Iter<'a, Row>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl IntoIterator for Rows {
+    type Item = Row;
+    type IntoIter = std::vec::IntoIter<Row>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.rows.into_iter()
+    }
+}
+
+/// A row: its values as PostgreSQL writes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    text: String,
+    // Where each value is; none is NULL.
+    values: Vec<Option<std::ops::Range<usize>>>,
+}
+
+impl Row {
+    /// A value. None if it is NULL, or if there is no such column.
+    pub fn get(&self, column: usize) -> Option<&str> {
+        self.text.get(self.values.get(column)?.clone()?)
+    }
+
+    /// How many columns there are.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether there is no column.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+}
+
+impl Connection {
+    /// Asks one query, or several with semicolons between (then the last answer is given).
+    pub fn query(&mut self, sql: &str) -> Result<Rows> {
+        frontend::query(sql, &mut self.wire.outgoing).map_err(|_| nul_in_query())?;
+        self.ask()?;
+        self.rows()
+    }
+
+    /// Asks one query with parameters, `$1` and so on. They are given as text; their types are what the query makes of them.
+    pub fn query_with(&mut self, sql: &str, parameters: &[Option<&str>]) -> Result<Rows> {
+        if let Err(error) = queue(sql, parameters, &mut self.wire.outgoing) {
+            self.wire.outgoing.clear();
+            return Err(error);
+        }
+        self.ask()?;
+        self.rows()
+    }
+
+    /// Runs a command (or several), and says how many rows the last one changed.
+    pub fn execute(&mut self, sql: &str) -> Result<u64> {
+        Ok(self.query(sql)?.affected)
+    }
+
+    /// As [`execute`](Connection::execute), of one command with parameters.
+    pub fn execute_with(&mut self, sql: &str, parameters: &[Option<&str>]) -> Result<u64> {
+        Ok(self.query_with(sql, parameters)?.affected)
+    }
+
+    fn rows(&mut self) -> Result<Rows> {
+        let mut rows = Rows::default();
+        loop {
+            let frame = self.receive()?;
+            match frame.tag {
+                backend::ROW_DESCRIPTION_TAG => rows = Rows { columns: self.columns(frame)?, ..Rows::default() },
+                backend::DATA_ROW_TAG => {
+                    let row = self.row(frame)?;
+                    rows.rows.push(row);
+                }
+                backend::COMMAND_COMPLETE_TAG => rows.affected = self.affected(frame)?,
+                backend::READY_FOR_QUERY_TAG => {
+                    self.ready(frame)?;
+                    return Ok(rows);
+                }
+                backend::ERROR_RESPONSE_TAG => return Err(self.fail(frame)),
+                backend::COPY_IN_RESPONSE_TAG | backend::COPY_OUT_RESPONSE_TAG => {
+                    self.abandon_answer();
+                    return Err(Error::Invalid("COPY is no query: it has functions of its own.".to_owned()));
+                }
+                backend::PARSE_COMPLETE_TAG
+                | backend::BIND_COMPLETE_TAG
+                | backend::NO_DATA_TAG
+                | backend::EMPTY_QUERY_RESPONSE_TAG => {}
+                _ => return Err(self.wire.nonsense("something else than the answer to a query")),
+            }
+        }
+    }
+
+    fn columns(&self, frame: Frame) -> Result<Vec<String>> {
+        let Message::RowDescription(body) = self.wire.message(frame)? else {
+            return Err(self.wire.nonsense("columns that are none"));
+        };
+        let names = body.fields().map(|field| Ok(field.name().to_owned())).collect();
+        names.map_err(|_| self.wire.nonsense("columns that can not be read"))
+    }
+
+    fn row(&self, frame: Frame) -> Result<Row> {
+        let Message::DataRow(body) = self.wire.message(frame)? else {
+            return Err(self.wire.nonsense("a row that is none"));
+        };
+        let unreadable = || self.wire.nonsense("a row that can not be read");
+        let mut row = Row { text: String::new(), values: Vec::new() };
+        let mut ranges = body.ranges();
+        while let Some(range) = ranges.next().map_err(|_| unreadable())? {
+            let value = match range {
+                None => None,
+                Some(range) => {
+                    let bytes = body.buffer().get(range).ok_or_else(unreadable)?;
+                    let start = row.text.len();
+                    row.text.push_str(std::str::from_utf8(bytes).map_err(|_| unreadable())?);
+                    Some(start..row.text.len())
+                }
+            };
+            row.values.push(value);
+        }
+        Ok(row)
+    }
+
+    /// `INSERT 0 5`, `COPY 5` and the like end with how many rows it was.
+    pub(crate) fn affected(&self, frame: Frame) -> Result<u64> {
+        let Message::CommandComplete(body) = self.wire.message(frame)? else {
+            return Err(self.wire.nonsense("the end of a command that is none"));
+        };
+        let tag = body.tag().map_err(|_| self.wire.nonsense("the end of a command that can not be read"))?;
+        Ok(tag.rsplit(' ').next().and_then(|count| count.parse().ok()).unwrap_or(0))
+    }
+}
+
+/// Unnamed statement and portal, everything as text.
+fn queue(sql: &str, parameters: &[Option<&str>], outgoing: &mut BytesMut) -> Result<()> {
+    frontend::parse("", sql, [], outgoing).map_err(|_| nul_in_query())?;
+    let bound = frontend::bind(
+        "",
+        "",
+        [],
+        parameters,
+        |parameter, buffer| {
+            Ok(match parameter {
+                Some(text) => {
+                    buffer.put_slice(text.as_bytes());
+                    IsNull::No
+                }
+                None => IsNull::Yes,
+            })
+        },
+        [],
+        outgoing,
+    );
+    bound.map_err(|_| Error::Invalid("A query can not be sent: it has too many or too long parameters.".to_owned()))?;
+    let described = frontend::describe(b'P', "", outgoing).and_then(|()| frontend::execute("", 0, outgoing));
+    described.map_err(|_| nul_in_query())?;
+    frontend::sync(outgoing);
+    Ok(())
+}
+
+pub(crate) fn nul_in_query() -> Error {
+    Error::Invalid(
+        "A query can not be sent: it is too long or has a NUL character, which PostgreSQL has in no text.".into(),
+    )
+}
