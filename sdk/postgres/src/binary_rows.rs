@@ -7,8 +7,8 @@ use crate::wire::Frame;
 
 /// How the data begins, before flags and an extension.
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
-/// The most that a row may have. PostgreSQL itself has no more than 1 GiB of one.
-const MOST_ROW_BYTES: usize = 2 << 30;
+/// The most that a row may have. PostgreSQL has less than 1 GiB of one; and no sum of two lengths is over 4 GiB.
+const MOST_ROW_BYTES: usize = 5 << 28;
 
 /// The rows of a `COPY … TO STDOUT (FORMAT binary)`. Dropped before its end, it tells the server to stop.
 #[derive(Debug)]

@@ -7,7 +7,6 @@ use postgres_protocol::message::frontend::{self, CopyData};
 
 use crate::connection::{Connection, STOP_TIME};
 use crate::error::{Error, Result};
-use crate::query::nul_in_query;
 
 /// How much is gathered before it is sent.
 const MESSAGE_BYTES: usize = 64 * 1024;
@@ -23,8 +22,7 @@ pub struct CopyIn<'a> {
 impl Connection {
     /// Begins a `COPY … FROM STDIN`.
     pub fn copy_in(&mut self, sql: &str) -> Result<CopyIn<'_>> {
-        frontend::query(sql, &mut self.wire.outgoing).map_err(|_| nul_in_query())?;
-        self.ask()?;
+        self.ask_simply(sql)?;
         let frame = self.receive()?;
         match frame.tag {
             backend::COPY_IN_RESPONSE_TAG => {

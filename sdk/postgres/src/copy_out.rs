@@ -1,11 +1,9 @@
 //! `COPY … TO STDOUT`: rows as fast as the server sends them, looked at where they arrived.
 
 use postgres_protocol::message::backend::{self, Message};
-use postgres_protocol::message::frontend;
 
 use crate::connection::Connection;
 use crate::error::{Error, Result};
-use crate::query::nul_in_query;
 use crate::wire::Frame;
 
 /// What a `COPY … TO STDOUT` sends. Dropped before its end, it tells the server to stop.
@@ -26,8 +24,7 @@ enum Progress {
 impl Connection {
     /// Begins a `COPY … TO STDOUT`.
     pub fn copy_out(&mut self, sql: &str) -> Result<CopyOut<'_>> {
-        frontend::query(sql, &mut self.wire.outgoing).map_err(|_| nul_in_query())?;
-        self.ask()?;
+        self.ask_simply(sql)?;
         let frame = self.receive()?;
         match frame.tag {
             backend::COPY_OUT_RESPONSE_TAG => {}

@@ -21,6 +21,8 @@ mod failure;
 mod options;
 mod query;
 mod quote;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use binary_rows::{BinaryRow, BinaryRows};

@@ -1,5 +1,7 @@
 //! Queries whose answers fit into memory, with values as text.
 
+use std::fmt;
+
 use bytes::{BufMut, BytesMut};
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::IsNull;
@@ -11,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::wire::Frame;
 
 /// The answer to a query.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Rows {
     columns: Vec<String>,
     rows: Vec<Row>,
@@ -69,7 +71,7 @@ impl IntoIterator for Rows {
 }
 
 /// A row: its values as PostgreSQL writes them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Row {
     text: String,
     // Where each value is; none is NULL.
@@ -93,11 +95,23 @@ impl Row {
     }
 }
 
+// By hand: what is in rows does not belong in a log.
+impl fmt::Debug for Rows {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} rows of {} columns", self.rows.len(), self.columns.len())
+    }
+}
+
+impl fmt::Debug for Row {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "a row of {} values", self.values.len())
+    }
+}
+
 impl Connection {
     /// Asks one query, or several with semicolons between (then the last answer is given).
     pub fn query(&mut self, sql: &str) -> Result<Rows> {
-        frontend::query(sql, &mut self.wire.outgoing).map_err(|_| nul_in_query())?;
-        self.ask()?;
+        self.ask_simply(sql)?;
         self.rows()
     }
 
@@ -121,6 +135,15 @@ impl Connection {
         Ok(self.query_with(sql, parameters)?.affected)
     }
 
+    /// Sends a query as text, by the simple protocol.
+    pub(crate) fn ask_simply(&mut self, sql: &str) -> Result<()> {
+        if frontend::query(sql, &mut self.wire.outgoing).is_err() {
+            self.wire.outgoing.clear();
+            return Err(nul_in_query());
+        }
+        self.ask()
+    }
+
     fn rows(&mut self) -> Result<Rows> {
         let mut rows = Rows::default();
         loop {
@@ -137,9 +160,10 @@ impl Connection {
                     return Ok(rows);
                 }
                 backend::ERROR_RESPONSE_TAG => return Err(self.fail(frame)),
-                backend::COPY_IN_RESPONSE_TAG | backend::COPY_OUT_RESPONSE_TAG => {
+                backend::COPY_IN_RESPONSE_TAG => return Err(self.refuse_copy_in()),
+                backend::COPY_OUT_RESPONSE_TAG => {
                     self.abandon_answer();
-                    return Err(Error::Invalid("COPY is no query: it has functions of its own.".to_owned()));
+                    return Err(copy_is_no_query());
                 }
                 backend::PARSE_COMPLETE_TAG
                 | backend::BIND_COMPLETE_TAG
@@ -147,6 +171,15 @@ impl Connection {
                 | backend::EMPTY_QUERY_RESPONSE_TAG => {}
                 _ => return Err(self.wire.nonsense("something else than the answer to a query")),
             }
+        }
+    }
+
+    /// The server waits for rows that nobody has.
+    fn refuse_copy_in(&mut self) -> Error {
+        let refused = frontend::copy_fail("no rows were to come", &mut self.wire.outgoing);
+        match refused.map_err(|_| nul_in_query()).and_then(|()| self.wire.send()).and_then(|()| self.skip_to_ready()) {
+            Ok(()) => copy_is_no_query(),
+            Err(error) => error,
         }
     }
 
@@ -217,7 +250,11 @@ fn queue(sql: &str, parameters: &[Option<&str>], outgoing: &mut BytesMut) -> Res
     Ok(())
 }
 
-pub(crate) fn nul_in_query() -> Error {
+fn copy_is_no_query() -> Error {
+    Error::Invalid("COPY is no query: it has functions of its own.".to_owned())
+}
+
+fn nul_in_query() -> Error {
     Error::Invalid(
         "A query can not be sent: it is too long or has a NUL character, which PostgreSQL has in no text.".into(),
     )
