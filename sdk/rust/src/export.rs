@@ -35,12 +35,7 @@ impl<S: Source> source_commands::Guest for SourceComponent<S> {
     }
 
     fn read(config: String, catalog: String, state: wit::SavedState) -> Result<(), wit::Failure> {
-        export(|| {
-            let read = S::read(parse_config(&config)?, ConfiguredCatalog::from_json(&catalog)?, state.into());
-            // What was read leaves, also when the read failed later.
-            let flushed = stream_writer::flush_at_the_end();
-            read.and(flushed)
-        })
+        source_part(|| S::read(parse_config(&config)?, ConfiguredCatalog::from_json(&catalog)?, state.into()))
     }
 }
 
@@ -56,6 +51,16 @@ impl<D: Destination> destination_commands::Guest for DestinationComponent<D> {
     fn write(config: String, catalog: String) -> Result<(), wit::Failure> {
         export(|| D::write(parse_config(&config)?, ConfiguredCatalog::from_json(&catalog)?, Input::new()))
     }
+}
+
+/// What writes to streams.
+pub(crate) fn source_part(part: impl FnOnce() -> Result<()>) -> Result<(), wit::Failure> {
+    export(|| {
+        let read = part();
+        // What was read leaves, also when the read failed later.
+        let flushed = stream_writer::flush_at_the_end();
+        read.and(flushed)
+    })
 }
 
 fn export<T>(command: impl FnOnce() -> Result<T>) -> Result<T, wit::Failure> {

@@ -3,7 +3,9 @@
 //! Knows the contract's `failure` and `interruption`, and nothing of what a connector does.
 
 use std::any::Any;
+use std::error::Error;
 use std::fmt;
+use std::io;
 
 use crate::bindings::source::airlock::connector::types as wit;
 use crate::stream_name::StreamName;
@@ -126,6 +128,12 @@ impl Failure {
         self.details.interruption.as_ref()
     }
 
+    /// The same as an [`io::Error`], for what can return nothing else: a reader. `?` makes the failure of it again, also
+    /// where another crate's error has come around it, as long as that names its source.
+    pub fn into_io_error(self) -> io::Error {
+        io::Error::other(Carrier(Carried(self)))
+    }
+
     pub(crate) fn into_wit(self) -> wit::Failure {
         wit::Failure {
             kind: match self.kind {
@@ -177,12 +185,42 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
         let mut internal_message = format!("{error:?}");
         let mut cause = error.source();
         while let Some(error) = cause {
+            if let Some(Carried(failure)) = error.downcast_ref::<Carried>() {
+                return failure.clone();
+            }
             internal_message.push_str(&format!("\ncaused by: {error}"));
             cause = error.source();
         }
         system_error(message).with_internal(internal_message)
     }
 }
+
+/// What an `io::Error` carries. Two of them, for an `io::Error` gives as its source only the source of what it holds.
+#[derive(Debug)]
+struct Carrier(Carried);
+
+#[derive(Debug)]
+struct Carried(Failure);
+
+impl fmt::Display for Carrier {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl Error for Carrier {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+impl fmt::Display for Carried {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl Error for Carried {}
 
 /// The failure that an answer of the host makes. (A `From` would collide with the one for every error.)
 pub(crate) fn interrupted(interruption: wit::Interruption) -> Failure {
@@ -214,6 +252,24 @@ mod tests {
             interrupted(wit::Interruption::Refused("no object".into())).message,
             "the host refused the data: no object"
         );
+    }
+
+    #[test]
+    fn a_failure_comes_back_out_of_an_io_error() {
+        let failure = Failure::from(Interruption::Closed).for_stream("users");
+        let error = failure.clone().into_io_error();
+        assert_eq!(error.to_string(), failure.message);
+        assert_eq!(Failure::from(error), failure);
+        let parsed = serde_json::from_reader::<_, u32>(Failing(failure.clone()));
+        assert_eq!(Failure::from(parsed.unwrap_err()), failure);
+    }
+
+    struct Failing(Failure);
+
+    impl io::Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(self.0.clone().into_io_error())
+        }
     }
 
     #[test]

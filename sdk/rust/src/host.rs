@@ -13,6 +13,12 @@ mod imports {
     pub(crate) fn now() -> std::time::Instant {
         std::time::Instant::now()
     }
+
+    pub(crate) fn time() -> std::time::SystemTime {
+        std::time::SystemTime::now()
+    }
+
+    pub(crate) use crate::http::wasi::{IncomingBody, send};
 }
 
 #[cfg(target_arch = "wasm32")]

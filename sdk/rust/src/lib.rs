@@ -17,6 +17,7 @@ mod connector;
 pub mod export;
 mod failure;
 mod host;
+pub mod http;
 mod input;
 mod json_line;
 mod logging;

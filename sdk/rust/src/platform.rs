@@ -30,13 +30,16 @@ pub(crate) fn before_a_wait(flush: Flush) {
     BEFORE_A_WAIT.set(Some(flush));
 }
 
+/// Sends what every stream still holds: whoever waits in another way than by [`wait`] calls it.
+pub(crate) fn flush_before_a_wait() -> Result<()> {
+    BEFORE_A_WAIT.get().map_or(Ok(()), |flush| flush())
+}
+
 /// Waits for so long: for the time of the next poll, or for a quota. What every stream still holds leaves before, and an
 /// interruption ends the wait with an error. A connector that sleeps by itself hears of one only at its next call, and
 /// is ended by force if that takes more than a few seconds.
 pub fn wait(time: Duration) -> Result<()> {
-    if let Some(flush) = BEFORE_A_WAIT.get() {
-        flush()?;
-    }
+    flush_before_a_wait()?;
     let milliseconds = time.as_nanos().div_ceil(1_000_000);
     host::wait(u64::try_from(milliseconds).unwrap_or(u64::MAX)).map_err(interrupted)
 }

@@ -312,12 +312,12 @@ pub(crate) fn flush_at_the_end() -> Result<()> {
     }
 }
 
-/// Sends the batches that have grown old, of whichever stream.
 /// Sends what every open stream holds.
 fn flush_all() -> Result<()> {
     flush_each(|_| true)
 }
 
+/// Sends the batches that have grown old, of whichever stream.
 fn flush_aged(now: Instant) -> Result<()> {
     flush_each(|stream| stream.since.is_some_and(|since| now.saturating_duration_since(since) >= BATCH_AGE))
 }

@@ -25,7 +25,8 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::fmt;
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
@@ -34,8 +35,10 @@ use crate::bindings::destination::exports::airlock::connector::destination_comma
 use crate::bindings::source::airlock::connector::types as wit;
 use crate::bindings::source::exports::airlock::connector::source_commands::Guest as SourceGuest;
 use crate::connector::{Destination, Source};
-use crate::export::{DestinationComponent, SourceComponent};
+use crate::export::{self, DestinationComponent, SourceComponent};
 use crate::failure::{Failure, FailureKind, Interruption};
+use crate::http::Timeouts;
+pub use crate::http::Trouble as HttpTrouble;
 use crate::input::CheckpointScope;
 use crate::state::SavedState;
 use crate::stream_name::StreamName;
@@ -94,6 +97,10 @@ pub enum Event {
     Log(String),
     /// The configuration was changed to this, as JSON text.
     ConfigChanged(String),
+    /// The connector waited for so long, without that any time passed.
+    Waited(Duration),
+    /// A request was sent.
+    Requested(HttpRequest),
     /// A measurement was sent.
     Analytics {
         /// What was measured.
@@ -162,6 +169,107 @@ impl Run {
             _ => None,
         });
         committed.collect()
+    }
+
+    /// The requests that were sent, redirects and further tries included.
+    pub fn requests(&self) -> Vec<&HttpRequest> {
+        let requests = self.events.iter().filter_map(|event| match event {
+            Event::Requested(request) => Some(request),
+            _ => None,
+        });
+        requests.collect()
+    }
+
+    /// How long the connector waited, each time.
+    pub fn waits(&self) -> Vec<Duration> {
+        let waits = self.events.iter().filter_map(|event| match event {
+            Event::Waited(time) => Some(*time),
+            _ => None,
+        });
+        waits.collect()
+    }
+}
+
+/// A request as it left the connector, secrets included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// GET, for example.
+    pub method: String,
+    /// The whole URL.
+    pub url: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Empty where there is none.
+    pub body: Vec<u8>,
+    /// How long it may wait.
+    pub timeouts: Timeouts,
+}
+
+impl HttpRequest {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What a server answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpResponse {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+    trouble: Option<HttpTrouble>,
+    /// Whether the trouble comes in the place of a response, and not at the end of what there is of its body.
+    silent: bool,
+}
+
+impl HttpResponse {
+    /// A response with this status and nothing in it.
+    pub fn new(status: u16) -> Self {
+        HttpResponse { status, headers: Vec::new(), body: Vec::new(), trouble: None, silent: false }
+    }
+
+    /// A response 200 with this in it.
+    pub fn json(value: &Value) -> Self {
+        HttpResponse::new(200).header("content-type", "application/json").body(value.to_string())
+    }
+
+    /// No response comes.
+    pub fn none(trouble: HttpTrouble) -> Self {
+        HttpResponse { trouble: Some(trouble), silent: true, ..HttpResponse::new(0) }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl fmt::Display) -> Self {
+        self.headers.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// After what there is of the body, this happens.
+    #[must_use]
+    pub fn breaking_off(mut self, trouble: HttpTrouble) -> Self {
+        self.trouble = Some(trouble);
+        self
+    }
+}
+
+type Answer = dyn FnMut(&HttpRequest) -> HttpResponse;
+
+/// Answers requests.
+#[derive(Default)]
+struct Server(Option<Box<Answer>>);
+
+impl fmt::Debug for Server {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(if self.0.is_some() { "Server" } else { "None" })
     }
 }
 
@@ -236,6 +344,7 @@ pub fn interruption(interruption: Interruption) -> InputItem {
 pub struct Host {
     state: SavedState,
     interrupt: Option<(usize, wit::Interruption)>,
+    server: Server,
 }
 
 impl Host {
@@ -265,6 +374,19 @@ impl Host {
         self
     }
 
+    /// Answers the connector's requests, wherever they go. Without it, no request is allowed.
+    #[must_use]
+    pub fn answering(mut self, answer: impl FnMut(&HttpRequest) -> HttpResponse + 'static) -> Self {
+        self.server = Server(Some(Box::new(answer)));
+        self
+    }
+
+    /// Runs a part of a source: `check`, or a function that reads one stream.
+    pub fn run(self, part: impl FnOnce() -> Result<(), Failure>) -> Run {
+        let memory = Memory { interrupt: self.interrupt, server: self.server, ..Memory::default() };
+        run(memory, || export::source_part(part))
+    }
+
     /// Runs `read`.
     pub fn read<S: Source>(self, config: &Value, catalog: &Value) -> Run {
         let state = match self.state {
@@ -274,7 +396,7 @@ impl Host {
                 wit::SavedState::Global(wit::GlobalState { shared, streams: stream_states(streams) })
             }
         };
-        run(Memory { interrupt: self.interrupt, ..Memory::default() }, || {
+        run(Memory { interrupt: self.interrupt, server: self.server, ..Memory::default() }, || {
             SourceComponent::<S>::read(config.to_string(), catalog.to_string(), state)
         })
     }
@@ -286,7 +408,7 @@ impl Host {
         catalog: &Value,
         input: impl IntoIterator<Item = InputItem>,
     ) -> Run {
-        run(Memory { input: input.into_iter().collect(), ..Memory::default() }, || {
+        run(Memory { input: input.into_iter().collect(), server: self.server, ..Memory::default() }, || {
             DestinationComponent::<D>::write(config.to_string(), catalog.to_string())
         })
     }
@@ -341,6 +463,7 @@ struct Memory {
     /// Records handed out since the last checkpoint, of each stream.
     handed_out: HashMap<StreamName, u32>,
     handed_out_since_global: u32,
+    server: Server,
 }
 
 impl Memory {
@@ -370,6 +493,9 @@ pub(crate) mod imports {
     use crate::bindings::source::airlock::connector::host::LogLevel;
     use crate::bindings::source::airlock::connector::output::Outcome;
     use crate::bindings::source::airlock::connector::tls;
+    use crate::failure::interrupted;
+    use crate::http::Trouble;
+    use crate::http::transport::{Incoming, Outgoing};
 
     fn tell(event: Event) {
         MEMORY.with_borrow_mut(|memory| memory.events.push(event));
@@ -385,8 +511,57 @@ pub(crate) mod imports {
 
     pub(crate) fn wait(milliseconds: u64) -> Result<(), wit::Interruption> {
         MEMORY.with_borrow(Memory::ask)?;
-        pass_time(Duration::from_millis(milliseconds));
+        let time = Duration::from_millis(milliseconds);
+        pass_time(time);
+        tell(Event::Waited(time));
         Ok(())
+    }
+
+    pub(crate) fn time() -> SystemTime {
+        SystemTime::now() + PASSED.with_borrow(|passed| *passed)
+    }
+
+    pub(crate) fn send(outgoing: &Outgoing<'_>) -> Result<Incoming, Trouble> {
+        MEMORY.with_borrow(Memory::ask).map_err(|interruption| Trouble::Interrupted(interrupted(interruption)))?;
+        let request = HttpRequest {
+            method: outgoing.method.to_owned(),
+            url: outgoing.url.to_string(),
+            headers: outgoing.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            body: outgoing.body.to_vec(),
+            timeouts: outgoing.timeouts,
+        };
+        tell(Event::Requested(request.clone()));
+        // The answer may itself let time pass.
+        let Some(mut answer) = MEMORY.with_borrow_mut(|memory| memory.server.0.take()) else {
+            return Err(Trouble::Denied);
+        };
+        let response = answer(&request);
+        MEMORY.with_borrow_mut(|memory| memory.server = Server(Some(answer)));
+        match response.trouble {
+            Some(trouble) if response.silent => Err(trouble),
+            trouble => Ok(Incoming {
+                status: response.status,
+                headers: response.headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect(),
+                body: IncomingBody { rest: response.body.into(), trouble },
+            }),
+        }
+    }
+
+    #[derive(Debug)]
+    pub(crate) struct IncomingBody {
+        rest: VecDeque<u8>,
+        trouble: Option<Trouble>,
+    }
+
+    impl IncomingBody {
+        /// In small pieces, as a network may give them.
+        pub(crate) fn read(&mut self, most: u64) -> Result<Option<Vec<u8>>, Trouble> {
+            let length = self.rest.len().min(most.min(1000) as usize);
+            if length > 0 {
+                return Ok(Some(self.rest.drain(..length).collect()));
+            }
+            self.trouble.clone().map_or(Ok(None), Err)
+        }
     }
 
     pub(crate) fn log(_level: LogLevel, message: &str) {

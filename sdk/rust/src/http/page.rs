@@ -1,0 +1,189 @@
+//! A page: JSON with records in it. What is asked for is cut out of the body, and nothing is written anew.
+//!
+//! A path names fields from the outermost on, with dots between them; the empty path is the whole body.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+
+use serde_json::value::RawValue;
+
+use super::response::{Response, without_mark};
+use crate::failure::{Failure, Result, system_error};
+
+/// A response that is JSON, to find records in.
+///
+/// ```no_run
+/// # fn read(api: &airlock_sdk::http::Client, writer: &mut airlock_sdk::StreamWriter) -> airlock_sdk::Result<()> {
+/// let page = api.get("orders").page()?; // {"data": {"items": [{"id": 1}, {"id": 2}]}, "next": null}
+/// for order in page.records("data.items")? {
+///     writer.write_json(order.get().as_bytes())?;
+/// }
+/// let next = page.text("next")?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Page {
+    response: Response,
+    /// Where the fields of the body are in it, if it is an object: so that what is asked for is all that is read again.
+    fields: Option<HashMap<String, Range<usize>>>,
+}
+
+impl Page {
+    pub(super) fn new(response: Response) -> Result<Self> {
+        let body = response.bytes();
+        let start = body.len() - without_mark(body).len();
+        let text = response.text()?.get(start..).unwrap_or_default();
+        let parsed = match kind(text) {
+            Kind::Object => serde_json::from_str::<HashMap<String, &RawValue>>(text).map(Some),
+            Kind::Array | Kind::Other => serde_json::from_str::<&RawValue>(text).map(|_| None),
+        };
+        let parsed = parsed.map_err(|error| response.not_json(&error))?;
+        let fields = parsed.map(|fields| {
+            let span = |value: &RawValue| {
+                let from = value.get().as_ptr() as usize - body.as_ptr() as usize;
+                from..from + value.get().len()
+            };
+            fields.into_iter().map(|(name, value)| (name, span(value))).collect()
+        });
+        Ok(Page { response, fields })
+    }
+
+    /// The records in the array at this path: `results`, or `data.items`. The empty path is the body itself.
+    ///
+    /// A `*` takes each element of an array, or the value of each field of an object; what the rest of the path leads to from there
+    /// is a record or an array of them: `orders.*.lines`.
+    ///
+    /// It is a system error where there is nothing at the path, or what is there is no array. Null is an array without records.
+    pub fn records(&self, path: &str) -> Result<Vec<&RawValue>> {
+        let mut records = Vec::new();
+        match self.collect(path, &mut records) {
+            true => Ok(records),
+            false => {
+                let name = self.response.name();
+                Err(system_error(match path {
+                    "" => format!("{name} was answered with JSON that is no array of records."),
+                    _ => format!("{name} was answered with JSON that has no array of records at {path:?}."),
+                }))
+            }
+        }
+    }
+
+    /// The text at this path: a string, or a number as it stands there. None where there is nothing, or null.
+    pub fn text(&self, path: &str) -> Result<Option<String>> {
+        let Some(value) = self.value(path) else { return Ok(None) };
+        match value.get().as_bytes().first() {
+            Some(b'"') => Ok(Some(serde_json::from_str(value.get()).map_err(|_| self.no_text(path))?)),
+            Some(b'-' | b'0'..=b'9') => Ok(Some(value.get().to_owned())),
+            Some(b'n') => Ok(None),
+            _ => Err(self.no_text(path)),
+        }
+    }
+
+    /// What is at this path, as JSON. None where there is nothing.
+    pub fn value(&self, path: &str) -> Option<&RawValue> {
+        let (mut value, rest) = self.enter(path)?;
+        for field in rest {
+            value = fields(value)?.remove(field)?;
+        }
+        Some(value)
+    }
+
+    /// The response that the page came in: its status and headers.
+    pub fn response(&self) -> &Response {
+        &self.response
+    }
+
+    /// The first part of a path, and what is left of it.
+    fn enter<'p>(&self, path: &'p str) -> Option<(&RawValue, impl Iterator<Item = &'p str>)> {
+        let mut parts = path.split('.').filter(move |_| !path.is_empty());
+        let text = match (&self.fields, parts.clone().next()) {
+            (Some(fields), Some(name)) if name != "*" => {
+                parts.next();
+                self.response.text().ok()?.get(fields.get(name)?.clone())?
+            }
+            _ => std::str::from_utf8(without_mark(self.response.bytes())).ok()?,
+        };
+        // It was checked when the page came.
+        Some((serde_json::from_str(text).ok()?, parts))
+    }
+
+    /// Whether there is an array at the path.
+    fn collect<'p>(&'p self, path: &str, records: &mut Vec<&'p RawValue>) -> bool {
+        let Some((value, rest)) = self.enter(path) else { return false };
+        let rest: Vec<&str> = rest.collect();
+        collect(value, &rest, false, records)
+    }
+
+    fn no_text(&self, path: &str) -> Failure {
+        let name = self.response.name();
+        system_error(format!("{name} was answered with JSON that has neither a string nor a number at {path:?}."))
+    }
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Page({:?})", self.response)
+    }
+}
+
+/// `each` says that the value is one of many, which may lack what others have and may be a record itself.
+fn collect<'p>(value: &'p RawValue, path: &[&str], each: bool, records: &mut Vec<&'p RawValue>) -> bool {
+    let Some((name, rest)) = path.split_first() else {
+        return match (elements(value), value.get()) {
+            (Some(elements), _) => {
+                records.extend(elements);
+                true
+            }
+            (None, "null") => true,
+            (None, _) if each => {
+                records.push(value);
+                true
+            }
+            (None, _) => false,
+        };
+    };
+    if *name == "*" {
+        let values = match elements(value) {
+            Some(elements) => elements,
+            None => match values(value) {
+                Some(values) => values,
+                None => return each,
+            },
+        };
+        return values.into_iter().all(|value| collect(value, rest, true, records));
+    }
+    match fields(value).and_then(|mut fields| fields.remove(*name)) {
+        Some(value) => collect(value, rest, each, records),
+        None => each,
+    }
+}
+
+enum Kind {
+    Object,
+    Array,
+    Other,
+}
+
+fn kind(text: &str) -> Kind {
+    match text.trim_ascii_start().as_bytes().first() {
+        Some(b'{') => Kind::Object,
+        Some(b'[') => Kind::Array,
+        _ => Kind::Other,
+    }
+}
+
+fn fields(value: &RawValue) -> Option<HashMap<String, &RawValue>> {
+    matches!(kind(value.get()), Kind::Object).then(|| serde_json::from_str(value.get()).ok())?
+}
+
+fn elements(value: &RawValue) -> Option<Vec<&RawValue>> {
+    matches!(kind(value.get()), Kind::Array).then(|| serde_json::from_str(value.get()).ok())?
+}
+
+/// The values of an object, in the order of the text.
+fn values(value: &RawValue) -> Option<Vec<&RawValue>> {
+    let mut values: Vec<&RawValue> = fields(value)?.into_values().collect();
+    values.sort_by_key(|value| value.get().as_ptr());
+    Some(values)
+}

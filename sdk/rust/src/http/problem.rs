@@ -1,0 +1,161 @@
+//! What a failed request means: whose fault it is, whether it may pass, and the words for it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::request::Request;
+use super::request_name::{cut, masked, one_line};
+use super::retry::{Problem, Retry};
+use super::transport::Trouble;
+use crate::failure::{Failure, FailureKind, config_error, system_error, transient_error};
+
+/// So much of what an API says of an error is shown.
+const EXCERPT_CHARACTERS: usize = 200;
+
+/// Where APIs say what is wrong, as JSON pointers.
+const EXPLANATIONS: [&str; 10] = [
+    "/message",
+    "/error/message",
+    "/error_description",
+    "/error",
+    "/detail",
+    "/title",
+    "/errors/0/message",
+    "/errors/0/detail",
+    "/errors/0",
+    "/0/message",
+];
+
+/// There is no response.
+pub(super) fn of_trouble(name: &str, trouble: Trouble) -> Problem {
+    let told = trouble.told();
+    let (failure, retry) = match trouble {
+        Trouble::Interrupted(failure) => (failure, Retry::Never),
+        Trouble::Denied => (config_error(format!("{name} {told}.")), Retry::Never),
+        Trouble::Untrusted | Trouble::Tls => {
+            (config_error(format!("{name} {told}. Check the URL and the server's certificate.")), Retry::Never)
+        }
+        Trouble::Unsendable(part) => (system_error(format!("{name} {told}: the {part} is not allowed.")), Retry::Never),
+        Trouble::TooMany => {
+            let message = format!("{name} {told}. This is a defect of the connector: it drops them too late.");
+            (system_error(message), Retry::Never)
+        }
+        // Nothing has reached the server.
+        Trouble::NoSuchHost | Trouble::Refused | Trouble::Unreachable | Trouble::ConnectTimeout => {
+            (transient_error(format!("{name} {told}.")), Retry::Always)
+        }
+        Trouble::ResponseTimeout
+        | Trouble::ReadTimeout
+        | Trouble::Terminated
+        | Trouble::Incomplete
+        | Trouble::Malformed => (transient_error(format!("{name} {told}.")), Retry::IfHarmless),
+        Trouble::Other(cause) => (transient_error(format!("{name} {told}.")).with_internal(cause), Retry::IfHarmless),
+    };
+    Problem { failure, retry, retry_after: None, rate_limited: false }
+}
+
+/// The response says that it did not work. `body` is its beginning.
+pub(super) fn of_status(
+    request: &Request,
+    name: &str,
+    status: u16,
+    retry_after: Option<Duration>,
+    body: &[u8],
+) -> Problem {
+    let told = match reason(status) {
+        Some(reason) => format!("{name} was answered with {status} ({reason})"),
+        None => format!("{name} was answered with {status}"),
+    };
+    let excerpt = |text: &str| cut(one_line(&masked(request, text.to_owned())).into_owned(), EXCERPT_CHARACTERS);
+    let explanation = serde_json::from_slice(body).ok().and_then(|body| explanation(&body).map(excerpt));
+    let told = match &explanation {
+        Some(explanation) => format!("{told}: {explanation:?}."),
+        None => format!("{told}."),
+    };
+    let mut failure = Failure::new(kind(status), format!("{told}{}", advice(status)));
+    if explanation.is_none() && !body.trim_ascii().is_empty() {
+        failure = failure.with_internal(excerpt(&String::from_utf8_lossy(body)));
+    }
+    let retry = match status {
+        429 => Retry::Always,
+        503 if retry_after.is_some() => Retry::Always,
+        501 | 505 => Retry::Never,
+        408 | 425 | 500..=599 => Retry::IfHarmless,
+        _ => Retry::Never,
+    };
+    let rate_limited = status == 429 || status == 503 && retry_after.is_some();
+    Problem { failure, retry, retry_after, rate_limited }
+}
+
+fn kind(status: u16) -> FailureKind {
+    match status {
+        401 | 403 => FailureKind::ConfigError,
+        408 | 425 | 429 | 500..=599 => FailureKind::TransientError,
+        _ => FailureKind::SystemError,
+    }
+}
+
+fn advice(status: u16) -> &'static str {
+    match status {
+        401 => " Check the credentials in the configuration.",
+        403 => " Check what the credentials in the configuration may do.",
+        _ => "",
+    }
+}
+
+fn reason(status: u16) -> Option<&'static str> {
+    Some(match status {
+        304 => "Not Modified",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        402 => "Payment Required",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        422 => "Unprocessable Content",
+        425 => "Too Early",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => return None,
+    })
+}
+
+fn explanation(body: &Value) -> Option<&str> {
+    let found = EXPLANATIONS.iter().filter_map(|pointer| body.pointer(pointer)?.as_str());
+    found.map(str::trim).find(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_explanation_is_found_where_apis_put_it() {
+        for body in [
+            json!({"message": "no", "error": "other"}),
+            json!({"error": {"message": "no"}}),
+            json!({"error": "invalid_grant", "error_description": "no"}),
+            json!({"errors": [{"detail": "no"}]}),
+            json!({"detail": " no "}),
+            json!([{"message": "no"}]),
+            json!({"message": "", "error": "no"}),
+        ] {
+            assert_eq!(explanation(&body), Some("no"), "{body}");
+        }
+        assert_eq!(explanation(&json!({"data": "no", "message": {"x": 1}})), None);
+    }
+}
