@@ -212,3 +212,146 @@ fn is_whole_numeric(modifier: i32) -> bool {
     let scale = ((declared & 0x7FF) ^ 1024) - 1024;
     scale <= 0 && precision - scale <= 38
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Types as the server has them, and some that a user might have made.
+    fn types() -> TypeCatalogue {
+        const ROWS: [&str; 30] = [
+            "16 boolsend 0 0 -1",
+            "20 int8send 0 0 -1",
+            "23 int4send 0 0 -1",
+            "26 oidsend 0 0 -1",
+            "25 textsend 0 0 -1",
+            "114 json_send 0 0 -1",
+            "701 float8send 0 0 -1",
+            "790 cash_send 0 0 -1",
+            "791 array_send 790 0 -1",
+            "869 inet_send 0 0 -1",
+            "1041 array_send 869 0 -1",
+            "1007 array_send 23 0 -1",
+            "1082 date_send 0 0 -1",
+            "1114 timestamp_send 0 0 -1",
+            "1184 timestamptz_send 0 0 -1",
+            "1186 interval_send 0 0 -1",
+            "1187 array_send 1186 0 -1",
+            "1231 array_send 1700 0 -1",
+            "1266 timetz_send 0 0 -1",
+            "1700 numeric_send 0 0 -1",
+            "3802 jsonb_send 0 0 -1",
+            "1033 - 0 0 -1",
+            // A domain over numeric(20,0), one over that, and arrays of it.
+            "90001 numeric_send 0 1700 1310724",
+            "90002 numeric_send 0 90001 -1",
+            "90003 array_send 90002 0 -1",
+            // A domain over integer[], and an array of it; the same with inet.
+            "90011 array_send 0 1007 -1",
+            "90012 array_send 90011 0 -1",
+            "90021 array_send 0 1041 -1",
+            "90022 array_send 90021 0 -1",
+            // A domain over itself.
+            "90031 int4send 0 90031 -1",
+        ];
+        let rows = ROWS.iter().map(|row| row.split(' ').map(|field| (field != "-").then_some(field)).collect());
+        TypeCatalogue::from_rows(rows).unwrap()
+    }
+
+    fn resolve(oid: u32, modifier: i32) -> ColumnType {
+        ColumnType::resolve(oid, modifier, &types())
+    }
+
+    #[test]
+    fn schemas_are_airbytes() {
+        let whole = || json!({"type": "number", "airbyte_type": "integer"});
+        for (oid, schema) in [
+            (16, json!({"type": "boolean"})),
+            (20, whole()),
+            (26, whole()),
+            (25, json!({"type": "string"})),
+            (114, json!({"type": "string"})),
+            (3802, json!({"type": "string"})),
+            (701, json!({"type": "number"})),
+            (790, json!({"type": "number"})),
+            (1700, json!({"type": "number"})),
+            (869, json!({"type": "string"})),
+            (1186, json!({"type": "string"})),
+            (1082, json!({"type": "string", "format": "date"})),
+            (1266, json!({"type": "string", "format": "time", "airbyte_type": "time_with_timezone"})),
+            (1114, json!({"type": "string", "format": "date-time", "airbyte_type": "timestamp_without_timezone"})),
+            (1184, json!({"type": "string", "format": "date-time", "airbyte_type": "timestamp_with_timezone"})),
+            (1007, json!({"type": "array", "items": whole()})),
+            (1041, json!({"type": "array", "items": {"type": "string"}})),
+            (90002, whole()),
+            (90003, json!({"type": "array", "items": whole()})),
+            (90012, json!({"type": "array", "items": {"type": "array", "items": whole()}})),
+            (4_000_000_000, json!({"type": "string"})),
+        ] {
+            assert_eq!(resolve(oid, -1).json_schema(), schema, "{oid}");
+        }
+    }
+
+    #[test]
+    fn a_numeric_without_digits_behind_its_point_is_whole() {
+        let modifier = |precision: i32, scale: i32| ((precision << 16) | (scale & 0x7FF)) + 4;
+        for (precision, scale, is_whole) in [
+            (20, 0, true),
+            (38, 0, true),
+            (39, 0, false),
+            (20, 2, false),
+            (3, -2, true),
+            (37, -2, false),
+            (2, 1000, false),
+        ] {
+            let column = resolve(1700, modifier(precision, scale));
+            assert_eq!(column.json_schema().get("airbyte_type").is_some(), is_whole, "numeric({precision},{scale})");
+            let column = resolve(1231, modifier(precision, scale));
+            assert_eq!(column.json_schema()["items"].get("airbyte_type").is_some(), is_whole);
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_cast() {
+        for (oid, expression) in [
+            (23, r#""c""#),
+            (25, r#""c""#),
+            (1007, r#""c""#),
+            (90003, r#""c""#),
+            (90012, r#""c""#),
+            (790, r#""c"::pg_catalog.numeric"#),
+            (791, r#""c"::pg_catalog.numeric[]"#),
+            (869, r#""c"::pg_catalog.name"#),
+            (1041, r#""c"::pg_catalog.name[]"#),
+            (1186, r#""c"::pg_catalog.text"#),
+            (1187, r#""c"::pg_catalog.text[]"#),
+            (90021, r#""c"::pg_catalog.name[]"#),
+            (90022, r#""c"::pg_catalog.text[]"#),
+            // Without a function to send it, not in the table at all, and in a circle.
+            (1033, r#""c"::pg_catalog.text"#),
+            (4_000_000_000, r#""c"::pg_catalog.text"#),
+            (90031, r#""c"::pg_catalog.text"#),
+        ] {
+            assert_eq!(resolve(oid, -1).select_expression("\"c\""), expression, "{oid}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_has_an_order_and_a_lasting_text() {
+        for oid in [20, 23, 25, 26, 701, 1082, 1114, 1184, 1186, 1700, 90002] {
+            assert!(resolve(oid, -1).can_be_cursor(), "{oid}");
+        }
+        for oid in [16, 114, 3802, 790, 1007, 1041, 90012, 90031, 4_000_000_000] {
+            assert!(!resolve(oid, -1).can_be_cursor(), "{oid}");
+        }
+    }
+
+    #[test]
+    fn a_table_of_types_that_is_none_is_told() {
+        let of = |row: Vec<Option<&'static str>>| TypeCatalogue::from_rows(std::iter::once(row)).map(|_| ());
+        assert!(of(vec![Some("23"), None, Some("0"), Some("0"), Some("-1")]).is_ok());
+        assert!(of(vec![Some("23"), None, Some("0"), Some("0")]).unwrap_err().contains("columns"));
+        assert!(of(vec![Some("23"), None, Some("0"), None, Some("-1")]).unwrap_err().contains("columns"));
+        assert!(of(vec![Some("x"), None, Some("0"), Some("0"), Some("-1")]).unwrap_err().contains("number"));
+    }
+}

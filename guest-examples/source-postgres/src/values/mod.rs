@@ -15,7 +15,7 @@ mod text;
 
 use std::fmt;
 
-pub use record_writer::{MalformedRecord, RecordWriter};
+pub use record_writer::RecordWriter;
 
 /// How the bytes of a value are to be understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
