@@ -4,7 +4,7 @@
 //! The calendar is ours because PostgreSQL's goes on to the year 5874897, far beyond what crates of dates have.
 
 use super::digits::{four, six, two};
-use super::{Kept, Malformed, append_null, exactly};
+use super::{Kept, Malformed, append_null, exactly, short_copy};
 
 const MICROSECONDS_A_SECOND: u32 = 1_000_000;
 const MICROSECONDS_A_DAY: i64 = 86_400_000_000;
@@ -78,7 +78,7 @@ fn append_moment(binary: &[u8], zone: &str, json: &mut Vec<u8>) -> Result<Kept, 
     date.append(json);
     json.push(b'T');
     append_time_of_day(microseconds.rem_euclid(MICROSECONDS_A_DAY) as u64, json);
-    json.extend_from_slice(zone.as_bytes());
+    short_copy::append(zone.as_bytes(), json);
     date.append_era(json);
     json.push(b'"');
     Ok(Kept::Whole)
@@ -118,13 +118,12 @@ impl Date {
         let year = if self.year > 0 { self.year } else { 1 - self.year };
         if year > 9999 {
             json.push(b'+');
-            json.extend_from_slice(itoa::Buffer::new().format(year).as_bytes());
-        } else {
-            json.extend_from_slice(&four(year as u32));
+            short_copy::append(itoa::Buffer::new().format(year / 10_000).as_bytes(), json);
         }
-        let [month_tens, month_ones] = two(self.month);
-        let [day_tens, day_ones] = two(self.day);
-        json.extend_from_slice(&[b'-', month_tens, month_ones, b'-', day_tens, day_ones]);
+        let [y1, y2, y3, y4] = four(year as u32 % 10_000);
+        let [m1, m2] = two(self.month);
+        let [d1, d2] = two(self.day);
+        json.extend_from_slice(&[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2]);
     }
 
     #[inline]

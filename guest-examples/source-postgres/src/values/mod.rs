@@ -11,6 +11,7 @@ mod hstore;
 mod number;
 mod numeric;
 mod record_writer;
+mod short_copy;
 mod text;
 
 use std::fmt;

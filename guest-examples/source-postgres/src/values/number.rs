@@ -1,15 +1,14 @@
 //! Truth values, and numbers as processors have them.
 
-use super::{Kept, Malformed, append_null, exactly};
+use super::{Kept, Malformed, append_null, exactly, short_copy};
 
 #[inline]
 pub fn append_boolean(binary: &[u8], json: &mut Vec<u8>) -> Result<Kept, Malformed> {
-    let word: &[u8] = match binary {
-        [0] => b"false",
-        [1] => b"true",
+    match binary {
+        [0] => json.extend_from_slice(b"false"),
+        [1] => json.extend_from_slice(b"true"),
         _ => return Err(Malformed("a boolean is neither 0 nor 1")),
-    };
-    json.extend_from_slice(word);
+    }
     Ok(Kept::Whole)
 }
 
@@ -51,7 +50,7 @@ pub fn append_float8(binary: &[u8], json: &mut Vec<u8>) -> Result<Kept, Malforme
 
 #[inline]
 fn append_integer(number: impl itoa::Integer, json: &mut Vec<u8>) -> Kept {
-    json.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    short_copy::append(itoa::Buffer::new().format(number).as_bytes(), json);
     Kept::Whole
 }
 
@@ -59,6 +58,6 @@ fn append_float(number: impl ryu::Float, is_finite: bool, json: &mut Vec<u8>) ->
     if !is_finite {
         return append_null(json);
     }
-    json.extend_from_slice(ryu::Buffer::new().format_finite(number).as_bytes());
+    short_copy::append(ryu::Buffer::new().format_finite(number).as_bytes(), json);
     Kept::Whole
 }

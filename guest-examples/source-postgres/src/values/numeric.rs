@@ -1,7 +1,7 @@
 //! `numeric`: decimal digits in groups of four, with their exact scale.
 
 use super::digits::four;
-use super::{Kept, Malformed, append_null, take};
+use super::{Kept, Malformed, append_null, short_copy, take};
 
 const CUT: &str = "a numeric is cut off";
 const POSITIVE: u16 = 0x0000;
@@ -37,7 +37,7 @@ pub fn append(binary: &[u8], json: &mut Vec<u8>) -> Result<Kept, Malformed> {
     match usize::try_from(weight) {
         Ok(last) => {
             json.reserve(4 * last + 6 + scale);
-            json.extend_from_slice(itoa::Buffer::new().format(groups.group(0)?).as_bytes());
+            short_copy::append(itoa::Buffer::new().format(groups.group(0)?).as_bytes(), json);
             for index in 1..=last {
                 json.extend_from_slice(&four(groups.group(index)?));
             }

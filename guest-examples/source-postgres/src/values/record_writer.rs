@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{BinaryForm, Kept, Malformed, text};
+use super::{BinaryForm, Kept, Malformed, short_copy, text};
 
 /// Writes the rows of one table, or of what else has columns.
 #[derive(Clone, Debug)]
@@ -67,7 +67,7 @@ impl RecordWriter {
     ) -> Result<(), MalformedRecord> {
         let mut fields = fields.into_iter();
         for (index, column) in self.columns.iter().enumerate() {
-            json.extend_from_slice(&column.key);
+            short_copy::append(&column.key, json);
             match fields.next() {
                 Some(Some(binary)) => match column.form.append_json(binary, json) {
                     Ok(Kept::Whole) => {}
@@ -81,7 +81,10 @@ impl RecordWriter {
         if fields.next().is_some() {
             return Err(MalformedRecord::of_row("a row has more fields than columns"));
         }
-        json.extend_from_slice(if self.columns.is_empty() { b"{}" } else { b"}" });
+        if self.columns.is_empty() {
+            json.push(b'{');
+        }
+        json.push(b'}');
         Ok(())
     }
 }
