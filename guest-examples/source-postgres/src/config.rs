@@ -1,0 +1,175 @@
+//! The options, with Airbyte's names, and what they come to. Touches no database.
+
+use std::time::Duration;
+
+use airlock_postgres::{ConnectOptions, Encryption};
+use airlock_sdk::tls::Identity;
+use airlock_sdk::{Result, WholeNumber, config_error};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A server that does not answer for so long is not there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the user chooses. The specification comes from `connection_specification.json`.
+#[derive(Deserialize, JsonSchema)]
+pub struct Config {
+    host: String,
+    port: WholeNumber,
+    database: String,
+    username: String,
+    #[serde(default)]
+    password: Option<String>,
+    /// None or an empty list: all.
+    #[serde(default)]
+    schemas: Option<Vec<String>>,
+    #[serde(default)]
+    ssl_mode: Option<SslMode>,
+    #[serde(default)]
+    replication_method: Option<ReplicationMethod>,
+    #[serde(default)]
+    tunnel_method: Option<TunnelMethod>,
+    #[serde(default)]
+    entra_service_principal_auth: Option<bool>,
+    #[serde(default)]
+    jdbc_url_params: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct SslMode {
+    mode: String,
+    #[serde(default)]
+    ca_certificate: Option<String>,
+    #[serde(default)]
+    client_certificate: Option<String>,
+    #[serde(default)]
+    client_key: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct ReplicationMethod {
+    method: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct TunnelMethod {
+    tunnel_method: String,
+}
+
+/// A configuration that makes sense.
+pub struct Database {
+    /// How it is reached.
+    pub connect: ConnectOptions,
+    /// The schemas that are looked into; empty for all.
+    pub schemas: Vec<String>,
+}
+
+impl Config {
+    /// What the options come to.
+    pub fn database(self) -> Result<Database> {
+        self.refuse_what_is_not_supported()?;
+        self.warn_of_what_has_no_effect();
+        let host = self.host.trim();
+        if host.is_empty() || host.contains('/') || host.contains(char::is_whitespace) {
+            return Err(config_error(
+                "The option `host` is not the name of a host: give a name or an IP address, as in db.example.com, \
+                 without a port and without a scheme.",
+            ));
+        }
+        let port = self.port.within("The option `port`", 1, u64::from(u16::MAX))?;
+        let database = required("database", self.database)?;
+        let username = required("username", self.username)?;
+        Ok(Database {
+            connect: ConnectOptions {
+                host: host.to_owned(),
+                port: u16::try_from(port).unwrap_or(u16::MAX),
+                database,
+                username,
+                password: self.password.filter(|password| !password.is_empty()),
+                encryption: self.ssl_mode.map_or(Ok(Encryption::Prefer), SslMode::encryption)?,
+                application_name: "airlock source-postgres".to_owned(),
+                connect_timeout: CONNECT_TIMEOUT,
+            },
+            schemas: self.schemas.unwrap_or_default(),
+        })
+    }
+
+    fn refuse_what_is_not_supported(&self) -> Result<()> {
+        if let Some(ReplicationMethod { method }) = &self.replication_method {
+            if method != "Standard" {
+                return Err(config_error(format!(
+                    "The option `replication_method` is {method}, which is not supported: choose Standard, which finds \
+                     new records by a cursor column."
+                )));
+            }
+        }
+        if let Some(TunnelMethod { tunnel_method }) = &self.tunnel_method {
+            if tunnel_method != "NO_TUNNEL" {
+                return Err(config_error(format!(
+                    "The option `tunnel_method` is {tunnel_method}, and SSH tunnels are not supported: choose NO_TUNNEL \
+                     and a database that can be reached directly, encrypted by the option `ssl_mode`, or give the host \
+                     and port of a tunnel that you run yourself."
+                )));
+            }
+        }
+        if self.entra_service_principal_auth == Some(true) {
+            return Err(config_error(
+                "The option `entra_service_principal_auth` is on, and Microsoft Entra is not supported: turn it off, and \
+                 give a user of the database with a password.",
+            ));
+        }
+        Ok(())
+    }
+
+    fn warn_of_what_has_no_effect(&self) {
+        let parameters = self.jdbc_url_params.as_deref().unwrap_or_default();
+        // Values may be secrets.
+        let names: Vec<&str> = parameters
+            .split('&')
+            .filter_map(|parameter| parameter.split_once('='))
+            .map(|(name, _)| name.trim())
+            .filter(|name| !name.is_empty())
+            .collect();
+        if !names.is_empty() {
+            log::warn!("These parameters of the option `jdbc_url_params` have no effect: {}.", names.join(", "));
+        }
+    }
+}
+
+fn required(option: &str, value: String) -> Result<String> {
+    if value.is_empty() || value.contains('\0') {
+        return Err(config_error(format!("The option `{option}` is empty, or no text: give the name.")));
+    }
+    Ok(value)
+}
+
+impl SslMode {
+    fn encryption(self) -> Result<Encryption> {
+        let given = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+        let identity = match (given(self.client_certificate), given(self.client_key)) {
+            (Some(certificates), Some(private_key)) => Some(Identity { certificates, private_key }),
+            (None, None) => None,
+            (Some(_), None) => {
+                return Err(config_error("The option `client_certificate` needs its key: give `client_key` as well."));
+            }
+            (None, Some(_)) => {
+                return Err(config_error("The option `client_key` needs its certificate: give `client_certificate` as well."));
+            }
+        };
+        let authorities = given(self.ca_certificate);
+        Ok(match self.mode.as_str() {
+            "disable" => Encryption::Disable,
+            "allow" => Encryption::Allow,
+            "prefer" => Encryption::Prefer,
+            "require" => Encryption::Require { identity },
+            "verify-ca" => Encryption::Verify { authorities, name: false, identity },
+            "verify-full" => Encryption::Verify { authorities, name: true, identity },
+            other => {
+                return Err(config_error(format!(
+                    "The option `ssl_mode` has the mode {other}, which is not known: choose disable, allow, prefer, \
+                     require, verify-ca or verify-full."
+                )));
+            }
+        })
+    }
+}

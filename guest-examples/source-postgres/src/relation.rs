@@ -1,0 +1,113 @@
+//! What there is to read: tables, views and the like, with their columns and keys. Knows no SQL and no server.
+
+use std::fmt;
+
+use airlock_sdk::StreamName;
+
+use crate::column_type::ColumnType;
+
+/// Something that can stand after `FROM`, as far as the user may read it.
+#[derive(Clone, Debug)]
+pub struct Relation {
+    /// Its number in the server's own tables.
+    pub oid: u32,
+    /// The schema that it is in.
+    pub schema: String,
+    /// Its name there.
+    pub name: String,
+    /// What it is.
+    pub kind: RelationKind,
+    /// Whether it is stored as PostgreSQL stores tables, by place (`ctid`).
+    pub is_heap: bool,
+    /// Whether other tables inherit from it, whose rows are then among its own. (Partitions are not meant.)
+    pub has_children: bool,
+    /// Whether the user may read all of it, and not only some columns.
+    pub is_readable_whole: bool,
+    /// The columns that the user may read, in their order.
+    pub columns: Vec<Column>,
+    /// The columns of the primary key, in the key's order; empty if there is none that the user may read.
+    pub primary_key: Vec<String>,
+    /// Columns without NULL that identify a row and have an index in this order: the primary key, or those of a unique index.
+    /// Empty if there are none that the user may read.
+    pub unique_key: Vec<String>,
+}
+
+/// What a relation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelationKind {
+    /// An ordinary table.
+    Table,
+    /// A table in partitions, which are not relations of their own here.
+    PartitionedTable,
+    /// A query with a name.
+    View,
+    /// A query with a name whose rows are stored.
+    MaterializedView,
+    /// A table on another server.
+    ForeignTable,
+}
+
+/// A column of a relation.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// What its values are to Airbyte.
+    pub column_type: ColumnType,
+    /// Its type in SQL, without a length: what a text is cast to that stands for one of its values.
+    pub sql_type: String,
+    /// The schema in which its type, and what compares it, is defined.
+    pub type_schema: String,
+    /// Whether it may be NULL.
+    pub is_nullable: bool,
+    /// Whether two of its values are equal exactly if their texts are: of numbers with a point or texts in some collations
+    /// that is not so.
+    pub is_equal_by_text: bool,
+}
+
+impl Relation {
+    /// The name of the stream.
+    pub fn stream_name(&self) -> StreamName {
+        StreamName::in_namespace(self.schema.as_str(), self.name.as_str())
+    }
+
+    /// The column of this name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// What gives its rows an order in which a read can go on.
+    pub fn order(&self) -> Order {
+        let is_table = match self.kind {
+            RelationKind::Table => !self.has_children,
+            RelationKind::PartitionedTable => true,
+            _ => false,
+        };
+        if is_table && !self.unique_key.is_empty() {
+            return Order::Key;
+        }
+        let has_places = matches!(self.kind, RelationKind::Table | RelationKind::MaterializedView);
+        if has_places && self.is_heap && !self.has_children && self.is_readable_whole {
+            return Order::Place;
+        }
+        Order::None
+    }
+}
+
+/// What gives the rows of a relation an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// A key with an index.
+    Key,
+    /// Where the rows lie in the table.
+    Place,
+    /// Nothing.
+    None,
+}
+
+/// `schema.name`, for messages.
+impl fmt::Display for Relation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.schema, self.name)
+    }
+}
