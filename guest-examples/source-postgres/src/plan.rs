@@ -115,7 +115,7 @@ impl<'a> Plan<'a> {
                 self.table(),
                 self.relation.oid
             )),
-            Walk::Cursor { column, done, .. } if done.cursor.is_some() || column.is_nullable => {
+            Walk::Cursor { column, done, .. } if done.cursor.is_some() || done.null_cursor_record_count > 0 => {
                 let name = qualified(column);
                 let with_last = match &done.cursor {
                     Some(cursor) => {
@@ -387,7 +387,7 @@ fn incremental<'a>(relation: &'a Relation, field: &str, saved: Option<Position>)
         None => None,
     };
     let done = done.unwrap_or_else(|| CursorPosition { cursor_field: vec![field.to_owned()], ..CursorPosition::default() });
-    Ok(Walk::Cursor { column, done, reads: CursorRows { with_last: false, without: false } })
+    Ok(Walk::Cursor { column, done, reads: CursorRows { with_last: false, without: true } })
 }
 
 fn full_refresh(relation: &Relation, saved: Option<Position>) -> Walk<'_> {

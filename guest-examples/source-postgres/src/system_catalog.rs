@@ -24,7 +24,12 @@ pub enum Which<'a> {
 /// Views of extensions that are often to be found among the user's own, and tell of the server.
 const NOT_THE_USERS: &str = "'pg_stat_statements', 'pg_stat_statements_info', 'pg_buffercache'";
 
-impl Which<'_> {
+impl<'a> Which<'a> {
+    /// Those of these schemas; of none, all.
+    pub fn of(schemas: &'a [String]) -> Which<'a> {
+        if schemas.is_empty() { Which::All } else { Which::InSchemas(schemas) }
+    }
+
     /// The condition for `pg_class` as `c` and `pg_namespace` as `n`.
     fn condition(&self) -> String {
         match self {
@@ -63,14 +68,26 @@ impl Which<'_> {
 }
 
 /// Texts in a list of SQL.
-pub fn literals<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+fn literals<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     texts.map(quote_literal).collect::<Vec<_>>().join(", ")
+}
+
+/// Which of these schemas there are, and whether the user may look for something in each.
+pub fn schemas(connection: &mut Connection, names: &[String]) -> Result<HashMap<String, bool>> {
+    if names.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = connection.query(&format!(
+        "SELECT nspname, pg_catalog.has_schema_privilege(oid, 'USAGE') FROM pg_catalog.pg_namespace WHERE nspname IN ({})",
+        literals(names.iter().map(String::as_str))
+    ))?;
+    rows.iter().map(|row| Ok((text(row, 0)?.to_owned(), text(row, 1)? == "t"))).collect()
 }
 
 /// Whether there is anything that the user may read.
 pub fn has_any(connection: &mut Connection, which: Which<'_>) -> Result<bool> {
     let rows = connection.query(&format!("SELECT EXISTS (SELECT {})", which.relations()))?;
-    Ok(rows.iter().next().and_then(|row| row.get(0)) == Some("t"))
+    Ok(rows.value() == Some("t"))
 }
 
 /// The relations that the user may read, ordered by schema and name.

@@ -1,0 +1,319 @@
+//! `read`: one connection, one stream after the other, each in a transaction of its own that sees the table as it was at its
+//! beginning.
+
+use std::time::{Duration, Instant};
+
+use airlock_postgres::{Connection, Error};
+use airlock_sdk::{
+    Annotation, ConfiguredCatalog, ConfiguredStream, Failure, Result, SavedState, StreamName, StreamWriter, config_error,
+    system_error,
+};
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use crate::column_type::ColumnType;
+use crate::config::Database;
+use crate::plan::{Plan, Values};
+use crate::relation::{Column, Relation};
+use crate::state::{Position, SavedPosition, State};
+use crate::system_catalog::{self, Which};
+use crate::values::{Kept, RecordWriter};
+
+/// A state comes after so many rows, …
+const ROWS_A_STATE: u64 = 100_000;
+/// … or so many bytes of records, …
+const BYTES_A_STATE: usize = 64 * 1024 * 1024;
+/// … or so much time, whichever is first. …
+const TIME_A_STATE: Duration = Duration::from_secs(10);
+/// … That is looked at after so many bytes, or so many rows.
+const BYTES_A_LOOK: usize = 256 * 1024;
+const ROWS_A_LOOK: u64 = 1024;
+
+/// Why a stream ended early.
+enum Stop {
+    /// The others go on.
+    Stream(Failure),
+    /// The others can not go on either: the connection is lost, or the sync was interrupted.
+    All(Failure),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        if error.ends_connection() { Stop::All(error.into()) } else { Stop::Stream(error.into()) }
+    }
+}
+
+/// Reads the streams of the catalog.
+pub fn read(database: &Database, catalog: &ConfiguredCatalog, state: &SavedState) -> Result<()> {
+    let mut connection = Connection::connect(&database.connect)?;
+    let names: Vec<StreamName> = catalog.streams.iter().map(ConfiguredStream::name).collect();
+    let relations = system_catalog::relations(&mut connection, Which::Named(&names))?;
+    for configured in &catalog.streams {
+        let name = configured.name();
+        let mut writer = StreamWriter::open(configured)?;
+        let relation = relations.iter().find(|relation| relation.stream_name() == name);
+        let outcome = match relation {
+            Some(relation) => plan(relation, configured, state)
+                .and_then(|plan| Stream { relation, plan, name: &name, writer: &mut writer }.read(&mut connection)),
+            None => Err(Stop::Stream(config_error(format!(
+                "The database {} has no table or view {name} that the user {} may read: it may have been removed or renamed, \
+                 or lack the privilege SELECT. Refresh the schema of the connection, or grant SELECT on it and USAGE on its \
+                 schema.",
+                database.connect.database, database.connect.username
+            )))),
+        };
+        match outcome {
+            Ok(()) => writer.complete()?,
+            Err(Stop::All(failure)) => return Err(failure.for_stream(name)),
+            Err(Stop::Stream(failure)) => {
+                writer.fail(failure)?;
+                if connection.is_in_transaction() {
+                    connection.execute("ROLLBACK")?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn plan<'a>(relation: &'a Relation, configured: &ConfiguredStream, state: &SavedState) -> Result<Plan<'a>, Stop> {
+    let plan = || {
+        let saved: Option<SavedPosition> = state.stream(configured)?;
+        let is_there = saved.is_some();
+        let position = saved.and_then(SavedPosition::position);
+        if is_there && position.is_none() {
+            log::warn!("The state of {relation} is of another kind than this connector's: everything is read anew.");
+        }
+        Plan::new(relation, configured, position)
+    };
+    plan().map_err(Stop::Stream)
+}
+
+struct Stream<'a> {
+    relation: &'a Relation,
+    plan: Plan<'a>,
+    name: &'a StreamName,
+    writer: &'a mut StreamWriter,
+}
+
+impl Stream<'_> {
+    fn read(mut self, connection: &mut Connection) -> Result<(), Stop> {
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+        let settings = self.plan.settings(connection.server_version());
+        if !settings.is_empty() {
+            connection.execute(&settings.join("; "))?;
+        }
+        if let Some(question) = self.plan.question() {
+            let answer = connection.query(&question).map_err(|error| self.of_state(error))?;
+            let number = |column| {
+                let number = answer.first().and_then(|row| row.get(column));
+                number.and_then(|number| number.parse().ok()).unwrap_or_default()
+            };
+            self.plan.adjust((number(0), number(1)));
+        }
+        let mut progress = Progress::new(&self.plan);
+        if let Err(stop) = self.rows(connection, &mut progress) {
+            // The next read goes on from here, unless nobody takes a state any more.
+            if !matches!(&stop, Stop::All(failure) if failure.interruption().is_some()) {
+                if let Some(position) = progress.safe(&self.plan) {
+                    self.checkpoint(position).map_err(Stop::All)?;
+                }
+            }
+            return Err(stop);
+        }
+        if let Some((values, count)) = &mut progress.last {
+            if let Some(query) = self.plan.count_of(values) {
+                let answer = connection.query(&query)?;
+                *count = answer.value().and_then(|count| count.parse().ok()).unwrap_or(*count);
+            }
+        }
+        connection.execute("COMMIT")?;
+        log::info!("{} rows of {} were read.", progress.rows, self.relation);
+        let last = progress.last.as_ref().map(|(values, count)| (values, *count));
+        let end = self.plan.end(last, progress.without_cursor);
+        self.checkpoint(end).map_err(Stop::All)
+    }
+
+    fn rows(&mut self, connection: &mut Connection, progress: &mut Progress) -> Result<(), Stop> {
+        let columns = self.plan.columns().to_vec();
+        let mut records =
+            RecordWriter::new(columns.iter().map(|column| (column.name.as_str(), form(&column.column_type))));
+        let mut record = Vec::new();
+        let mut rows = connection.copy_out_binary(&self.plan.copy()).map_err(|error| self.of_state(error))?;
+        while let Some(mut row) = rows.next()? {
+            record.clear();
+            let changed = records.append(row.by_ref().take(columns.len()), &mut record).map_err(|malformed| {
+                let column = malformed.column.and_then(|column| columns.get(column));
+                Stop::Stream(self.malformed(column.copied(), &malformed.malformed.to_string()))
+            })?;
+            // A state is for the rows before, and can be told now that this one is another.
+            if let Some(position) = progress.step(&self.plan, row, record.len()) {
+                let state = State::new(self.name.clone(), position);
+                self.writer.checkpoint(&state).map_err(Stop::All)?;
+            }
+            let written = if changed.is_empty() {
+                self.writer.write_json(&record)
+            } else {
+                write_changed(self.writer, &record, changed, &columns)
+            };
+            written.map_err(Stop::All)?;
+            progress.written();
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, position: Position) -> Result<()> {
+        self.writer.checkpoint(&State::new(self.name.clone(), position))
+    }
+
+    /// An error of a query that has values of the state in it.
+    fn of_state(&self, error: Error) -> Stop {
+        let is_about_a_value = error.code().is_some_and(|code| code.starts_with("22"));
+        if is_about_a_value && self.plan.goes_on() {
+            return Stop::Stream(
+                config_error(format!(
+                    "The saved state of {} does not fit its columns any more: clear the stream's data and sync it again.",
+                    self.relation
+                ))
+                .with_internal(format!("{error:?}")),
+            );
+        }
+        error.into()
+    }
+
+    fn malformed(&self, column: Option<&Column>, what: &str) -> Failure {
+        let place = match column {
+            Some(column) => format!("The column {} of {}", column.name, self.relation),
+            None => format!("A row of {}", self.relation),
+        };
+        system_error(format!(
+            "{place} came in another form than PostgreSQL's: this is a defect of the connector, or the column was changed at \
+             this moment. Sync again."
+        ))
+        .with_internal(what)
+    }
+}
+
+fn form(column_type: &ColumnType) -> crate::values::BinaryForm {
+    column_type.binary_form().clone()
+}
+
+/// Writes a record, and what of it is not as it was in the database.
+fn write_changed(
+    writer: &mut StreamWriter,
+    record: &[u8],
+    changed: &[(usize, Kept)],
+    columns: &[&Column],
+) -> Result<()> {
+    let changes: Vec<_> = changed
+        .iter()
+        .map(|(column, kept)| {
+            let change = if *kept == Kept::Nulled { "NULLED" } else { "TRUNCATED" };
+            let field = columns.get(*column).map_or("", |column| column.name.as_str());
+            json!({"field": field, "change": change, "reason": "SOURCE_RETRIEVAL_ERROR"})
+        })
+        .collect();
+    let meta = json!({ "changes": changes }).to_string();
+    let record: &RawValue = serde_json::from_slice(record)?;
+    writer.write_annotated(&record, Annotation { meta: Some(meta), ..Annotation::default() })
+}
+
+/// How far a stream has been read, and when the next state is due.
+struct Progress {
+    rows: u64,
+    rows_since_state: u64,
+    bytes_since_state: usize,
+    bytes_since_look: usize,
+    last_state: Instant,
+    /// The position of the last row, and how many rows had this very one.
+    last: Option<(Values, u64)>,
+    /// The one before.
+    before: Option<(Values, u64)>,
+    without_cursor: u64,
+    /// How many values a position has.
+    length: usize,
+    are_unique: bool,
+}
+
+impl Progress {
+    fn new(plan: &Plan<'_>) -> Progress {
+        Progress {
+            rows: 0,
+            rows_since_state: 0,
+            bytes_since_state: 0,
+            bytes_since_look: 0,
+            last_state: Instant::now(),
+            last: plan.beginning(),
+            before: None,
+            without_cursor: 0,
+            length: plan.position_length(),
+            are_unique: plan.has_unique_positions(),
+        }
+    }
+
+    /// Takes the position of the next row. If it is another than before and a state is due, gives the position up to which
+    /// everything was written.
+    fn step<'a>(
+        &mut self,
+        plan: &Plan<'_>,
+        position: impl Iterator<Item = Option<&'a [u8]>> + Clone,
+        bytes: usize,
+    ) -> Option<Position> {
+        self.bytes_since_state += bytes;
+        self.bytes_since_look += bytes;
+        if self.length == 0 {
+            return None;
+        }
+        if position.clone().any(|value| value.is_none()) {
+            // Only a cursor may be NULL, and these rows are the last ones.
+            self.without_cursor += 1;
+            return None;
+        }
+        if let Some((values, count)) = &mut self.last {
+            if position.clone().flatten().eq(values.iter().map(Vec::as_slice)) {
+                *count += 1;
+                return None;
+            }
+        }
+        let state = if self.is_due() { self.last.as_ref() } else { None };
+        let state = state.and_then(|(values, count)| plan.position(values, *count));
+        if state.is_some() {
+            self.rows_since_state = 0;
+            self.bytes_since_state = 0;
+            self.last_state = Instant::now();
+        }
+        // The older of the two gives its room to the new one.
+        let mut values = self.before.take().map_or_else(|| vec![Vec::new(); self.length], |(values, _)| values);
+        for (value, new) in values.iter_mut().zip(position.flatten()) {
+            value.clear();
+            value.extend_from_slice(new);
+        }
+        self.before = self.last.replace((values, 1));
+        state
+    }
+
+    /// The row has been written.
+    fn written(&mut self) {
+        self.rows += 1;
+        self.rows_since_state += 1;
+    }
+
+    fn is_due(&mut self) -> bool {
+        if self.rows_since_state >= ROWS_A_STATE || self.bytes_since_state >= BYTES_A_STATE {
+            return true;
+        }
+        if self.bytes_since_look < BYTES_A_LOOK && self.rows_since_state % ROWS_A_LOOK != 0 {
+            return false;
+        }
+        self.bytes_since_look = 0;
+        self.rows_since_state > 0 && self.last_state.elapsed() >= TIME_A_STATE
+    }
+
+    /// The position up to which everything was written, where the read was broken off.
+    fn safe(&self, plan: &Plan<'_>) -> Option<Position> {
+        // More rows with the last cursor may have been to come.
+        let is_last_whole = self.are_unique || self.without_cursor > 0;
+        let (values, count) = if is_last_whole { self.last.as_ref() } else { self.before.as_ref() }?;
+        plan.position(values, *count)
+    }
+}
