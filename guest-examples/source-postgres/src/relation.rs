@@ -78,12 +78,7 @@ impl Relation {
 
     /// What gives its rows an order in which a read can go on.
     pub fn order(&self) -> Order {
-        let is_table = match self.kind {
-            RelationKind::Table => !self.has_children,
-            RelationKind::PartitionedTable => true,
-            _ => false,
-        };
-        if is_table && !self.unique_key.is_empty() {
+        if !self.unique_key.is_empty() {
             return Order::Key;
         }
         let has_places = matches!(self.kind, RelationKind::Table | RelationKind::MaterializedView);

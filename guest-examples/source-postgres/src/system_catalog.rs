@@ -108,13 +108,14 @@ pub fn relations(connection: &mut Connection, which: Which<'_>) -> Result<Vec<Re
     let mut list = Vec::with_capacity(found.len());
     for row in found.iter() {
         let oid = number(row, 0)?;
+        let kind = kind(text(row, 3)?)?;
         let mut relation = Relation {
             oid,
             schema: text(row, 1)?.to_owned(),
             name: text(row, 2)?.to_owned(),
-            kind: kind(text(row, 3)?)?,
+            kind,
             is_heap: text(row, 4)? == "t",
-            has_children: text(row, 5)? == "t",
+            has_children: text(row, 5)? == "t" && kind != RelationKind::PartitionedTable,
             is_readable_whole: row.get(6) == Some("t"),
             columns: columns.remove(&oid).unwrap_or_default(),
             primary_key: Vec::new(),
@@ -124,8 +125,11 @@ pub fn relations(connection: &mut Connection, which: Which<'_>) -> Result<Vec<Re
         if relation.columns.is_empty() {
             continue;
         }
-        for key in keys.remove(&oid).unwrap_or_default() {
-            key.apply(&mut relation);
+        // A key counts in its own table only, and not among the rows of those that inherit from it.
+        if !relation.has_children {
+            for key in keys.remove(&oid).unwrap_or_default() {
+                key.apply(&mut relation);
+            }
         }
         list.push(relation);
     }
