@@ -61,7 +61,7 @@ pub fn run(count: u64) -> Result<()> {
 }
 
 /// What the host checks of each record: that it is UTF-8, and one whole JSON object.
-fn check(record: &[u8]) -> Result<()> {
+pub fn check(record: &[u8]) -> Result<()> {
     std::str::from_utf8(record)?;
     if record.first() != Some(&b'{') {
         bail!("a record is no JSON object");
@@ -79,6 +79,6 @@ fn status(lines: &mut Lines, status: &str) -> Result<()> {
     Ok(())
 }
 
-fn milliseconds() -> u128 {
+pub fn milliseconds() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
 }
