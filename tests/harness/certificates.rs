@@ -45,6 +45,25 @@ impl Authority {
         self.server_of(parameters, &[b"http/1.1"])
     }
 
+    /// What a program that takes PEM shows to be of these names or addresses; the first is its common name, too.
+    pub fn identity(&self, names: &[&str]) -> Identity {
+        self.identity_of(parameters(names))
+    }
+
+    /// One that has run out.
+    pub fn expired_identity(&self, names: &[&str]) -> Identity {
+        let mut parameters = parameters(names);
+        parameters.not_before = date_time_ymd(2001, 1, 1);
+        parameters.not_after = date_time_ymd(2002, 1, 1);
+        self.identity_of(parameters)
+    }
+
+    fn identity_of(&self, parameters: CertificateParams) -> Identity {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = parameters.signed_by(&key, &self.certificate, &self.key).expect("a certificate");
+        Identity { certificate: certificate.pem(), key: key.serialize_pem() }
+    }
+
     fn server_of(&self, parameters: CertificateParams, protocols: &[&[u8]]) -> Arc<ServerConfig> {
         let key = KeyPair::generate().expect("a key");
         let certificate = parameters.signed_by(&key, &self.certificate, &self.key).expect("a certificate");
@@ -61,4 +80,26 @@ impl Authority {
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         Arc::new(config)
     }
+}
+
+/// A certificate and its key, in PEM.
+pub struct Identity {
+    pub certificate: String,
+    pub key: String,
+}
+
+impl Identity {
+    /// One that no authority has signed.
+    pub fn self_signed(names: &[&str]) -> Identity {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = parameters(names).self_signed(&key).expect("a certificate");
+        Identity { certificate: certificate.pem(), key: key.serialize_pem() }
+    }
+}
+
+fn parameters(names: &[&str]) -> CertificateParams {
+    let mut parameters =
+        CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).expect("names");
+    parameters.distinguished_name.push(DnType::CommonName, names[0]);
+    parameters
 }

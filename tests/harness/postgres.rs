@@ -255,9 +255,9 @@ impl Server {
 
     /// One of this name, and made in this way.
     pub fn database_with(&self, name: &str, how: &str) -> Database<'_> {
-        let administration = Database { server: self, name: ADMINISTRATOR.to_owned() };
+        let administration = Database::of(self, ADMINISTRATOR);
         administration.administrate(&format!("CREATE DATABASE \"{name}\" OWNER {USER} {how}"));
-        Database { server: self, name: name.to_owned() }
+        Database::of(self, name)
     }
 }
 
@@ -272,7 +272,12 @@ pub struct Database<'a> {
     name: String,
 }
 
-impl Database<'_> {
+impl<'a> Database<'a> {
+    /// One that is there.
+    pub fn of(server: &'a Server, name: &str) -> Database<'a> {
+        Database { server, name: name.to_owned() }
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }
