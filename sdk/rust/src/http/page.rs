@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::response::{Response, without_mark};
@@ -67,6 +68,28 @@ impl Page {
                 }))
             }
         }
+    }
+
+    /// The record at this path: an object. The empty path is the body itself. It is a system error where there is none.
+    pub fn record(&self, path: &str) -> Result<&RawValue> {
+        let record = self.value(path).filter(|value| matches!(kind(value.get()), Kind::Object));
+        record.ok_or_else(|| {
+            let name = self.response.name();
+            system_error(match path {
+                "" => format!("{name} was answered with JSON that is no object."),
+                _ => format!("{name} was answered with JSON that has no object at {path:?}."),
+            })
+        })
+    }
+
+    /// Reads a part of the page, such as one of its records. It is a system error where that is of another shape; the
+    /// content is not told.
+    pub fn parse<'p, T: Deserialize<'p>>(&'p self, part: &'p RawValue) -> Result<T> {
+        // What serde says of it may quote it.
+        serde_json::from_str(part.get()).map_err(|_| {
+            let name = self.response.name();
+            system_error(format!("{name} was answered with JSON that is of another shape than the connector expects."))
+        })
     }
 
     /// The text at this path: a string, or a number as it stands there. None where there is nothing, or null.
