@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep, timeout_at};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
@@ -118,6 +119,8 @@ impl Body for Uploading {
 /// The body of a response as it comes from the network: it fails where nothing comes for too long, or the sync is interrupted.
 pub struct Receiving {
     body: Incoming,
+    /// A guest that looks whether something has come, without waiting for it, does so outside of the runtime.
+    runtime: Handle,
     limit: Duration,
     /// Runs while the body is waited for.
     patience: Option<Pin<Box<Sleep>>>,
@@ -136,7 +139,7 @@ impl Receiving {
         slot: OwnedSemaphorePermit,
     ) -> Receiving {
         let slot = (!body.is_end_stream()).then_some(slot);
-        Receiving { body, limit, patience: None, interruption, in_a_row: 0, slot }
+        Receiving { body, runtime: Handle::current(), limit, patience: None, interruption, in_a_row: 0, slot }
     }
 }
 
@@ -167,7 +170,9 @@ impl Body for Receiving {
             return Poll::Ready(Some(Err(http_errors::interrupted())));
         }
         // It begins when somebody waits: a guest may leave a body for as long as it likes.
+        let runtime = this.runtime.enter();
         let patience = this.patience.get_or_insert_with(|| Box::pin(sleep(this.limit)));
+        drop(runtime);
         patience.as_mut().poll(context).map(|()| Some(Err(Error::ConnectionReadTimeout)))
     }
 
