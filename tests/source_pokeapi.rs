@@ -168,10 +168,15 @@ fn every_stream_is_read_page_by_page() {
         };
         assert_eq!(ids(&finished, stream), expected, "{stream}");
         assert_eq!(finished.statuses(stream), ["STARTED", "RUNNING", "COMPLETE"], "{stream}");
-        let states = finished.states().into_iter().filter(|state| state["stream"]["stream_descriptor"]["name"] == stream);
+        let states =
+            finished.states().into_iter().filter(|state| state["stream"]["stream_descriptor"]["name"] == stream);
         let states: Vec<&Value> = states.map(|state| &state["stream"]["stream_state"]).collect();
         let state = |id: u64, complete: bool| json!({"id": id, "complete": complete});
-        assert_eq!(states, [&state(4, false), &state(8, false), &state(10_001, false), &state(10_001, true)], "{stream}");
+        assert_eq!(
+            states,
+            [&state(4, false), &state(8, false), &state(10_001, false), &state(10_001, true)],
+            "{stream}"
+        );
     }
     assert_eq!(finished.records("pokemon_encounters")[0]["location_area"], json!({"name": "place-0"}));
     let asked = asked(&server);
@@ -189,7 +194,10 @@ fn a_record_is_what_the_server_sent_digit_by_digit() {
     let server = World::of(1).serve();
     let finished = read(&config(&server), &["pokemon"]).run().exits(0);
     let output = String::from_utf8(finished.stdout.clone()).unwrap();
-    assert!(output.contains(r#""base_experience":1.50e2"#) || output.contains(r#""base_experience": 1.50e2"#), "{output}");
+    assert!(
+        output.contains(r#""base_experience":1.50e2"#) || output.contains(r#""base_experience": 1.50e2"#),
+        "{output}"
+    );
     assert!(output.contains("\"ü\""), "{output}");
 }
 

@@ -124,7 +124,7 @@ fn a_list_of_another_shape_is_a_system_error() {
         json!({"count": 1, "next": null, "results": ["private"]}),
         json!({"count": 1, "next": null, "results": [{"name": "private"}]}),
         json!({"count": 1, "next": null, "results": [{"name": "a", "url": "https://pokeapi.co/api/v2/type/private/"}]}),
-        json!({"count": 1, "next": 7, "results": []}),
+        json!({"count": 1, "next": true, "results": []}),
         json!({"count": 1, "results": [{"name": "private", "url": "https://pokeapi.co/api/v2/type/99999999999999999999/"}]}),
     ] {
         let body = page.to_string();

@@ -96,5 +96,7 @@ pub fn pokemon(id: u64) -> String {
 
 /// Where a Pokémon is met: as many places as the rest of its number by three.
 pub fn encounters(id: u64) -> Value {
-    (0..id % 3).map(|place| json!({"location_area": {"name": format!("place-{place}")}, "version_details": []})).collect()
+    (0..id % 3)
+        .map(|place| json!({"location_area": {"name": format!("place-{place}")}, "version_details": []}))
+        .collect()
 }

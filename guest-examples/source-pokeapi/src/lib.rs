@@ -8,7 +8,8 @@ mod streams;
 
 use airlock_sdk::http::RetryPolicy;
 use airlock_sdk::{
-    Catalog, ConfiguredCatalog, Result, SavedState, Source, Specification, StreamWriter, config_error, export_source,
+    Catalog, ConfiguredCatalog, FailureKind, Result, SavedState, Source, Specification, StreamWriter, config_error,
+    export_source,
 };
 
 use config::Config;
@@ -30,10 +31,11 @@ impl Source for PokeApi {
             Some(name) => api.get("pokemon").segment(name).page().map(drop),
             None => api.get("pokemon").query("limit", 1).page().and_then(|page| page.records("results").map(drop)),
         };
-        // Whatever it is, it is an answer to the question whether this configuration works.
-        tried.map_err(|failure| match failure.interruption() {
-            Some(_) => failure,
-            None => config_error(format!("{failure} Check the configuration: this is not a PokeAPI that works.")),
+        tried.map_err(|failure| match failure.kind {
+            FailureKind::ConfigError => failure,
+            _ if failure.interruption().is_some() => failure,
+            // That it does not work now is an answer, too.
+            _ => config_error(format!("{failure} Check `base_url` and `pokemon_name`.")),
         })
     }
 

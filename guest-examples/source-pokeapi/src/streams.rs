@@ -68,7 +68,8 @@ impl PokeStream {
 
     /// The stream as `discover` describes it.
     pub fn describe(&self, config: &Config) -> Result<Stream> {
-        let mut stream = Stream::with_schema(self.name, serde_json::from_str(self.schema)?).primary_key([self.cursor()]);
+        let mut stream =
+            Stream::with_schema(self.name, serde_json::from_str(self.schema)?).primary_key([self.cursor()]);
         if self.below.is_some() {
             stream.source_defined_primary_key.push(vec!["location_area".to_owned(), "name".to_owned()]);
         }

@@ -2,7 +2,7 @@
 //! end to end.
 
 use airlock_sdk::testing::{Host, HttpRequest, HttpResponse, Run};
-use airlock_sdk::{FailureKind, Interruption, Source};
+use airlock_sdk::{Interruption, Source};
 use serde_json::{Value, json};
 
 use super::*;
@@ -23,7 +23,8 @@ fn answer(request: &HttpRequest, ids: &[u64]) -> HttpResponse {
     HttpResponse::json(&match words.as_slice() {
         [list] => {
             let offset: usize = query.rsplit("offset=").next().and_then(|offset| offset.parse().ok()).unwrap_or(0);
-            let entry = |id: &u64| json!({"name": format!("ditto-{id}"), "url": format!("https://elsewhere/{list}/{id}/")});
+            let entry =
+                |id: &u64| json!({"name": format!("ditto-{id}"), "url": format!("https://elsewhere/{list}/{id}/")});
             let end = (offset + 2).min(ids.len());
             let next = (end < ids.len()).then(|| format!("https://pokeapi.co/api/v2/{list}?limit=2&offset={end}"));
             json!({"next": next, "results": ids[offset..end].iter().map(entry).collect::<Vec<_>>()})
