@@ -112,7 +112,9 @@ fn open(options: &ConnectOptions, deadline: Instant) -> Result<TcpStream> {
         }
         // An address that does not answer leaves some time for the next one.
         let left = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
-        match TcpStream::connect_timeout(address, (rest / left).max(Duration::from_millis(1))) {
+        let connected = TcpStream::connect_timeout(address, (rest / left).max(Duration::from_millis(1)));
+        // In a component, std gives a socket that was refused as if it were connected, and keeps the error in it.
+        match connected.and_then(|socket| socket.take_error()?.map_or(Ok(socket), Err)) {
             Ok(socket) => {
                 let prepared = socket.set_nodelay(true).and_then(|()| set_patience(&socket, PATIENCE));
                 prepared.map_err(|error| unreachable(UnreachableReason::Other(error.to_string())))?;
