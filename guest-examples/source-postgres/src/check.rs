@@ -1,14 +1,19 @@
 //! `check`: whether the database lets the user in, has the schemas, and anything to read.
 
-use airlock_postgres::Connection;
-use airlock_sdk::{Result, config_error};
+use airlock_postgres::{Connection, Error};
+use airlock_sdk::{Failure, Result, config_error};
 
 use crate::config::Database;
 use crate::system_catalog::{self, Which};
 
 /// Tries the configuration.
 pub fn check(database: &Database) -> Result<()> {
-    let mut connection = Connection::connect(&database.connect)?;
+    let mut connection = Connection::connect(&database.connect).map_err(|error| {
+        // A server that is not there may come back, and whoever has mistyped its name or port must be told all the same.
+        let is_not_there = matches!(error, Error::Unreachable { .. } | Error::Timeout { .. });
+        let failure = Failure::from(error);
+        if is_not_there { config_error(failure.message) } else { failure }
+    })?;
     let name = &database.connect.database;
     let user = &database.connect.username;
     let schemas = system_catalog::schemas(&mut connection, &database.schemas)?;
