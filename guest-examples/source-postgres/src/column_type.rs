@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::values::{BinaryForm, Kept, Malformed};
+use crate::values::BinaryForm;
 
 /// What is known of the database's types.
 #[derive(Clone, Debug, Default)]
@@ -171,8 +171,8 @@ impl ColumnType {
         }
     }
 
-    /// How the column stands in the list of a `SELECT`, so that its bytes are those that [`append_json`](Self::append_json)
-    /// reads. The name is given in quotes.
+    /// How the column stands in the list of a `SELECT`, so that its bytes have its [`binary_form`](Self::binary_form).
+    /// The name is given in quotes.
     pub fn select_expression(&self, quoted_column: &str) -> String {
         match (self.cast, &self.form) {
             (None, _) => quoted_column.to_owned(),
@@ -189,11 +189,6 @@ impl ColumnType {
     /// How the bytes of its values are to be understood.
     pub fn binary_form(&self) -> &BinaryForm {
         &self.form
-    }
-
-    /// Appends a value that is not NULL as JSON. After an error, part of it may have been appended.
-    pub fn append_json(&self, binary: &[u8], json: &mut Vec<u8>) -> Result<Kept, Malformed> {
-        self.form.append_json(binary, json)
     }
 }
 

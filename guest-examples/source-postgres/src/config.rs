@@ -153,7 +153,9 @@ impl SslMode {
                 return Err(config_error("The option `client_certificate` needs its key: give `client_key` as well."));
             }
             (None, Some(_)) => {
-                return Err(config_error("The option `client_key` needs its certificate: give `client_certificate` as well."));
+                return Err(config_error(
+                    "The option `client_key` needs its certificate: give `client_certificate` as well.",
+                ));
             }
         };
         let authorities = given(self.ca_certificate);

@@ -19,8 +19,8 @@ fn stream(relation: &Relation) -> Stream {
     let properties: Map<_, _> =
         relation.columns.iter().map(|column| (column.name.clone(), column.column_type.json_schema())).collect();
     let schema = json!({"type": "object", "properties": properties});
-    let mut stream =
-        Stream::with_schema(relation.stream_name(), schema).primary_key(relation.primary_key.iter().map(String::as_str));
+    let mut stream = Stream::with_schema(relation.stream_name(), schema)
+        .primary_key(relation.primary_key.iter().map(String::as_str));
     if relation.columns.iter().any(|column| column.column_type.can_be_cursor()) {
         // Which column it is, the user says.
         stream.supported_sync_modes.push(SyncMode::Incremental);

@@ -119,7 +119,11 @@ impl<'a> Plan<'a> {
                 let name = qualified(column);
                 let with_last = match &done.cursor {
                     Some(cursor) => {
-                        format!("(SELECT count(*) FROM {} AS t WHERE {name} = {})", self.table(), literal(cursor, column))
+                        format!(
+                            "(SELECT count(*) FROM {} AS t WHERE {name} = {})",
+                            self.table(),
+                            literal(cursor, column)
+                        )
                     }
                     None => "0".to_owned(),
                 };
@@ -309,7 +313,8 @@ impl<'a> Plan<'a> {
 
 /// The columns of the catalog that the relation has, in the relation's order.
 fn columns<'a>(relation: &'a Relation, configured: &ConfiguredStream) -> Result<Vec<&'a Column>> {
-    let Some(properties) = configured.stream.json_schema.get("properties").and_then(|properties| properties.as_object())
+    let Some(properties) =
+        configured.stream.json_schema.get("properties").and_then(|properties| properties.as_object())
     else {
         return Ok(relation.columns.iter().collect());
     };
@@ -386,7 +391,8 @@ fn incremental<'a>(relation: &'a Relation, field: &str, saved: Option<Position>)
         }
         None => None,
     };
-    let done = done.unwrap_or_else(|| CursorPosition { cursor_field: vec![field.to_owned()], ..CursorPosition::default() });
+    let done =
+        done.unwrap_or_else(|| CursorPosition { cursor_field: vec![field.to_owned()], ..CursorPosition::default() });
     Ok(Walk::Cursor { column, done, reads: CursorRows { with_last: false, without: true } })
 }
 

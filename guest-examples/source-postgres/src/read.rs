@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use airlock_postgres::{Connection, Error};
 use airlock_sdk::{
-    Annotation, ConfiguredCatalog, ConfiguredStream, Failure, Result, SavedState, StreamName, StreamWriter, config_error,
-    system_error,
+    Annotation, ConfiguredCatalog, ConfiguredStream, Failure, Result, SavedState, StreamName, StreamWriter,
+    config_error, system_error,
 };
 use serde_json::json;
 use serde_json::value::RawValue;

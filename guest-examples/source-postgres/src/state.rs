@@ -148,7 +148,10 @@ mod tests {
     #[test]
     fn every_state_goes_there_and_back() {
         for written in [
-            Position::KeyBased { key_field: vec!["id".to_owned(), "part".to_owned()], key: vec!["7".into(), "x".into()] },
+            Position::KeyBased {
+                key_field: vec!["id".to_owned(), "part".to_owned()],
+                key: vec!["7".into(), "x".into()],
+            },
             Position::Ctid { ctid: "(12,34)".to_owned(), relation_filenode: 16385 },
             Position::FullRefreshComplete,
             cursor("id", None, None, 0),
@@ -197,7 +200,10 @@ mod tests {
                 None,
             ),
             (r#"{"version":2,"state_type":"xmin","num_wraparound":0,"xmin_xid_value":555,"xmin_raw_value":555}"#, None),
-            (r#"{"version":3,"state_type":"ctid_based","ctid":"(12,34)","cursors":{"id":3},"relation_filenode":1}"#, None),
+            (
+                r#"{"version":3,"state_type":"ctid_based","ctid":"(12,34)","cursors":{"id":3},"relation_filenode":1}"#,
+                None,
+            ),
             (r#"{"stream_name":"users","cursor_field":[]}"#, None),
         ] {
             assert_eq!(position(state), expected, "{state}");

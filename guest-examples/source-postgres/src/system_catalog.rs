@@ -93,8 +93,9 @@ pub fn has_any(connection: &mut Connection, which: Which<'_>) -> Result<bool> {
 /// The relations that the user may read, ordered by schema and name.
 pub fn relations(connection: &mut Connection, which: Which<'_>) -> Result<Vec<Relation>> {
     let types = connection.query(TypeCatalogue::QUERY)?;
-    let types = TypeCatalogue::from_rows(types.iter().map(|row| (0..row.len()).map(|column| row.get(column)).collect()))
-        .map_err(|why| not_understood(&why))?;
+    let types =
+        TypeCatalogue::from_rows(types.iter().map(|row| (0..row.len()).map(|column| row.get(column)).collect()))
+            .map_err(|why| not_understood(&why))?;
 
     let relations = which.relations();
     // From PostgreSQL 12 on, 2 is the method by which tables are stored that have no other.
@@ -136,11 +137,7 @@ pub fn relations(connection: &mut Connection, which: Which<'_>) -> Result<Vec<Re
     Ok(list)
 }
 
-fn columns(
-    connection: &mut Connection,
-    relations: &str,
-    types: &TypeCatalogue,
-) -> Result<HashMap<u32, Vec<Column>>> {
+fn columns(connection: &mut Connection, relations: &str, types: &TypeCatalogue) -> Result<HashMap<u32, Vec<Column>>> {
     // Types that are equal exactly if their texts are: boolean, whole numbers, dates and times, uuid, and texts unless their
     // collation is one of its own (100, 950 and 951 are the database's, C and POSIX).
     let rows = connection.query(&format!(

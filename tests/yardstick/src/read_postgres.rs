@@ -44,7 +44,7 @@ pub fn run(connection: &str, schema: &str, table: &str, order: &str) -> Result<(
         columns.iter().map(|column| (column.name.as_str(), column.column_type.binary_form().clone())),
     );
     let begin_of_line =
-        format!(r#"{{"type":"RECORD","record":{{"stream":{},"namespace":{},"data":"#, json!(table), json!(schema))
+        format!(r#"{{"type":"RECORD","record":{{"namespace":{},"stream":{},"data":"#, json!(schema), json!(table))
             .into_bytes();
     let mut end_of_line = Vec::new();
     let mut rows = client.copy_out(&copy)?;
