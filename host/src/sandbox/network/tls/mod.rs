@@ -1,6 +1,7 @@
 //! TLS: for guests' requests, and for connections that guests opened themselves. Here is what both have in common: the
 //! cryptography, and the authorities that the user trusts.
 
+mod certificate;
 mod options;
 mod requests;
 mod session;

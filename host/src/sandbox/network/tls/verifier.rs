@@ -1,26 +1,36 @@
 //! Whom a session believes. Requests have no such choice: they believe what rustls does.
+//!
+//! Databases have authorities of their own, and certificates that the rules of the web do not know: one that the server made for
+//! itself, one of version 1, one whose name stands in its subject. Whoever lists such a certificate or its authority means it, and
+//! libpq accepts it; so does this. None of that holds for the authorities of the system.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::{
+    WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature, verify_tls13_signature_with_raw_key,
+};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use super::TlsError;
+use super::certificate::Certificate;
 
 /// Believes servers that show a certificate of these authorities.
 #[derive(Debug)]
 pub struct Authorities {
     chain: Arc<WebPkiServerVerifier>,
-    /// Certificates that are believed by themselves: a server may show the very one that the user has of it.
+    handshake: Handshake,
+    /// The certificates that the user listed; none where the authorities are the system's.
     listed: Vec<CertificateDer<'static>>,
     verify_name: bool,
 }
 
 impl Authorities {
-    /// These authorities; and servers which show one of `listed` itself.
+    /// The authorities `roots`. Those that the user listed are given as certificates, too.
     pub fn new(
         roots: Arc<RootCertStore>,
         listed: Vec<CertificateDer<'static>>,
@@ -28,7 +38,25 @@ impl Authorities {
     ) -> Result<Authorities, TlsError> {
         let chain = WebPkiServerVerifier::builder_with_provider(roots, super::provider()).build();
         let chain = chain.map_err(|error| TlsError::Invalid(format!("the authorities can not be used: {error}")))?;
-        Ok(Authorities { chain, listed, verify_name })
+        Ok(Authorities { chain, handshake: Handshake::new(), listed, verify_name })
+    }
+
+    /// A certificate that the rules of the web refuse, and the user's list does not.
+    fn verify_listed(
+        &self,
+        shown: &CertificateDer<'_>,
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Option<Result<(), Error>> {
+        let certificate = Certificate::parse(shown)?;
+        let is_listed = self.listed.iter().any(|listed| listed == shown);
+        if !is_listed
+            && !self.listed.iter().any(|authority| self.handshake.signed_directly(&certificate, authority, now))
+        {
+            return None;
+        }
+        let verified = require_valid(&certificate, now);
+        Some(verified.and_then(|()| if self.verify_name { verify_name(shown, name) } else { Ok(()) }))
     }
 }
 
@@ -42,13 +70,18 @@ impl ServerCertVerifier for Authorities {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let verified = self.chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        match verified {
+        let Err(error) = verified else { return verified };
+        let accepted = match &error {
             // The name is looked at last: the rest is as it should be.
-            Err(Error::InvalidCertificate(
+            Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) if !self.verify_name => Ok(ServerCertVerified::assertion()),
-            verified => verified,
-        }
+            ) => !self.verify_name || !self.listed.is_empty() && verify_name(end_entity, server_name).is_ok(),
+            _ => match self.verify_listed(end_entity, server_name, now) {
+                Some(verified) => return verified.map(|()| ServerCertVerified::assertion()),
+                None => false,
+            },
+        };
+        if accepted { Ok(ServerCertVerified::assertion()) } else { Err(error) }
     }
 
     fn verify_tls12_signature(
@@ -57,7 +90,7 @@ impl ServerCertVerifier for Authorities {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls12_signature(message, certificate, signature)
+        self.handshake.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -66,24 +99,22 @@ impl ServerCertVerifier for Authorities {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls13_signature(message, certificate, signature)
+        self.handshake.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chain.supported_verify_schemes()
+        self.handshake.algorithms.supported_schemes()
     }
 }
 
 /// Believes every server. That it has the key of the certificate that it shows is checked all the same.
 #[derive(Debug)]
-pub struct Anyone {
-    algorithms: WebPkiSupportedAlgorithms,
-}
+pub struct Anyone(Handshake);
 
 impl Anyone {
     /// With the host's algorithms.
     pub fn new() -> Anyone {
-        Anyone { algorithms: super::provider().signature_verification_algorithms }
+        Anyone(Handshake::new())
     }
 }
 
@@ -105,6 +136,40 @@ impl ServerCertVerifier for Anyone {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.algorithms.supported_schemes()
+    }
+}
+
+/// That a server has the key of its certificate.
+#[derive(Debug)]
+struct Handshake {
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl Handshake {
+    fn new() -> Handshake {
+        Handshake { algorithms: super::provider().signature_verification_algorithms }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
         verify_tls12_signature(message, certificate, signature, &self.algorithms)
     }
 
@@ -114,10 +179,95 @@ impl ServerCertVerifier for Anyone {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+        let refused = match ParsedCertificate::try_from(certificate) {
+            Ok(_) => return verify_tls13_signature(message, certificate, signature, &self.algorithms),
+            Err(refused) => refused,
+        };
+        // Of version 1: rustls does not read it, but it has a key like any.
+        let certificate = Certificate::parse(certificate).ok_or(refused)?;
+        let key = SubjectPublicKeyInfoDer::from(certificate.key_info);
+        verify_tls13_signature_with_raw_key(message, &key, signature, &self.algorithms)
     }
 
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+    /// Whether `authority` itself signed a certificate of version 1. Later versions say what they are for, and are rustls's to
+    /// judge.
+    fn signed_directly(&self, certificate: &Certificate<'_>, authority: &CertificateDer<'_>, now: UnixTime) -> bool {
+        let Some(authority) = Certificate::parse(authority) else { return false };
+        // One of version 1 can not say what it is; and one that bounds the names does so for certificates that list theirs.
+        let may_sign = authority.is_first_version || authority.is_authority() && !authority.bounds_names();
+        certificate.is_first_version
+            && may_sign
+            && authority.subject == certificate.issuer
+            && require_valid(&authority, now).is_ok()
+            && self.algorithms.all.iter().any(|algorithm| {
+                algorithm.signature_alg_id().as_ref() == certificate.signature_algorithm
+                    && algorithm.public_key_alg_id().as_ref() == authority.key_algorithm
+                    && algorithm.verify_signature(authority.key, certificate.signed, certificate.signature).is_ok()
+            })
+    }
+}
+
+fn require_valid(certificate: &Certificate<'_>, now: UnixTime) -> Result<(), Error> {
+    match certificate.validity_at(now) {
+        Ordering::Less => Err(CertificateError::NotValidYet.into()),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(CertificateError::Expired.into()),
+    }
+}
+
+/// By the names that the certificate is for; where it has no list of them, by the common name of its subject.
+fn verify_name(shown: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<(), Error> {
+    if let Ok(certificate) = ParsedCertificate::try_from(shown)
+        && verify_server_name(&certificate, name).is_ok()
+    {
+        return Ok(());
+    }
+    let refused = || Error::from(CertificateError::NotValidForName);
+    let certificate = Certificate::parse(shown).ok_or_else(refused)?;
+    let name = name.to_str();
+    let fits = !certificate.lists_names() && certificate.common_names().iter().any(|common| fits(common, &name));
+    if fits { Ok(()) } else { Err(refused()) }
+}
+
+/// Whether a name is meant by another, whose first part may be a `*`.
+fn fits(pattern: &str, name: &str) -> bool {
+    if pattern.eq_ignore_ascii_case(name) {
+        return true;
+    }
+    let (Some(("*", pattern)), Some((first, name))) = (pattern.split_once('.'), name.split_once('.')) else {
+        return false;
+    };
+    !first.is_empty() && pattern.contains('.') && pattern.eq_ignore_ascii_case(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits;
+
+    #[test]
+    fn common_names_are_compared_as_names() {
+        for (pattern, name) in [
+            ("db.example.com", "db.example.com"),
+            ("DB.example.com", "db.Example.com"),
+            ("*.example.com", "db.example.com"),
+            ("127.0.0.1", "127.0.0.1"),
+            ("localhost", "localhost"),
+        ] {
+            assert!(fits(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [
+            ("db.example.com", "db.example.org"),
+            ("example.com", "db.example.com"),
+            ("*.example.com", "example.com"),
+            ("*.example.com", ".example.com"),
+            ("*.example.com", "a.db.example.com"),
+            ("*.com", "example.com"),
+            ("*", "localhost"),
+            ("*", "db.example.com"),
+            ("d*.example.com", "db.example.com"),
+            ("", "db"),
+        ] {
+            assert!(!fits(pattern, name), "{pattern} {name}");
+        }
     }
 }
