@@ -175,3 +175,82 @@ impl SslMode {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use airlock_sdk::FailureKind;
+    use serde_json::{Value, json};
+
+    fn database(change: &Value) -> Result<Database> {
+        let mut config =
+            json!({"host": "db", "port": 5432, "database": "shop", "username": "reader", "password": "s3cret"});
+        for (name, value) in change.as_object().unwrap() {
+            config[name] = value.clone();
+        }
+        serde_json::from_value::<Config>(config).unwrap().database()
+    }
+
+    #[test]
+    fn what_airbytes_form_writes_is_taken() {
+        let database = database(&json!({
+            "host": " db.example.com ", "port": 5433.0, "schemas": ["public", "Sales"], "jdbc_url_params": "",
+            "ssl_mode": {"mode": "verify-full", "ca_certificate": "PEM", "client_key_password": "x"},
+            "replication_method": {"method": "Standard"}, "tunnel_method": {"tunnel_method": "NO_TUNNEL"},
+            "entra_service_principal_auth": false, "check_privileges": true, "checkpoint_target_interval_seconds": 300,
+        }))
+        .unwrap();
+        assert_eq!((database.connect.host.as_str(), database.connect.port), ("db.example.com", 5433));
+        assert_eq!(database.connect.password.as_deref(), Some("s3cret"));
+        assert_eq!(database.schemas, ["public", "Sales"]);
+        let authorities = Some("PEM".to_owned());
+        assert_eq!(database.connect.encryption, Encryption::Verify { authorities, name: true, identity: None });
+    }
+
+    #[test]
+    fn each_mode_is_libpqs() {
+        let encryption = |ssl_mode: Value| database(&json!({ "ssl_mode": ssl_mode })).unwrap().connect.encryption;
+        let identity = Some(Identity { certificates: "C".to_owned(), private_key: "K".to_owned() });
+        for (mode, expected) in [
+            (json!(null), Encryption::Prefer),
+            (json!({"mode": "disable"}), Encryption::Disable),
+            (json!({"mode": "allow"}), Encryption::Allow),
+            (json!({"mode": "prefer"}), Encryption::Prefer),
+            (json!({"mode": "require"}), Encryption::Require { identity: None }),
+            (
+                json!({"mode": "verify-ca", "ca_certificate": " ", "client_certificate": "C", "client_key": "K"}),
+                Encryption::Verify { authorities: None, name: false, identity },
+            ),
+        ] {
+            assert_eq!(encryption(mode.clone()), expected, "{mode}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_supported_is_named_with_what_is() {
+        for (change, words) in [
+            (json!({"replication_method": {"method": "CDC", "replication_slot": "a"}}), ["CDC", "Standard"]),
+            (json!({"replication_method": {"method": "Xmin"}}), ["Xmin", "Standard"]),
+            (
+                json!({"tunnel_method": {"tunnel_method": "SSH_KEY_AUTH", "ssh_key": "k"}}),
+                ["SSH_KEY_AUTH", "NO_TUNNEL"],
+            ),
+            (json!({"entra_service_principal_auth": true}), ["`entra_service_principal_auth`", "password"]),
+            (json!({"ssl_mode": {"mode": "sometimes"}}), ["sometimes", "verify-full"]),
+            (json!({"ssl_mode": {"mode": "verify-ca", "client_key": "k"}}), ["`client_key`", "`client_certificate`"]),
+            (
+                json!({"ssl_mode": {"mode": "verify-ca", "client_certificate": "c"}}),
+                ["`client_certificate`", "`client_key`"],
+            ),
+            (json!({"host": "postgres://db/shop"}), ["`host`", "scheme"]),
+            (json!({"host": " "}), ["`host`", "db.example.com"]),
+            (json!({"port": 65536}), ["`port`", "65535"]),
+            (json!({"database": ""}), ["`database`", "name"]),
+        ] {
+            let failure = database(&change).err().unwrap();
+            assert_eq!(failure.kind, FailureKind::ConfigError);
+            assert!(words.iter().all(|word| failure.message.contains(word)), "{failure}");
+            assert!(!format!("{failure:?}").contains("s3cret"), "{failure:?}");
+        }
+    }
+}

@@ -43,6 +43,3 @@ impl Source for Postgres {
 }
 
 export_source!(Postgres);
-
-#[cfg(test)]
-mod tests;

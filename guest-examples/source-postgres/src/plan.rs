@@ -440,3 +440,190 @@ fn qualified(column: &Column) -> String {
 fn literal(value: &str, column: &Column) -> String {
     format!("{}::{}", quote_literal(value), column.sql_type)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relation::tests::table;
+    use airlock_sdk::{ConfiguredCatalog, FailureKind};
+    use serde_json::{Value, json};
+
+    fn configured(change: Value) -> ConfiguredStream {
+        let mut stream = json!({"stream": {"name": "items", "namespace": "shop", "json_schema": {}},
+            "sync_mode": "full_refresh", "destination_sync_mode": "append"});
+        for (name, value) in change.as_object().unwrap() {
+            stream[name] = value.clone();
+        }
+        let catalog: ConfiguredCatalog = serde_json::from_value(json!({"streams": [stream]})).unwrap();
+        catalog.streams.into_iter().next().unwrap()
+    }
+
+    fn incremental(cursor: &str) -> ConfiguredStream {
+        configured(json!({"sync_mode": "incremental", "cursor_field": [cursor]}))
+    }
+
+    fn cursor(field: &str, cursor: Option<&str>, count: Option<u64>, without: u64) -> Option<Position> {
+        Some(Position::CursorBased(CursorPosition {
+            cursor_field: vec![field.to_owned()],
+            cursor: cursor.map(str::to_owned),
+            cursor_record_count: count,
+            null_cursor_record_count: without,
+        }))
+    }
+
+    fn key(values: &[&str]) -> Option<Position> {
+        let key = values.iter().map(|value| (*value).to_owned()).collect();
+        Some(Position::KeyBased { key_field: vec!["id".to_owned()], key })
+    }
+
+    fn values(values: &[&str]) -> Values {
+        values.iter().map(|value| value.as_bytes().to_vec()).collect()
+    }
+
+    #[test]
+    fn a_full_refresh_goes_along_the_key() {
+        let relation = table(&[("id", "bigint", false), ("na\"me", "text", true)]);
+        let begun = Plan::new(&relation, &configured(json!({})), None).unwrap();
+        assert_eq!(
+            begun.copy(),
+            r#"COPY (SELECT t."id", t."na""me", t."id"::text FROM ONLY "shop"."items" AS t ORDER BY t."id") TO STDOUT (FORMAT binary)"#
+        );
+        assert!(!begun.goes_on() && begun.has_unique_positions() && begun.question().is_none());
+        assert_eq!(begun.position(&values(&["41"]), 1), key(&["41"]));
+        assert_eq!(begun.end(None, 0), Position::FullRefreshComplete);
+
+        let resumed = Plan::new(&relation, &configured(json!({})), key(&["4'1"])).unwrap();
+        assert!(resumed.copy().contains(r#"AS t WHERE (t."id") > ('4''1'::bigint) ORDER BY"#), "{}", resumed.copy());
+        for other in [Some(Position::FullRefreshComplete), cursor("id", Some("4"), None, 0), key(&["1", "2"])] {
+            assert!(!Plan::new(&relation, &configured(json!({})), other).unwrap().goes_on());
+        }
+    }
+
+    #[test]
+    fn a_full_refresh_without_a_key_goes_by_place_while_the_table_is_the_same() {
+        let relation = table(&[("name", "text", true)]);
+        let saved = || Some(Position::Ctid { ctid: "(1,2)".to_owned(), relation_filenode: 7 });
+        let mut plan = Plan::new(&relation, &configured(json!({})), saved()).unwrap();
+        assert!(plan.question().unwrap().contains("pg_relation_filenode(16385)"));
+        plan.adjust((7, 0));
+        assert!(plan.copy().contains(r#"t.ctid::text FROM ONLY "shop"."items" AS t WHERE t.ctid > '(1,2)'::tid)"#));
+        assert_eq!(
+            plan.position(&values(&["(3,4)"]), 1),
+            Some(Position::Ctid { ctid: "(3,4)".to_owned(), relation_filenode: 7 })
+        );
+        let mut rewritten = Plan::new(&relation, &configured(json!({})), saved()).unwrap();
+        rewritten.adjust((8, 0));
+        assert!(!rewritten.goes_on() && !rewritten.copy().contains("WHERE"));
+        let settings = rewritten.settings(150_000).join(";");
+        assert!(settings.contains("synchronize_seqscans = off") && settings.contains("jit = off"), "{settings}");
+    }
+
+    #[test]
+    fn views_are_read_whole() {
+        let relation = Relation { kind: RelationKind::View, ..table(&[("name", "text", true)]) };
+        let plan = Plan::new(&relation, &configured(json!({})), key(&["1"])).unwrap();
+        assert_eq!(plan.copy(), r#"COPY (SELECT t."name" FROM "shop"."items" AS t) TO STDOUT (FORMAT binary)"#);
+        assert_eq!((plan.position_length(), plan.question()), (0, None));
+        assert!(plan.settings(90_600).is_empty());
+    }
+
+    /// The condition of an incremental read, after the server has answered how many rows there are.
+    fn condition(saved: Option<Position>, answer: Option<(u64, u64)>) -> String {
+        let relation = table(&[("id", "bigint", false), ("at", "text", true)]);
+        let mut plan = Plan::new(&relation, &incremental("at"), saved).unwrap();
+        assert_eq!(plan.question().is_some(), answer.is_some());
+        if let Some(answer) = answer {
+            plan.adjust(answer);
+        }
+        let copy = plan.copy();
+        assert!(copy.contains(r#" ORDER BY t."at" NULLS LAST)"#), "{copy}");
+        let behind = copy.split("AS t").nth(1).unwrap();
+        behind.split(" ORDER BY").next().unwrap().trim().to_owned()
+    }
+
+    #[test]
+    fn an_incremental_read_takes_what_is_new_and_what_has_become_more() {
+        let saved = |count, without| cursor("at", Some("b"), count, without);
+        assert_eq!(condition(None, None), "");
+        assert_eq!(condition(cursor("at", None, None, 0), None), "");
+        assert_eq!(condition(saved(Some(2), 1), Some((2, 1))), r#"WHERE t."at" > 'b'::text"#);
+        assert_eq!(condition(saved(Some(2), 1), Some((3, 1))), r#"WHERE t."at" >= 'b'::text"#);
+        assert_eq!(condition(saved(None, 0), Some((0, 0))), r#"WHERE t."at" >= 'b'::text"#);
+        assert_eq!(condition(saved(Some(2), 1), Some((2, 3))), r#"WHERE (t."at" > 'b'::text OR t."at" IS NULL)"#);
+        assert_eq!(condition(cursor("at", None, None, 4), Some((0, 4))), r#"WHERE t."at" IS NOT NULL"#);
+        // Of another cursor, nothing is gone on from.
+        assert_eq!(condition(cursor("id", Some("7"), Some(1), 0), None), "");
+    }
+
+    #[test]
+    fn the_state_of_an_incremental_read_says_how_many_there_were() {
+        let relation = table(&[("id", "bigint", false), ("at", "text", true)]);
+        let mut plan = Plan::new(&relation, &incremental("at"), cursor("at", Some("b"), Some(2), 1)).unwrap();
+        plan.adjust((2, 1));
+        assert_eq!(plan.beginning(), Some((values(&["b"]), 2)));
+        assert_eq!(Some(plan.end(Some((&values(&["b"]), 2)), 0)), cursor("at", Some("b"), Some(2), 1));
+        assert_eq!(plan.position(&values(&["c"]), 3), cursor("at", Some("c"), Some(3), 1));
+        // More have come with both: what has not been read again yet is not counted.
+        plan.adjust((3, 2));
+        assert_eq!(plan.beginning(), Some((values(&["b"]), 0)));
+        assert_eq!(plan.position(&values(&["c"]), 3), cursor("at", Some("c"), Some(3), 0));
+        assert_eq!(Some(plan.end(Some((&values(&["c"]), 3)), 2)), cursor("at", Some("c"), Some(3), 2));
+        assert_eq!(
+            Some(Plan::new(&relation, &incremental("at"), None).unwrap().end(None, 0)),
+            cursor("at", None, None, 0)
+        );
+    }
+
+    #[test]
+    fn only_the_server_can_count_where_texts_differ_and_values_do_not() {
+        let relation = table(&[("price", "numeric", false), ("name", "text", false)]);
+        let plan = Plan::new(&relation, &incremental("price"), None).unwrap();
+        assert_eq!(
+            plan.count_of(&values(&["1.0"])).unwrap(),
+            r#"SELECT count(*) FROM "shop"."items" AS t WHERE t."price" = '1.0'::numeric"#
+        );
+        assert_eq!(Plan::new(&relation, &incremental("name"), None).unwrap().count_of(&values(&["a"])), None);
+    }
+
+    #[test]
+    fn the_operators_of_a_type_are_where_the_type_is() {
+        let mut relation = table(&[("id", "bigint", false), ("name", "text", false)]);
+        relation.columns[1].type_schema = "ext".to_owned();
+        let settings = |cursor| Plan::new(&relation, &incremental(cursor), None).unwrap().settings(150_000).join(";");
+        assert!(settings("name").contains(r#"'"ext"'"#), "{}", settings("name"));
+        assert!(!settings("id").contains("search_path"));
+    }
+
+    #[test]
+    fn columns_are_those_of_the_catalog_that_are_there() {
+        let relation = table(&[("id", "bigint", false), ("a", "text", true), ("b", "text", true)]);
+        let named = |names: Value| {
+            configured(json!({"stream": {"name": "items", "namespace": "shop", "json_schema": {"properties": names}}}))
+        };
+        let some = named(json!({"b": {}, "gone": {}}));
+        let plan = Plan::new(&relation, &some, None).unwrap();
+        // The key is asked for all the same.
+        assert!(plan.copy().contains(r#"SELECT t."b", t."id"::text FROM"#), "{}", plan.copy());
+        let failure = Plan::new(&relation, &named(json!({"gone": {}})), None).unwrap_err();
+        assert!(failure.message.contains("refresh the schema"), "{failure}");
+    }
+
+    #[test]
+    fn a_cursor_that_can_be_none_is_named() {
+        let relation = table(&[("id", "bigint", false), ("document", "json", true)]);
+        let incremental = |cursor: Value| configured(json!({"sync_mode": "incremental", "cursor_field": cursor}));
+        for (cursor, words) in [
+            (json!(["gone"]), ["gone", "refresh the schema"]),
+            (json!(["document"]), ["document", "another cursor"]),
+            (json!([]), ["no cursor", "choose a column"]),
+            (json!(["document", "at"]), ["within one", "choose a column"]),
+        ] {
+            let failure = Plan::new(&relation, &incremental(cursor), None).unwrap_err();
+            assert_eq!(failure.kind, FailureKind::ConfigError);
+            assert!(words.iter().all(|word| failure.message.contains(word)), "{failure}");
+        }
+        let overwrites = json!({"sync_mode": "incremental", "destination_sync_mode": "overwrite"});
+        let plan = Plan::new(&relation, &configured(overwrites), None).unwrap();
+        assert_eq!(plan.end(None, 0), Position::FullRefreshComplete);
+    }
+}

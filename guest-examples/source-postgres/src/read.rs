@@ -1,6 +1,7 @@
 //! `read`: one connection, one stream after the other, each in a transaction of its own that sees the table as it was at its
 //! beginning.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use airlock_postgres::{Connection, Error};
@@ -48,11 +49,12 @@ pub fn read(database: &Database, catalog: &ConfiguredCatalog, state: &SavedState
     let mut connection = Connection::connect(&database.connect)?;
     let names: Vec<StreamName> = catalog.streams.iter().map(ConfiguredStream::name).collect();
     let relations = system_catalog::relations(&mut connection, Which::Named(&names))?;
+    let relations: HashMap<StreamName, &Relation> =
+        relations.iter().map(|relation| (relation.stream_name(), relation)).collect();
     for configured in &catalog.streams {
         let name = configured.name();
         let mut writer = StreamWriter::open(configured)?;
-        let relation = relations.iter().find(|relation| relation.stream_name() == name);
-        let outcome = match relation {
+        let outcome = match relations.get(&name) {
             Some(relation) => plan(relation, configured, state)
                 .and_then(|plan| Stream { relation, plan, name: &name, writer: &mut writer }.read(&mut connection)),
             None => Err(Stop::Stream(config_error(format!(
@@ -315,5 +317,53 @@ impl Progress {
         let is_last_whole = self.are_unique || self.without_cursor > 0;
         let (values, count) = if is_last_whole { self.last.as_ref() } else { self.before.as_ref() }?;
         plan.position(values, *count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relation::tests::table;
+    use serde_json::Value;
+
+    /// Goes through rows with these cursors (or keys) with a state as often as can be, and gives the texts of the states' cursors
+    /// with their counts, and what would be saved after a failure.
+    fn walk(sync_mode: &str, rows: &[Option<&str>]) -> (Vec<(String, u64)>, Option<String>) {
+        let relation = table(&[("id", "bigint", false), ("at", "text", true)]);
+        let stream = json!({"streams": [{"stream": {"name": "items", "namespace": "shop"}, "sync_mode": sync_mode,
+            "cursor_field": ["at"]}]});
+        let catalog: ConfiguredCatalog = serde_json::from_value(stream).unwrap();
+        let plan = Plan::new(&relation, &catalog.streams[0], None).unwrap();
+        let mut progress = Progress::new(&plan);
+        let text = |position: Position| -> (String, u64) {
+            let state = serde_json::to_value(State::new(relation.stream_name(), position)).unwrap();
+            let text = [&state["cursor"], &state["key"][0]].into_iter().find_map(Value::as_str).unwrap();
+            (text.to_owned(), state["cursor_record_count"].as_u64().unwrap_or_default())
+        };
+        let mut states = Vec::new();
+        for row in rows {
+            let value = row.map(str::as_bytes);
+            states.extend(progress.step(&plan, std::iter::once(value), BYTES_A_STATE).map(text));
+            progress.written();
+        }
+        (states, progress.safe(&plan).map(text).map(|(text, _)| text))
+    }
+
+    #[test]
+    fn a_state_comes_only_after_all_rows_with_its_cursor() {
+        let (states, safe) = walk("incremental", &[Some("a"), Some("a"), Some("b"), Some("c"), Some("c")]);
+        assert_eq!(states, [("a".to_owned(), 2), ("b".to_owned(), 1)]);
+        assert_eq!(safe.as_deref(), Some("b"));
+        let (states, safe) = walk("incremental", &[Some("a"), None, None]);
+        assert_eq!((states.len(), safe.as_deref()), (0, Some("a")));
+        assert_eq!(walk("incremental", &[Some("a"), Some("a")]).1, None);
+        assert_eq!(walk("incremental", &[None]).1, None);
+    }
+
+    #[test]
+    fn a_key_is_done_with_its_row() {
+        let (states, safe) = walk("full_refresh", &[Some("1"), Some("2"), Some("3")]);
+        assert_eq!(states.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(safe.as_deref(), Some("3"));
     }
 }

@@ -106,3 +106,64 @@ impl fmt::Display for Relation {
         write!(formatter, "{}.{}", self.schema, self.name)
     }
 }
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::column_type::TypeCatalogue;
+
+    /// A table `shop.items` with these columns: name, type, and whether it may be NULL. `id` is its primary key, if it has one.
+    pub fn table(columns: &[(&str, &str, bool)]) -> Relation {
+        let types = [("bigint", 20, "int8send"), ("text", 25, "textsend"), ("numeric", 1700, "numeric_send")];
+        let catalogue = types.map(|(_, oid, send)| (oid.to_string(), send));
+        let rows =
+            catalogue.iter().map(|(oid, send)| vec![Some(oid.as_str()), Some(send), Some("0"), Some("0"), Some("-1")]);
+        let catalogue = TypeCatalogue::from_rows(rows).unwrap();
+        let columns: Vec<Column> = columns
+            .iter()
+            .map(|(name, sql_type, is_nullable)| {
+                let oid = types.iter().find(|(known, ..)| known == sql_type).map_or(114, |(_, oid, _)| *oid);
+                Column {
+                    name: (*name).to_owned(),
+                    column_type: ColumnType::resolve(oid, -1, &catalogue),
+                    sql_type: (*sql_type).to_owned(),
+                    type_schema: "pg_catalog".to_owned(),
+                    is_nullable: *is_nullable,
+                    is_equal_by_text: *sql_type != "numeric",
+                }
+            })
+            .collect();
+        let key: Vec<String> = columns.iter().map(|column| column.name.clone()).filter(|name| name == "id").collect();
+        Relation {
+            oid: 16385,
+            schema: "shop".to_owned(),
+            name: "items".to_owned(),
+            kind: RelationKind::Table,
+            is_heap: true,
+            has_children: false,
+            is_readable_whole: true,
+            columns,
+            primary_key: key.clone(),
+            unique_key: key,
+        }
+    }
+
+    #[test]
+    fn a_read_can_go_on_by_a_key_or_by_place() {
+        let with_key = table(&[("id", "bigint", false)]);
+        assert_eq!(with_key.order(), Order::Key);
+        let without = table(&[("name", "text", true)]);
+        assert_eq!(without.order(), Order::Place);
+        assert_eq!(Relation { kind: RelationKind::MaterializedView, ..without.clone() }.order(), Order::Place);
+        for relation in [
+            Relation { kind: RelationKind::View, ..without.clone() },
+            Relation { kind: RelationKind::ForeignTable, ..without.clone() },
+            Relation { kind: RelationKind::PartitionedTable, ..without.clone() },
+            Relation { has_children: true, ..without.clone() },
+            Relation { is_heap: false, ..without.clone() },
+            Relation { is_readable_whole: false, ..without },
+        ] {
+            assert_eq!(relation.order(), Order::None, "{relation:?}");
+        }
+    }
+}

@@ -50,7 +50,8 @@ impl<'a> Which<'a> {
                         format!("({}, {})", quote_literal(schema), quote_literal(&stream.name))
                     })
                     .collect();
-                format!("(n.nspname, c.relname) IN ({})", names.join(", "))
+                // Not a list of rows, of which the server takes only some thousand.
+                format!("(n.nspname, c.relname) IN (VALUES {})", names.join(", "))
             }
         }
     }
@@ -248,4 +249,22 @@ fn not_understood(what: &str) -> airlock_sdk::Failure {
         "The server's own tables could not be understood: this is a defect of the connector, or the server is no PostgreSQL.",
     )
     .with_internal(what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stay_names() {
+        let schemas = ["public".to_owned(), "it's".to_owned()];
+        assert!(Which::of(&schemas).condition().starts_with("n.nspname IN ('public', 'it''s') AND "));
+        assert!(Which::of(&[]).condition().contains("'information_schema'"));
+        let streams = [StreamName::in_namespace("public", "us'ers"), StreamName::new("orders")];
+        assert_eq!(
+            Which::Named(&streams).condition(),
+            "(n.nspname, c.relname) IN (VALUES ('public', 'us''ers'), ('', 'orders'))"
+        );
+        assert_eq!(Which::Named(&[]).condition(), "false");
+    }
 }
