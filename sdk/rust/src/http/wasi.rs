@@ -138,10 +138,10 @@ impl IncomingBody {
     /// The next bytes, at least one and so many at most. None at the end.
     pub(crate) fn read(&mut self, most: u64) -> Result<Option<Vec<u8>>, Trouble> {
         loop {
-            // First of all: to look whether something is there without waiting is not safe in every host (airlock 0.1.0).
-            let more = self.stream.subscribe();
-            wait_for(&[&more])?;
-            drop(more);
+            // A stream is read when it is ready, and not before: then a read is one call, and never waits.
+            let ready = self.stream.subscribe();
+            wait_for(&[&ready])?;
+            drop(ready);
             match self.stream.read(most.max(1)) {
                 Ok(bytes) if bytes.is_empty() => {}
                 Ok(bytes) => return Ok(Some(bytes)),
