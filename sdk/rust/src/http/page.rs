@@ -105,9 +105,10 @@ impl Page {
 
     /// What is at this path, as JSON. None where there is nothing.
     pub fn value(&self, path: &str) -> Option<&RawValue> {
-        let (mut value, rest) = self.enter(path)?;
+        let (text, rest) = self.enter(path)?;
+        let mut value = raw(text)?;
         for field in rest {
-            value = fields(value)?.remove(field)?;
+            value = fields(value.get())?.remove(field)?;
         }
         Some(value)
     }
@@ -117,25 +118,25 @@ impl Page {
         &self.response
     }
 
-    /// The first part of a path, and what is left of it.
-    fn enter<'p>(&self, path: &'p str) -> Option<(&RawValue, impl Iterator<Item = &'p str>)> {
+    /// What the first part of a path leads to, and what is left of the path.
+    fn enter<'p>(&self, path: &'p str) -> Option<(&str, impl Iterator<Item = &'p str>)> {
+        let body = self.response.text().ok()?;
         let mut parts = path.split('.').filter(move |_| !path.is_empty());
         let text = match (&self.fields, parts.clone().next()) {
             (Some(fields), Some(name)) if name != "*" => {
                 parts.next();
-                self.response.text().ok()?.get(fields.get(name)?.clone())?
+                body.get(fields.get(name)?.clone())?
             }
-            _ => std::str::from_utf8(without_mark(self.response.bytes())).ok()?,
+            _ => body.trim_start_matches('\u{feff}'),
         };
-        // It was checked when the page came.
-        Some((serde_json::from_str(text).ok()?, parts))
+        Some((text, parts))
     }
 
     /// Whether there is an array at the path.
     fn collect<'p>(&'p self, path: &str, records: &mut Vec<&'p RawValue>) -> bool {
-        let Some((value, rest)) = self.enter(path) else { return false };
+        let Some((text, rest)) = self.enter(path) else { return false };
         let rest: Vec<&str> = rest.collect();
-        collect(value, &rest, false, records)
+        collect(text, &rest, false, records)
     }
 
     fn no_text(&self, path: &str) -> Failure {
@@ -150,34 +151,26 @@ impl fmt::Debug for Page {
     }
 }
 
-/// `each` says that the value is one of many, which may lack what others have and may be a record itself.
-fn collect<'p>(value: &'p RawValue, path: &[&str], each: bool, records: &mut Vec<&'p RawValue>) -> bool {
+/// `each` says that the text is one of many, which may lack what others have and may be a record itself.
+fn collect<'p>(text: &'p str, path: &[&str], each: bool, records: &mut Vec<&'p RawValue>) -> bool {
     let Some((name, rest)) = path.split_first() else {
-        return match (elements(value), value.get()) {
-            (Some(elements), _) => {
-                records.extend(elements);
-                true
-            }
-            (None, "null") => true,
-            (None, _) if each => {
-                records.push(value);
-                true
-            }
-            (None, _) => false,
+        let found = match elements(text) {
+            Some(elements) => elements,
+            None if text.trim_ascii() == "null" => Vec::new(),
+            None if each => raw(text).into_iter().collect(),
+            None => return false,
         };
+        records.extend(found);
+        return true;
     };
     if *name == "*" {
-        let values = match elements(value) {
-            Some(elements) => elements,
-            None => match values(value) {
-                Some(values) => values,
-                None => return each,
-            },
+        return match elements(text).or_else(|| values(text)) {
+            Some(values) => values.into_iter().all(|value| collect(value.get(), rest, true, records)),
+            None => each,
         };
-        return values.into_iter().all(|value| collect(value, rest, true, records));
     }
-    match fields(value).and_then(|mut fields| fields.remove(*name)) {
-        Some(value) => collect(value, rest, each, records),
+    match fields(text).and_then(|mut fields| fields.remove(*name)) {
+        Some(value) => collect(value.get(), rest, each, records),
         None => each,
     }
 }
@@ -196,17 +189,23 @@ fn kind(text: &str) -> Kind {
     }
 }
 
-fn fields(value: &RawValue) -> Option<HashMap<String, &RawValue>> {
-    matches!(kind(value.get()), Kind::Object).then(|| serde_json::from_str(value.get()).ok())?
+// All of these are given what was checked when the page came.
+
+fn raw(text: &str) -> Option<&RawValue> {
+    serde_json::from_str(text).ok()
 }
 
-fn elements(value: &RawValue) -> Option<Vec<&RawValue>> {
-    matches!(kind(value.get()), Kind::Array).then(|| serde_json::from_str(value.get()).ok())?
+fn fields(text: &str) -> Option<HashMap<String, &RawValue>> {
+    matches!(kind(text), Kind::Object).then(|| serde_json::from_str(text).ok())?
+}
+
+fn elements(text: &str) -> Option<Vec<&RawValue>> {
+    matches!(kind(text), Kind::Array).then(|| serde_json::from_str(text).ok())?
 }
 
 /// The values of an object, in the order of the text.
-fn values(value: &RawValue) -> Option<Vec<&RawValue>> {
-    let mut values: Vec<&RawValue> = fields(value)?.into_values().collect();
+fn values(text: &str) -> Option<Vec<&RawValue>> {
+    let mut values: Vec<&RawValue> = fields(text)?.into_values().collect();
     values.sort_by_key(|value| value.get().as_ptr());
     Some(values)
 }
