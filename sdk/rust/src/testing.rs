@@ -22,6 +22,24 @@
 //! assert_eq!(run.result, Ok(()));
 //! assert_eq!(run.records("users"), [json!({"id": 1})]);
 //! ```
+//!
+//! An API is a function from requests to responses:
+//!
+//! ```
+//! use airlock_sdk::http::Client;
+//! use airlock_sdk::testing::{Host, HttpResponse};
+//! use serde_json::json;
+//!
+//! let mut busy = true;
+//! let host = Host::new().answering(move |_| match std::mem::take(&mut busy) {
+//!     true => HttpResponse::new(429).header("retry-after", 60),
+//!     false => HttpResponse::json(&json!([{"id": 1}])),
+//! });
+//! let run = host.run(|| Client::new("https://api.example")?.get("users").send().map(drop));
+//! assert_eq!(run.result, Ok(()));
+//! assert_eq!(run.requests()[1].url, "https://api.example/users");
+//! assert_eq!(run.waits()[0].as_secs(), 60);
+//! ```
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};

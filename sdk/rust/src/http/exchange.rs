@@ -1,6 +1,6 @@
 //! From a request to its response: redirects are followed, problems are tried again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use url::Url;
 
@@ -10,7 +10,7 @@ use super::request::{Method, Request, is_same_or_safer};
 use super::request_name;
 use super::response::{OpenResponse, Response};
 use super::retry::{self, Problem, Retry};
-use super::transport::{Incoming, Outgoing};
+use super::transport::{Incoming, Outgoing, Trouble};
 use crate::failure::{Result, system_error};
 use crate::host;
 use crate::platform;
@@ -51,7 +51,7 @@ struct Hop {
     with_body: bool,
 }
 
-fn exchange(request: &Request, target: &Url) -> Result<(OpenResponse, std::time::Instant), Problem> {
+fn exchange(request: &Request, target: &Url) -> Result<(OpenResponse, Instant), Problem> {
     let mut hop = Hop { method: request.method, url: target.clone(), with_body: true };
     for _ in 0..=MAX_REDIRECTS {
         let name = request_name::of(request, hop.method.name(), &hop.url);
@@ -60,7 +60,7 @@ fn exchange(request: &Request, target: &Url) -> Result<(OpenResponse, std::time:
         let status = incoming.status;
         let location = header(&incoming, "location").map(str::to_owned);
         let retry_after = header(&incoming, "retry-after").and_then(|value| retry::retry_after(value, host::time()));
-        let response = OpenResponse::new(name, hop.url.clone(), incoming, request.settings.max_body_bytes);
+        let response = OpenResponse::new(name, hop.method, hop.url.clone(), incoming, request.settings.max_body_bytes);
         if (200..300).contains(&status) || request.accepted.contains(&status) {
             return Ok((response, started));
         }
@@ -82,7 +82,7 @@ fn exchange(request: &Request, target: &Url) -> Result<(OpenResponse, std::time:
     Err(Problem::lasting(system_error(format!("{name} was redirected more than {MAX_REDIRECTS} times."))))
 }
 
-fn deliver(request: &Request, hop: &Hop) -> Result<Incoming, super::Trouble> {
+fn deliver(request: &Request, hop: &Hop) -> Result<Incoming, Trouble> {
     let url = request.with_secrets(&hop.url);
     let body = if hop.with_body { &request.body[..] } else { &[] };
     let mut headers = request.headers_for(&hop.url);
@@ -100,7 +100,7 @@ fn deliver(request: &Request, hop: &Hop) -> Result<Incoming, super::Trouble> {
 }
 
 /// An interruption looks like trouble of the network, for the host lets what waits fail.
-fn trouble_with(name: &str, trouble: super::Trouble) -> Problem {
+fn trouble_with(name: &str, trouble: Trouble) -> Problem {
     let problem = problem::of_trouble(name, trouble);
     if problem.retry != Retry::Never {
         if let Err(interruption) = platform::wait(Duration::ZERO) {

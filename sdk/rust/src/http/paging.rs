@@ -9,7 +9,7 @@ use url::Url;
 use super::client::check_web_url;
 use super::link_header;
 use super::page::Page;
-use super::request::Request;
+use super::request::{Request, is_same_or_safer};
 use crate::failure::{Failure, Result, system_error};
 use crate::stream_writer::StreamWriter;
 
@@ -280,7 +280,13 @@ impl Pages {
             Some(page) => page.response().url().join(link.trim()),
             None => Url::parse(link),
         };
-        joined.map_err(|error| error.to_string()).and_then(check_web_url).map_err(|why| unusable_link(page, &why))
+        let url = joined.map_err(|error| error.to_string()).and_then(check_web_url);
+        let url = url.map_err(|why| unusable_link(page, &why))?;
+        // A body may hold secrets of which nobody said so.
+        if !self.request.body.is_empty() && !is_same_or_safer(&self.request.target()?, &url) {
+            return Err(unusable_link(page, "it leads to another host, to which the request's body is not sent"));
+        }
+        Ok(url)
     }
 }
 

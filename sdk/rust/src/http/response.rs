@@ -9,7 +9,8 @@ use url::Url;
 
 use super::page::Page;
 use super::problem;
-use super::retry::{Problem, Retry};
+use super::request::Method;
+use super::retry::Problem;
 use super::transport::Incoming;
 use crate::failure::{Failure, Result, system_error};
 use crate::host;
@@ -22,6 +23,7 @@ const READ_BYTES: u64 = 256 * 1024;
 struct Head {
     /// What the request is called.
     name: String,
+    method: Method,
     url: Url,
     status: u16,
     headers: Vec<(String, String)>,
@@ -127,9 +129,9 @@ pub struct OpenResponse {
 }
 
 impl OpenResponse {
-    pub(super) fn new(name: String, url: Url, incoming: Incoming, max_body_bytes: u64) -> Self {
+    pub(super) fn new(name: String, method: Method, url: Url, incoming: Incoming, max_body_bytes: u64) -> Self {
         let Incoming { status, headers, body } = incoming;
-        OpenResponse { head: Head { name, url, status, headers }, body, max_body_bytes }
+        OpenResponse { head: Head { name, method, url, status, headers }, body, max_body_bytes }
     }
 
     /// The status: from 200 to 299, or one that the request accepts.
@@ -177,14 +179,17 @@ impl OpenResponse {
 
     pub(super) fn read_whole(mut self) -> Result<Response, Problem> {
         let most = self.max_body_bytes;
-        let announced = self.header("content-length").and_then(|length| length.trim().parse::<u64>().ok());
+        let announced = match self.head.method {
+            // The length of what is not sent.
+            Method::Head => None,
+            _ => self.header("content-length").and_then(|length| length.trim().parse::<u64>().ok()),
+        };
         let mut body = Vec::new();
         if let Some(length) = announced.filter(|length| *length <= most) {
             // A server may announce what it does not send.
             body.reserve(usize::try_from(length.min(READ_BYTES)).unwrap_or_default());
         }
-        let has_body = self.head.status != 204 && !self.head.name.starts_with("HEAD ");
-        let mut too_long = has_body && announced.is_some_and(|length| length > most);
+        let mut too_long = announced.is_some_and(|length| length > most);
         while !too_long {
             match self.body.read(READ_BYTES) {
                 Ok(Some(piece)) => body.extend_from_slice(&piece),
@@ -194,8 +199,9 @@ impl OpenResponse {
             too_long = body.len() as u64 > most;
         }
         let name = self.name();
-        let failure = system_error(format!("{name} was answered with more than the {most} bytes that are allowed."));
-        Err(Problem { failure, retry: Retry::Never, retry_after: None, rate_limited: false })
+        Err(Problem::lasting(system_error(format!(
+            "{name} was answered with more than the {most} bytes that are allowed."
+        ))))
     }
 }
 

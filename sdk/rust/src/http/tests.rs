@@ -774,6 +774,18 @@ mod pages {
     }
 
     #[test]
+    fn a_body_goes_with_links_to_its_own_host_only() {
+        let answer = |request: &HttpRequest| {
+            let next = if request.url.contains("page=2") { "https://other.example/x" } else { "x?page=2" };
+            HttpResponse::json(&json!({"data": [], "next": next}))
+        };
+        let pages = || Ok(api().post("x").body("secret").pages(Paging::next_link("next")));
+        let (run, ..) = collect(answer, pages);
+        assert!(run.result.clone().unwrap_err().message.contains("body is not sent"), "{:?}", run.result);
+        assert_eq!(run.requests().iter().map(|request| request.body.len()).collect::<Vec<_>>(), [6, 6]);
+    }
+
+    #[test]
     fn an_iterator_ends_with_its_first_error() {
         let run = run(in_turn([HttpResponse::json(&json!([{"id": 1}])), HttpResponse::new(404)]), || {
             let mut pages = api().get("x").pages(Paging::offset("o", "l", 1));
