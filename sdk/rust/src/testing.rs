@@ -531,7 +531,10 @@ pub(crate) mod imports {
         MEMORY.with_borrow(Memory::ask)?;
         let time = Duration::from_millis(milliseconds);
         pass_time(time);
-        tell(Event::Waited(time));
+        // To ask whether the sync goes on is no wait.
+        if !time.is_zero() {
+            tell(Event::Waited(time));
+        }
         Ok(())
     }
 

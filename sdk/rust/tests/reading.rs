@@ -279,10 +279,7 @@ fn nothing_is_held_back_while_a_source_waits() {
         wait(Duration::ZERO)
     });
     assert_eq!(run.result, Ok(()));
-    assert_eq!(
-        outline(&run),
-        ["open users", "open carts", "1 users", "1 carts", "Waited(600s)", "Log(\"after\")", "Waited(0ns)"]
-    );
+    assert_eq!(outline(&run), ["open users", "open carts", "1 users", "1 carts", "Waited(600s)", "Log(\"after\")"]);
 }
 
 #[test]

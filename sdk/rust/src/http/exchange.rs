@@ -9,12 +9,11 @@ use super::problem;
 use super::request::{Method, Request, is_same_or_safer};
 use super::request_name;
 use super::response::{OpenResponse, Response};
-use super::retry::{self, Problem, Retry};
+use super::retry::{self, Problem, Retry, TellOfQuota};
 use super::transport::{Incoming, Outgoing, Trouble};
 use crate::failure::{Result, system_error};
 use crate::host;
 use crate::platform;
-use crate::stream_writer::StreamWriter;
 
 const MAX_REDIRECTS: usize = 10;
 
@@ -22,9 +21,9 @@ const MAX_REDIRECTS: usize = 10;
 const ERROR_BODY_BYTES: u64 = 16 * 1024;
 
 /// Sends a request and reads the whole response; both are one to a retry.
-pub(super) fn send(request: &Request, writer: Option<&mut StreamWriter>) -> Result<Response> {
+pub(super) fn send(request: &Request, tell: Option<&mut TellOfQuota<'_>>) -> Result<Response> {
     let target = request.target()?;
-    retry::run(&request.settings.retry, request.is_harmless(), writer, || {
+    retry::run(&request.settings.retry, request.is_harmless(), tell, || {
         let (response, started) = exchange(request, &target)?;
         let response = response.read_whole()?;
         let time = host::now().saturating_duration_since(started);
@@ -34,9 +33,9 @@ pub(super) fn send(request: &Request, writer: Option<&mut StreamWriter>) -> Resu
 }
 
 /// Sends a request and gives the response when its head has come.
-pub(super) fn open(request: &Request, writer: Option<&mut StreamWriter>) -> Result<OpenResponse> {
+pub(super) fn open(request: &Request, tell: Option<&mut TellOfQuota<'_>>) -> Result<OpenResponse> {
     let target = request.target()?;
-    retry::run(&request.settings.retry, request.is_harmless(), writer, || {
+    retry::run(&request.settings.retry, request.is_harmless(), tell, || {
         let (response, started) = exchange(request, &target)?;
         let time = host::now().saturating_duration_since(started);
         log::debug!("{}: {} in {time:.1?}, and a body follows", response.name(), response.status());

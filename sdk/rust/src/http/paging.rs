@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::client::check_web_url;
+use super::exchange;
 use super::link_header;
 use super::page::Page;
 use super::request::{Request, is_same_or_safer};
+use super::retry::TellOfQuota;
 use crate::failure::{Failure, Result, system_error};
 use crate::stream_writer::StreamWriter;
 
@@ -139,7 +141,7 @@ impl Pages {
 
     /// The next page, for which this stream waits. None after the last.
     pub fn next_for(&mut self, writer: &mut StreamWriter) -> Result<Option<Page>> {
-        self.advance(Some(writer))
+        self.advance(Some(&mut |until| writer.rate_limited(until)))
     }
 
     /// Where the next page begins: what to save after the records of a page. None before the first page, and after the last.
@@ -155,17 +157,14 @@ impl Pages {
         matches!(self.next, Next::Over)
     }
 
-    fn advance(&mut self, writer: Option<&mut StreamWriter>) -> Result<Option<Page>> {
+    fn advance(&mut self, tell: Option<&mut TellOfQuota<'_>>) -> Result<Option<Page>> {
         let request = match &self.next {
             Next::First => self.first(),
             Next::At(position) => self.at(position)?,
             Next::Over => return Ok(None),
         };
         self.seen.insert(hash(request.target()?.as_str()));
-        let page = match writer {
-            Some(writer) => request.for_stream(writer).page()?,
-            None => request.page()?,
-        };
+        let page = exchange::send(&request, tell)?.page()?;
         let next = self.after(&page)?;
         if let Next::At(position) = &next {
             let target = self.at(position)?.target()?;

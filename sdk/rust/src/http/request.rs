@@ -308,7 +308,7 @@ pub struct RequestForStream<'w> {
 impl RequestForStream<'_> {
     /// As [`Request::send`].
     pub fn send(self) -> Result<Response> {
-        exchange::send(&self.request, Some(self.writer))
+        exchange::send(&self.request, Some(&mut |until| self.writer.rate_limited(until)))
     }
 
     /// As [`Request::page`].
@@ -318,7 +318,7 @@ impl RequestForStream<'_> {
 
     /// As [`Request::open`].
     pub fn open(self) -> Result<OpenResponse> {
-        exchange::open(&self.request, Some(self.writer))
+        exchange::open(&self.request, Some(&mut |until| self.writer.rate_limited(until)))
     }
 }
 

@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime};
 use crate::failure::{Failure, Result, transient_error};
 use crate::host;
 use crate::platform;
-use crate::stream_writer::StreamWriter;
 
 /// How often and when a request is tried again.
 ///
@@ -86,11 +85,15 @@ impl Problem {
     }
 }
 
+/// Says that a quota is waited for, until a time if it is known. It is a source's stream that says so: to name the writer here would
+/// make destinations import the contract's `output`, which they are not given.
+pub(super) type TellOfQuota<'a> = dyn FnMut(Option<SystemTime>) -> Result<()> + 'a;
+
 /// Tries until it works or it makes no sense to go on.
 pub(super) fn run<T>(
     policy: &RetryPolicy,
     harmless: bool,
-    mut writer: Option<&mut StreamWriter>,
+    mut tell: Option<&mut TellOfQuota<'_>>,
     mut attempt: impl FnMut() -> Result<T, Problem>,
 ) -> Result<T> {
     let mut retry = 0;
@@ -123,8 +126,8 @@ pub(super) fn run<T>(
         } else {
             log::warn!("{} It is sent again in {wait:.1?} (retry {retry} of {}).", failure.message, policy.retries);
         }
-        if let (true, Some(writer)) = (problem.rate_limited, writer.as_deref_mut()) {
-            writer.rate_limited(host::time().checked_add(wait))?;
+        if let (true, Some(tell)) = (problem.rate_limited, tell.as_deref_mut()) {
+            tell(host::time().checked_add(wait))?;
         }
         platform::wait(wait)?;
     }
