@@ -9,7 +9,7 @@ use super::problem;
 use super::request::{Method, Request, is_same_or_safer};
 use super::request_name;
 use super::response::{OpenResponse, Response};
-use super::retry::{self, Problem, Retry, TellOfQuota};
+use super::retry::{self, Problem, Retry, Waiting};
 use super::transport::{Incoming, Outgoing, Trouble};
 use crate::failure::{Result, system_error};
 use crate::host;
@@ -21,9 +21,9 @@ const MAX_REDIRECTS: usize = 10;
 const ERROR_BODY_BYTES: u64 = 16 * 1024;
 
 /// Sends a request and reads the whole response; both are one to a retry.
-pub(super) fn send(request: &Request, tell: Option<&mut TellOfQuota<'_>>) -> Result<Response> {
+pub(super) fn send(request: &Request, waiting: impl Waiting) -> Result<Response> {
     let target = request.target()?;
-    retry::run(&request.settings.retry, request.is_harmless(), tell, || {
+    retry::run(&request.settings.retry, request.is_harmless(), waiting, || {
         let (response, started) = exchange(request, &target)?;
         let response = response.read_whole()?;
         let time = host::now().saturating_duration_since(started);
@@ -33,9 +33,9 @@ pub(super) fn send(request: &Request, tell: Option<&mut TellOfQuota<'_>>) -> Res
 }
 
 /// Sends a request and gives the response when its head has come.
-pub(super) fn open(request: &Request, tell: Option<&mut TellOfQuota<'_>>) -> Result<OpenResponse> {
+pub(super) fn open(request: &Request, waiting: impl Waiting) -> Result<OpenResponse> {
     let target = request.target()?;
-    retry::run(&request.settings.retry, request.is_harmless(), tell, || {
+    retry::run(&request.settings.retry, request.is_harmless(), waiting, || {
         let (response, started) = exchange(request, &target)?;
         let time = host::now().saturating_duration_since(started);
         log::debug!("{}: {} in {time:.1?}, and a body follows", response.name(), response.status());

@@ -11,7 +11,7 @@ use super::exchange;
 use super::link_header;
 use super::page::Page;
 use super::request::{Request, is_same_or_safer};
-use super::retry::TellOfQuota;
+use super::retry::Waiting;
 use crate::failure::{Failure, Result, system_error};
 use crate::stream_writer::StreamWriter;
 
@@ -141,7 +141,7 @@ impl Pages {
 
     /// The next page, for which this stream waits. None after the last.
     pub fn next_for(&mut self, writer: &mut StreamWriter) -> Result<Option<Page>> {
-        self.advance(Some(&mut |until| writer.rate_limited(until)))
+        self.advance(writer)
     }
 
     /// Where the next page begins: what to save after the records of a page. None before the first page, and after the last.
@@ -157,14 +157,14 @@ impl Pages {
         matches!(self.next, Next::Over)
     }
 
-    fn advance(&mut self, tell: Option<&mut TellOfQuota<'_>>) -> Result<Option<Page>> {
+    fn advance(&mut self, waiting: impl Waiting) -> Result<Option<Page>> {
         let request = match &self.next {
             Next::First => self.first(),
             Next::At(position) => self.at(position)?,
             Next::Over => return Ok(None),
         };
         self.seen.insert(hash(request.target()?.as_str()));
-        let page = exchange::send(&request, tell)?.page()?;
+        let page = exchange::send(&request, waiting)?.page()?;
         let next = self.after(&page)?;
         if let Next::At(position) = &next {
             let target = self.at(position)?.target()?;
@@ -296,7 +296,7 @@ impl Iterator for Pages {
         if self.failed {
             return None;
         }
-        let page = self.advance(None);
+        let page = self.advance(());
         self.failed = page.is_err();
         page.transpose()
     }

@@ -175,7 +175,7 @@ impl Request {
 
     /// Sends the request and reads the whole response.
     pub fn send(&self) -> Result<Response> {
-        exchange::send(self, None)
+        exchange::send(self, ())
     }
 
     /// Sends the request and reads the response as JSON, to find records in it.
@@ -185,7 +185,7 @@ impl Request {
 
     /// Sends the request and gives the response before its body has come: for what is large.
     pub fn open(&self) -> Result<OpenResponse> {
-        exchange::open(self, None)
+        exchange::open(self, ())
     }
 
     /// The pages that begin with this one.
@@ -308,7 +308,7 @@ pub struct RequestForStream<'w> {
 impl RequestForStream<'_> {
     /// As [`Request::send`].
     pub fn send(self) -> Result<Response> {
-        exchange::send(&self.request, Some(&mut |until| self.writer.rate_limited(until)))
+        exchange::send(&self.request, self.writer)
     }
 
     /// As [`Request::page`].
@@ -318,7 +318,7 @@ impl RequestForStream<'_> {
 
     /// As [`Request::open`].
     pub fn open(self) -> Result<OpenResponse> {
-        exchange::open(&self.request, Some(&mut |until| self.writer.rate_limited(until)))
+        exchange::open(&self.request, self.writer)
     }
 }
 

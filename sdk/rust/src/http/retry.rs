@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::failure::{Failure, Result, transient_error};
 use crate::host;
 use crate::platform;
+use crate::stream_writer::StreamWriter;
 
 /// How often and when a request is tried again.
 ///
@@ -85,15 +86,31 @@ impl Problem {
     }
 }
 
-/// Says that a quota is waited for, until a time if it is known. It is a source's stream that says so: to name the writer here would
-/// make destinations import the contract's `output`, which they are not given.
-pub(super) type TellOfQuota<'a> = dyn FnMut(Option<SystemTime>) -> Result<()> + 'a;
+/// Who waits for a response. A type of its own, and not a writer that may be there: where none is, none is named, for
+/// destinations would import the contract's `output` then, which they are not given.
+pub(super) trait Waiting {
+    /// Says that a quota is waited for, until a time if it is known.
+    fn rate_limited(&mut self, until: Option<SystemTime>) -> Result<()>;
+}
+
+/// Nobody in particular.
+impl Waiting for () {
+    fn rate_limited(&mut self, _: Option<SystemTime>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Waiting for &mut StreamWriter {
+    fn rate_limited(&mut self, until: Option<SystemTime>) -> Result<()> {
+        StreamWriter::rate_limited(self, until)
+    }
+}
 
 /// Tries until it works or it makes no sense to go on.
 pub(super) fn run<T>(
     policy: &RetryPolicy,
     harmless: bool,
-    mut tell: Option<&mut TellOfQuota<'_>>,
+    mut waiting: impl Waiting,
     mut attempt: impl FnMut() -> Result<T, Problem>,
 ) -> Result<T> {
     let mut retry = 0;
@@ -123,11 +140,9 @@ pub(super) fn run<T>(
         let failure = &problem.failure;
         if problem.rate_limited {
             log::info!("{} It is sent again in {wait:.1?} (retry {retry} of {}).", failure.message, policy.retries);
+            waiting.rate_limited(host::time().checked_add(wait))?;
         } else {
             log::warn!("{} It is sent again in {wait:.1?} (retry {retry} of {}).", failure.message, policy.retries);
-        }
-        if let (true, Some(tell)) = (problem.rate_limited, tell.as_deref_mut()) {
-            tell(host::time().checked_add(wait))?;
         }
         platform::wait(wait)?;
     }
