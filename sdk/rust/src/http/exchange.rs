@@ -1,6 +1,6 @@
 //! From a request to its response: redirects are followed, problems are tried again.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use url::Url;
 
@@ -9,11 +9,10 @@ use super::problem;
 use super::request::{Method, Request, is_same_or_safer};
 use super::request_name;
 use super::response::{OpenResponse, Response};
-use super::retry::{self, Problem, Retry, Waiting};
+use super::retry::{self, Problem, Waiting};
 use super::transport::{Incoming, Outgoing, Trouble};
 use crate::failure::{Result, system_error};
 use crate::host;
-use crate::platform;
 
 const MAX_REDIRECTS: usize = 10;
 
@@ -55,7 +54,7 @@ fn exchange(request: &Request, target: &Url) -> Result<(OpenResponse, Instant), 
     for _ in 0..=MAX_REDIRECTS {
         let name = request_name::of(request, hop.method.name(), &hop.url);
         let started = host::now();
-        let incoming = deliver(request, &hop).map_err(|trouble| trouble_with(&name, trouble))?;
+        let incoming = deliver(request, &hop).map_err(|trouble| problem::of_trouble(&name, trouble))?;
         let status = incoming.status;
         let location = header(&incoming, "location").map(str::to_owned);
         let retry_after = header(&incoming, "retry-after").and_then(|value| retry::retry_after(value, host::time()));
@@ -96,17 +95,6 @@ fn deliver(request: &Request, hop: &Hop) -> Result<Incoming, Trouble> {
     }
     let timeouts = request.settings.timeouts;
     host::send(&Outgoing { method: hop.method.name(), url: &url, headers: &headers, body, timeouts })
-}
-
-/// An interruption looks like trouble of the network, for the host lets what waits fail.
-fn trouble_with(name: &str, trouble: Trouble) -> Problem {
-    let problem = problem::of_trouble(name, trouble);
-    if problem.retry != Retry::Never {
-        if let Err(interruption) = platform::wait(Duration::ZERO) {
-            return Problem::lasting(interruption);
-        }
-    }
-    problem
 }
 
 fn header<'a>(incoming: &'a Incoming, name: &str) -> Option<&'a str> {

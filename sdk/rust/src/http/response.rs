@@ -10,7 +10,7 @@ use url::Url;
 use super::page::Page;
 use super::problem;
 use super::request::Method;
-use super::retry::Problem;
+use super::retry::{self, Problem};
 use super::transport::Incoming;
 use crate::failure::{Failure, Result, system_error};
 use crate::host;
@@ -225,8 +225,10 @@ impl Reader {
     /// What has come and was not read yet. Empty at the end.
     fn available(&mut self) -> Result<&[u8]> {
         if self.used == self.piece.len() {
-            let piece =
-                self.body.read(READ_BYTES).map_err(|trouble| problem::of_trouble(&self.name, trouble).failure)?;
+            let piece = self
+                .body
+                .read(READ_BYTES)
+                .map_err(|trouble| retry::unless_interrupted(problem::of_trouble(&self.name, trouble).failure))?;
             self.piece = piece.unwrap_or_default();
             self.used = 0;
         }

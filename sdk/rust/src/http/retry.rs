@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::failure::{Failure, Result, transient_error};
+use crate::failure::{Failure, FailureKind, Result, transient_error};
 use crate::host;
 use crate::platform;
 use crate::stream_writer::StreamWriter;
@@ -10,8 +10,9 @@ use crate::stream_writer::StreamWriter;
 /// How often and when a request is tried again.
 ///
 /// Tried again is what may pass: a connection that failed, a body that broke off, and the statuses 408, 425, 429 and 5xx but
-/// for 501 and 505. POST and PATCH are tried again only where the server asks for it (429, and 503 with `Retry-After`),
-/// unless the request says [`retry_unsafe`](super::Request::retry_unsafe). A server's `Retry-After` is heeded.
+/// for 501 and 505. POST and PATCH are tried again only where no connection was made, and where the server asks for it (429,
+/// and 503 with `Retry-After`), unless the request says [`retry_unsafe`](super::Request::retry_unsafe). A server's
+/// `Retry-After` is heeded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RetryPolicy {
     /// How often at most, after the first try.
@@ -125,10 +126,10 @@ pub(super) fn run<T>(
             Retry::Always => true,
         };
         if !again {
-            return Err(problem.failure);
+            return Err(unless_interrupted(problem.failure));
         }
         if retry >= policy.retries {
-            return Err(after_tries(problem.failure, retry + 1));
+            return Err(unless_interrupted(after_tries(problem.failure, retry + 1)));
         }
         let wait = match problem.retry_after {
             Some(wait) if wait > policy.longest_retry_after => return Err(too_long(problem.failure, wait)),
@@ -145,6 +146,14 @@ pub(super) fn run<T>(
             log::warn!("{} It is sent again in {wait:.1?} (retry {retry} of {}).", failure.message, policy.retries);
         }
         platform::wait(wait)?;
+    }
+}
+
+/// The failure, or the interruption that it comes from: the host lets what waits for the network fail, and only a call tells why.
+pub(super) fn unless_interrupted(failure: Failure) -> Failure {
+    match failure.kind {
+        FailureKind::TransientError => platform::wait(Duration::ZERO).err().unwrap_or(failure),
+        FailureKind::ConfigError | FailureKind::SystemError => failure,
     }
 }
 

@@ -330,6 +330,20 @@ fn an_interruption_that_looks_like_trouble_is_one() {
 }
 
 #[test]
+fn an_interruption_within_a_body_is_one() {
+    let broken = HttpResponse::new(200).body("x").breaking_off(HttpTrouble::Other("interrupted".to_owned()));
+    let run = Host::new().interrupting_after(1, Interruption::Closed).answering(move |_| broken.clone()).run(|| {
+        let mut writer = StreamWriter::open("x")?;
+        let mut reader = api().get("x").open()?.reader();
+        writer.write(&json!({}))?;
+        let failure = Failure::from(reader.read_to_end(&mut Vec::new()).unwrap_err());
+        assert_eq!(failure.interruption(), Some(&Interruption::Closed));
+        Ok(())
+    });
+    assert_eq!(run.result, Ok(()));
+}
+
+#[test]
 fn a_body_that_breaks_off_is_read_again_from_its_beginning() {
     let broken = HttpResponse::new(200).body("[1, 2").breaking_off(HttpTrouble::ReadTimeout);
     let read = Rc::new(RefCell::new(Vec::new()));
