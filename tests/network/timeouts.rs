@@ -44,12 +44,14 @@ fn each_wait_of_a_request_has_its_own_limit() {
         {"url": server.url("/never"), "first_byte_ms": 300},
         {"url": server.url("/stalls"), "between_bytes_ms": 300},
         {"url": server.url("/drips"), "between_bytes_ms": 2000},
+        {"url": server.url("/stalls"), "between_bytes_ms": 300, "looks": true},
     ]);
     let outcomes = outcomes(&requests(request).option("--allow-host", "127.0.0.1").run().exits(0));
     assert_eq!(outcomes[0]["error"], "ErrorCode::ConnectionTimeout");
     assert_eq!(outcomes[1]["error"], "ErrorCode::HttpResponseTimeout");
     assert_eq!(outcomes[2]["error"], "Some(ErrorCode::ConnectionReadTimeout)");
     assert_eq!((&outcomes[3]["bytes"], outcomes[3]["error"].is_null()), (&json!(10), true), "{}", outcomes[3]);
+    assert_eq!(outcomes[4]["error"], "Some(ErrorCode::ConnectionReadTimeout)", "also where it looks before it waits");
 }
 
 #[test]

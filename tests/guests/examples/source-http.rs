@@ -152,7 +152,7 @@ fn received(pending: Pending, request: &Value) -> Result<Value, ErrorCode> {
         // The stream goes before the body that it is of.
         let stream = body.stream().map_err(|()| ErrorCode::InternalError(Some("the body has no stream".into())))?;
         let limit = request["read_bytes"].as_u64().unwrap_or(u64::MAX);
-        let (bytes, beginning, error) = read(&stream, limit, request["pause_ms"].as_u64());
+        let (bytes, beginning, error) = read(&stream, limit, request["pause_ms"].as_u64(), request["looks"] == true);
         if request["keep"] == true {
             // As a garbage collector that does not come.
             std::mem::forget((stream, body));
@@ -169,14 +169,16 @@ fn received(pending: Pending, request: &Value) -> Result<Value, ErrorCode> {
     Ok(outcome)
 }
 
-/// How much came, how it begins, and why it ended early.
-fn read(stream: &InputStream, limit: u64, pause: Option<u64>) -> (u64, Vec<u8>, Option<String>) {
+/// How much came, how it begins, and why it ended early. With `looks` it looks for more before it waits for it.
+fn read(stream: &InputStream, limit: u64, pause: Option<u64>, looks: bool) -> (u64, Vec<u8>, Option<String>) {
     let (mut bytes, mut beginning) = (0, Vec::new());
     while bytes < limit {
         if let Some(pause) = pause {
             std::thread::sleep(std::time::Duration::from_millis(pause));
         }
-        match stream.blocking_read(64 * 1024) {
+        let chunk = if looks { stream.read(64 * 1024) } else { stream.blocking_read(64 * 1024) };
+        match chunk {
+            Ok(chunk) if chunk.is_empty() => stream.subscribe().block(),
             Ok(chunk) => {
                 bytes += chunk.len() as u64;
                 beginning.extend_from_slice(&chunk[..chunk.len().min(300_usize.saturating_sub(beginning.len()))]);
