@@ -42,7 +42,7 @@ fn milliseconds(time: SystemTime) -> u64 {
 fn a_rate_limit_is_told_and_waited_for() {
     let in_seconds = || "2".to_owned();
     // A date has whole seconds, so that this one is between one and two away.
-    let by_date = || http_date(SystemTime::now() + Duration::from_secs(2));
+    let by_date = || httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(2));
     for server in [refusing(1, "429 Too Many Requests", in_seconds), refusing(1, "429 Too Many Requests", by_date)] {
         let before = SystemTime::now();
         let finished = read(&config(&server), &["types"]).run().exits(0);
@@ -58,16 +58,6 @@ fn a_rate_limit_is_told_and_waited_for() {
         let limited = kinds.iter().position(|kind| kind == "RECORD").expect("there are records");
         assert!(kinds[limited..].contains(&"RUNNING".to_owned()), "{kinds:?}");
     }
-}
-
-/// A time as HTTP writes it.
-fn http_date(time: SystemTime) -> String {
-    let output = std::process::Command::new("date")
-        .args(["-u", "-d", &format!("@{}", milliseconds(time) / 1000), "+%a, %d %b %Y %H:%M:%S GMT"])
-        .env("LC_ALL", "C")
-        .output()
-        .expect("date is there");
-    String::from_utf8(output.stdout).expect("a date is text").trim().to_owned()
 }
 
 #[test]
