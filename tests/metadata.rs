@@ -337,7 +337,12 @@ fn inspect_prints_for_scripts_what_is_promised() {
 #[test]
 fn inspect_tells_people_what_is_and_what_is_not_given() {
     let workspace = Workspace::new();
-    let imports = ["wasi:filesystem/types@0.2.3", "wasi:http/outgoing-handler@0.2.3", "wasi:keyvalue/store@0.2.0"];
+    let imports = [
+        "airlock:connector/tls@0.1.0",
+        "wasi:filesystem/types@0.2.3",
+        "wasi:http/outgoing-handler@0.2.3",
+        "wasi:keyvalue/store@0.2.0",
+    ];
     let component = empty_component(&imports, "airlock:connector/destination-commands@0.1.0");
     let path = workspace.file("example.wasm", component);
     let metadata = workspace.file("m.yaml", "data: {name: \"a\\e[2Kb\\nc\", allowedHosts: {hosts: [\"${host}\"]}}");
@@ -348,6 +353,7 @@ fn inspect_tells_people_what_is_and_what_is_not_given() {
         "destination",
         "below /airbyte",
         "HTTP requests",
+        "TLS on its own connections",
         "wasi:keyvalue/store@0.2.0: NOT GIVEN",
         "  ${host}\n",
         "sees the variable TZ",

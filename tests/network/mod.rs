@@ -4,6 +4,7 @@
 mod bodies;
 pub mod http;
 pub mod proxies;
+pub mod sessions;
 pub mod sockets;
 mod timeouts;
 mod tls;

@@ -100,7 +100,7 @@ pub fn wrong_import(error: &wasmtime::Error) -> String {
     let item = quoted("instance export ").map(|item| format!("{item} of ")).unwrap_or_default();
     let words = plain_words(import).map(|words| format!(" ({words})")).unwrap_or_default();
     let advice = if import.starts_with(PACKAGE) {
-        "Build it from wit/ as it is".to_owned()
+        "Build it from wit/ as it is, or use a newer airlock".to_owned()
     } else if import.starts_with("wasi:") {
         format!(
             "Build it for WASI 0.2, up to {WASI_VERSION}, and for what this airlock gives of it, or use a newer airlock"

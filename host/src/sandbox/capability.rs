@@ -1,4 +1,4 @@
-//! What the interfaces of WASI that a component imports let it do, in words for people, and which of them this airlock gives.
+//! What the interfaces that a component imports let it do, in words for people, and which of them this airlock gives.
 //! To import is not to be granted: what is reached behind an interface is decided elsewhere.
 
 use semver::Version;
@@ -15,6 +15,7 @@ pub enum Capability {
     Http,
     Tcp,
     Udp,
+    Tls,
     Environment,
     Stdin,
     Stdout,
@@ -30,6 +31,7 @@ impl Capability {
             Capability::Http => "network: HTTP requests to the hosts that its policy names",
             Capability::Tcp => "network: TCP connections to the hosts that its policy names",
             Capability::Udp => "network: UDP, which is always refused",
+            Capability::Tls => "network: TLS on its own connections; it chooses which servers it believes there",
             Capability::Environment => "environment variables that are granted by name",
             Capability::Stdin => "standard input, which is always empty",
             Capability::Stdout => "standard output and standard error, which become log messages",
@@ -83,9 +85,16 @@ const INTERFACES: [(&str, Import); 29] = [
     ("wasi:sockets/udp-create-socket", Import::Capability(Capability::Udp)),
 ];
 
+/// The interface of the contract that is about more than the connector's data.
+const TLS: &str = "airlock:connector/tls";
+
 /// What the import of this interface means, as in `wasi:filesystem/types@0.2.3`.
 pub fn meaning(import: &str) -> Import {
     let (name, version) = import.split_once('@').unwrap_or((import, ""));
+    if name == TLS {
+        // Whether the contract's version fits is known already.
+        return Import::Capability(Capability::Tls);
+    }
     // A component may know less of WASI 0.2 than the host, never more.
     let given = Version::parse(version).is_ok_and(|version| {
         (version.major, version.minor) == (0, 2) && version.pre.is_empty() && version <= WASI_VERSION
@@ -105,6 +114,7 @@ mod tests {
             ("wasi:http/outgoing-handler@0.2.0", Import::Capability(Capability::Http)),
             ("wasi:cli/environment@0.2.12", Import::Capability(Capability::Environment)),
             ("wasi:io/streams@0.2.6", Import::Harmless),
+            ("airlock:connector/tls@0.1.0", Import::Capability(Capability::Tls)),
             ("wasi:cli/environment@0.2.13", Import::NotGiven),
             ("wasi:cli/environment@0.3.0", Import::NotGiven),
             ("wasi:cli/environment@0.2.0-rc-2023-11-10", Import::NotGiven),

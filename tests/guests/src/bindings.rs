@@ -24,6 +24,7 @@ pub mod destination {
         with: {
             "airlock:connector/types@0.1.0": crate::bindings::source::airlock::connector::types,
             "airlock:connector/host@0.1.0": crate::bindings::source::airlock::connector::host,
+            "airlock:connector/tls@0.1.0": crate::bindings::source::airlock::connector::tls,
         },
     });
 }

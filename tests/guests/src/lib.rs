@@ -9,7 +9,7 @@ pub mod bindings;
 mod connector;
 
 pub use bindings::destination::airlock::connector::input;
-pub use bindings::source::airlock::connector::{host, output, types};
+pub use bindings::source::airlock::connector::{host, output, tls, types};
 pub use connector::{Destination, DestinationComponent, Source, SourceComponent};
 pub use serde_json::{Value, json};
 

@@ -81,7 +81,14 @@ impl ServerCertVerifier for Authorities {
                 None => false,
             },
         };
-        if accepted { Ok(ServerCertVerified::assertion()) } else { Err(error) }
+        match error {
+            _ if accepted => Ok(ServerCertVerified::assertion()),
+            // rustls says only that an authority's certificate is no server's.
+            Error::InvalidCertificate(CertificateError::Other(_)) if is_self_signed(end_entity) => {
+                Err(CertificateError::UnknownIssuer.into())
+            }
+            error => Err(error),
+        }
     }
 
     fn verify_tls12_signature(
@@ -205,6 +212,10 @@ impl Handshake {
                     && algorithm.verify_signature(authority.key, certificate.signed, certificate.signature).is_ok()
             })
     }
+}
+
+fn is_self_signed(certificate: &CertificateDer<'_>) -> bool {
+    Certificate::parse(certificate).is_some_and(|certificate| certificate.subject == certificate.issuer)
 }
 
 fn require_valid(certificate: &Certificate<'_>, now: UnixTime) -> Result<(), Error> {

@@ -39,6 +39,10 @@ fn of_certificate(error: &CertificateError) -> String {
         CertificateError::UnknownIssuer => "its certificate comes from no authority that is trusted".to_owned(),
         CertificateError::Expired => "its certificate has expired".to_owned(),
         CertificateError::NotValidForName => "its certificate is for another name".to_owned(),
+        CertificateError::BadSignature => {
+            "it has not the key of its certificate, or that comes from another authority of the same name".to_owned()
+        }
+        CertificateError::Other(cause) => format!("its certificate is not accepted ({cause})"),
         error => format!("its certificate is not accepted: {error}"),
     }
 }
