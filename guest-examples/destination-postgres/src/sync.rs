@@ -107,10 +107,11 @@ impl Sync {
     fn copy(&mut self, batch: RecordBatch, input: &mut Input) -> Result<Option<Item>> {
         let stream = batch.stream.clone();
         let position = self.position(&stream)?;
-        self.begin()?;
         let (tables, rows) = &mut self.streams[position];
         let of_stream = |failure: Failure| failure.for_stream(&stream);
-        let mut copy = self.connection.copy_in(&tables.copy()).map_err(|error| of_stream(error.into()))?;
+        let begin = if self.connection.is_in_transaction() { "" } else { "BEGIN; " };
+        let sql = format!("{begin}{}", tables.copy());
+        let mut copy = self.connection.copy_in(&sql).map_err(|error| of_stream(error.into()))?;
         self.piece.clear();
         self.piece.extend_from_slice(HEADER);
         let mut batch = batch;

@@ -20,18 +20,31 @@ pub struct CopyIn<'a> {
 }
 
 impl Connection {
-    /// Begins a `COPY … FROM STDIN`.
+    /// Begins a `COPY … FROM STDIN`. Before it there may be other commands, `BEGIN; COPY …`, which saves a way to the server.
     pub fn copy_in(&mut self, sql: &str) -> Result<CopyIn<'_>> {
         self.ask_simply(sql)?;
-        let frame = self.receive()?;
-        match frame.tag {
-            backend::COPY_IN_RESPONSE_TAG => {
-                Ok(CopyIn { connection: self, gathered: Vec::with_capacity(MESSAGE_BYTES), is_over: false })
-            }
-            backend::ERROR_RESPONSE_TAG => Err(self.fail(frame)),
-            _ => {
-                self.abandon_answer();
-                Err(Error::Invalid("A query that is no COPY FROM STDIN was to be written to as one.".to_owned()))
+        loop {
+            let frame = self.receive()?;
+            match frame.tag {
+                backend::COPY_IN_RESPONSE_TAG => {
+                    return Ok(CopyIn {
+                        connection: self,
+                        gathered: Vec::with_capacity(MESSAGE_BYTES),
+                        is_over: false,
+                    });
+                }
+                backend::COMMAND_COMPLETE_TAG => {}
+                backend::ERROR_RESPONSE_TAG => return Err(self.fail(frame)),
+                tag => {
+                    if tag == backend::READY_FOR_QUERY_TAG {
+                        self.ready(frame)?;
+                    } else {
+                        self.abandon_answer();
+                    }
+                    return Err(Error::Invalid(
+                        "A query that is no COPY FROM STDIN was to be written to as one.".to_owned(),
+                    ));
+                }
             }
         }
     }
@@ -44,13 +57,15 @@ impl CopyIn<'_> {
             let (now, later) = bytes.split_at(MESSAGE_BYTES - self.gathered.len());
             self.gathered.extend_from_slice(now);
             bytes = later;
-            self.send()?;
+            self.pack()?;
+            self.connection.wire.send()?;
         }
         self.gathered.extend_from_slice(bytes);
         Ok(())
     }
 
-    fn send(&mut self) -> Result<()> {
+    /// Makes a message of what was gathered.
+    fn pack(&mut self) -> Result<()> {
         if self.gathered.is_empty() {
             return Ok(());
         }
@@ -58,12 +73,14 @@ impl CopyIn<'_> {
             .map_err(|_| Error::Invalid("A message of a COPY is too long.".to_owned()))?;
         message.write(&mut self.connection.wire.outgoing);
         self.gathered.clear();
-        self.connection.wire.send()
+        Ok(())
     }
 
     /// All rows were given. Says how many the server took; inside of a transaction they are safe when that is committed.
     pub fn finish(mut self) -> Result<u64> {
-        self.send()?;
+        // The last rows and the end in one piece: where a socket can not be told to send at once (WASI), a second small piece
+        // would wait for the first one to be acknowledged, some 40 ms.
+        self.pack()?;
         self.is_over = true;
         frontend::copy_done(&mut self.connection.wire.outgoing);
         self.connection.wire.send()?;
