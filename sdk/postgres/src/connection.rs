@@ -56,7 +56,7 @@ impl Connection {
     }
 
     fn attempt(options: &ConnectOptions, attempt: Attempt, deadline: Instant) -> Result<Connection> {
-        let line = dial(options, attempt, deadline)?;
+        let line = dial(options, attempt, deadline, true)?;
         Connection::over(line, options, deadline)
     }
 
@@ -243,7 +243,8 @@ impl Connection {
         };
         // Whoever could read the key could stop other queries of this session.
         let attempt = if self.is_encrypted { Attempt::Encrypted } else { Attempt::Plain };
-        let mut line = dial(&self.options, attempt, deadline)?;
+        // Most often it is an interruption that this follows.
+        let mut line = dial(&self.options, attempt, deadline, false)?;
         let mut request = BytesMut::new();
         frontend::cancel_request(process_id, secret_key, &mut request);
         let lost = |error: std::io::Error| Error::Lost { server: self.options.server(), reason: error.to_string() };

@@ -43,13 +43,14 @@ impl Attempt {
     }
 }
 
-/// Opens a way to the server.
-pub(crate) fn dial(options: &ConnectOptions, attempt: Attempt, deadline: Instant) -> Result<Line> {
-    let mut socket = open(options, deadline)?;
+/// Opens a way to the server. If it is not attentive, an interruption of the sync does not end it: so a server can be told to stop
+/// after one.
+pub(crate) fn dial(options: &ConnectOptions, attempt: Attempt, deadline: Instant, attentive: bool) -> Result<Line> {
+    let mut socket = open(options, deadline, attentive)?;
     if attempt == Attempt::Plain {
         return Ok(Line { transport: Box::new(socket), is_encrypted: false });
     }
-    if !server_encrypts(&mut socket, options, deadline)? {
+    if !server_encrypts(&mut socket, options, deadline, attentive)? {
         if attempt == Attempt::Opportunistic {
             return Ok(Line { transport: Box::new(socket), is_encrypted: false });
         }
@@ -90,7 +91,7 @@ fn tls_options(options: &ConnectOptions) -> TlsOptions {
 }
 
 /// Connects to one of the host's addresses.
-fn open(options: &ConnectOptions, deadline: Instant) -> Result<TcpStream> {
+fn open(options: &ConnectOptions, deadline: Instant, attentive: bool) -> Result<TcpStream> {
     let unreachable = |reason| Error::Unreachable { server: options.server(), reason };
     let timeout = || Error::Timeout { server: options.server() };
     let host = options.host();
@@ -105,7 +106,7 @@ fn open(options: &ConnectOptions, deadline: Instant) -> Result<TcpStream> {
     };
     let mut failure = unreachable(UnreachableReason::NameNotFound);
     for (index, address) in addresses.iter().enumerate() {
-        airlock_sdk::wait(Duration::ZERO).map_err(Error::Interrupted)?;
+        attend(attentive)?;
         let rest = deadline.saturating_duration_since(Instant::now());
         if rest.is_zero() {
             return Err(timeout());
@@ -125,6 +126,11 @@ fn open(options: &ConnectOptions, deadline: Instant) -> Result<TcpStream> {
         }
     }
     Err(failure)
+}
+
+/// Hears of an interruption.
+fn attend(attentive: bool) -> Result<()> {
+    if attentive { airlock_sdk::wait(Duration::ZERO).map_err(Error::Interrupted) } else { Ok(()) }
 }
 
 fn reason_of_lookup(error: &io::Error) -> UnreachableReason {
@@ -153,7 +159,12 @@ fn set_patience(socket: &TcpStream, patience: Duration) -> io::Result<()> {
 
 /// Asks whether the server speaks TLS. Its answer is one byte; what comes after it belongs to TLS already, so nothing that
 /// was slipped in before the encryption is taken for the server's word.
-fn server_encrypts(socket: &mut TcpStream, options: &ConnectOptions, deadline: Instant) -> Result<bool> {
+fn server_encrypts(
+    socket: &mut TcpStream,
+    options: &ConnectOptions,
+    deadline: Instant,
+    attentive: bool,
+) -> Result<bool> {
     let server = || options.server();
     let lost = |error: io::Error| Error::Lost { server: server(), reason: error.to_string() };
     let mut request = BytesMut::new();
@@ -166,7 +177,7 @@ fn server_encrypts(socket: &mut TcpStream, options: &ConnectOptions, deadline: I
             Ok(_) => break,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if is_patience_over(&error) => {
-                airlock_sdk::wait(Duration::ZERO).map_err(Error::Interrupted)?;
+                attend(attentive)?;
                 if Instant::now() >= deadline {
                     return Err(Error::Timeout { server: server() });
                 }
