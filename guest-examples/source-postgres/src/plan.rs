@@ -318,8 +318,8 @@ fn columns<'a>(relation: &'a Relation, configured: &ConfiguredStream) -> Result<
     else {
         return Ok(relation.columns.iter().collect());
     };
-    let missing: Vec<&str> =
-        properties.keys().map(String::as_str).filter(|name| relation.column(name).is_none()).collect();
+    let missing: Vec<String> =
+        properties.keys().filter(|name| relation.column(name).is_none()).map(|name| format!("\"{name}\"")).collect();
     if !missing.is_empty() {
         log::warn!(
             "{relation} does not have these columns any more, or the user may not read them: {}. They are left out. Refresh the \
@@ -365,13 +365,13 @@ fn cursor_field(configured: &ConfiguredStream) -> Result<Option<&str>> {
 fn incremental<'a>(relation: &'a Relation, field: &str, saved: Option<Position>) -> Result<Walk<'a>> {
     let Some(column) = relation.column(field) else {
         return Err(config_error(format!(
-            "{relation} has no column {field}, which is its cursor field, or the user may not read it: refresh the schema of \
+            "{relation} has no column \"{field}\", which is its cursor field, or the user may not read it: refresh the schema of \
              the connection and choose another cursor field."
         )));
     };
     if !column.column_type.can_be_cursor() {
         return Err(config_error(format!(
-            "The column {field} of {relation} can not be a cursor, for values of the type {} have no order that tells new rows \
+            "The column \"{field}\" of {relation} can not be a cursor, for values of the type {} have no order that tells new rows \
              from old ones: choose another cursor field.",
             column.sql_type
         )));
@@ -380,7 +380,7 @@ fn incremental<'a>(relation: &'a Relation, field: &str, saved: Option<Position>)
         Some(Position::CursorBased(done)) if done.cursor_field == [field] => Some(done),
         Some(Position::CursorBased(done)) => {
             log::warn!(
-                "The state of {relation} is of the cursor field {}, and it is {field} now: everything is read anew.",
+                "The state of {relation} is of the cursor field \"{}\", and it is \"{field}\" now: everything is read anew.",
                 done.cursor_field.join(".")
             );
             None

@@ -38,9 +38,18 @@ enum Stop {
     All(Failure),
 }
 
-impl From<Error> for Stop {
-    fn from(error: Error) -> Stop {
-        if error.ends_connection() { Stop::All(error.into()) } else { Stop::Stream(error.into()) }
+impl Stop {
+    /// What an error of the server means to the stream that is read.
+    fn at(stream: &StreamName, error: Error) -> Stop {
+        if error.ends_connection() {
+            return Stop::All(error.into());
+        }
+        let failure = Failure::from(error);
+        let named = Failure::new(failure.kind, format!("{stream} can not be read. {}", failure.message));
+        Stop::Stream(match failure.internal_message() {
+            Some(internal) => named.with_internal(internal),
+            None => named,
+        })
     }
 }
 
@@ -58,7 +67,7 @@ pub fn read(database: &Database, catalog: &ConfiguredCatalog, state: &SavedState
             Some(relation) => plan(relation, configured, state)
                 .and_then(|plan| Stream { relation, plan, name: &name, writer: &mut writer }.read(&mut connection)),
             None => Err(Stop::Stream(config_error(format!(
-                "The database {} has no table or view {name} that the user {} may read: it may have been removed or renamed, \
+                "The database \"{}\" has no table or view {name} that the user \"{}\" may read: it may have been removed or renamed, \
                  or lack the privilege SELECT. Refresh the schema of the connection, or grant SELECT on it and USAGE on its \
                  schema.",
                 database.connect.database, database.connect.username
@@ -100,10 +109,12 @@ struct Stream<'a> {
 
 impl Stream<'_> {
     fn read(mut self, connection: &mut Connection) -> Result<(), Stop> {
-        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+        let name = self.name;
+        let at_stream = |error| Stop::at(name, error);
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").map_err(at_stream)?;
         let settings = self.plan.settings(connection.server_version());
         if !settings.is_empty() {
-            connection.execute(&settings.join("; "))?;
+            connection.execute(&settings.join("; ")).map_err(at_stream)?;
         }
         if let Some(question) = self.plan.question() {
             let answer = connection.query(&question).map_err(|error| self.of_state(error))?;
@@ -125,11 +136,11 @@ impl Stream<'_> {
         }
         if let Some((values, count)) = &mut progress.last {
             if let Some(query) = self.plan.count_of(values) {
-                let answer = connection.query(&query)?;
+                let answer = connection.query(&query).map_err(at_stream)?;
                 *count = answer.value().and_then(|count| count.parse().ok()).unwrap_or(*count);
             }
         }
-        connection.execute("COMMIT")?;
+        connection.execute("COMMIT").map_err(at_stream)?;
         log::info!("{} rows of {} were read.", progress.rows, self.relation);
         let last = progress.last.as_ref().map(|(values, count)| (values, *count));
         let end = self.plan.end(last, progress.without_cursor);
@@ -142,7 +153,7 @@ impl Stream<'_> {
             RecordWriter::new(columns.iter().map(|column| (column.name.as_str(), form(&column.column_type))));
         let mut record = Vec::new();
         let mut rows = connection.copy_out_binary(&self.plan.copy()).map_err(|error| self.of_state(error))?;
-        while let Some(mut row) = rows.next()? {
+        while let Some(mut row) = rows.next().map_err(|error| Stop::at(self.name, error))? {
             record.clear();
             let changed = records.append(row.by_ref().take(columns.len()), &mut record).map_err(|malformed| {
                 let column = malformed.column.and_then(|column| columns.get(column));
@@ -180,12 +191,12 @@ impl Stream<'_> {
                 .with_internal(format!("{error:?}")),
             );
         }
-        error.into()
+        Stop::at(self.name, error)
     }
 
     fn malformed(&self, column: Option<&Column>, what: &str) -> Failure {
         let place = match column {
-            Some(column) => format!("The column {} of {}", column.name, self.relation),
+            Some(column) => format!("The column \"{}\" of {}", column.name, self.relation),
             None => format!("A row of {}", self.relation),
         };
         system_error(format!(

@@ -236,7 +236,7 @@ fn kind(relkind: &str) -> Result<RelationKind> {
     })
 }
 
-fn text<'a>(row: &'a Row, column: usize) -> Result<&'a str> {
+fn text(row: &Row, column: usize) -> Result<&str> {
     row.get(column).ok_or_else(|| not_understood("a NULL where there should be none"))
 }
 
