@@ -12,7 +12,6 @@ use airlock_sdk::{
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::column_type::ColumnType;
 use crate::config::Database;
 use crate::plan::{Plan, Values};
 use crate::relation::{Column, Relation};
@@ -29,6 +28,8 @@ const TIME_A_STATE: Duration = Duration::from_secs(10);
 /// … That is looked at after so many bytes, or so many rows.
 const BYTES_A_LOOK: usize = 256 * 1024;
 const ROWS_A_LOOK: u64 = 1024;
+/// A buffer that one huge row made larger than this is given back.
+const MOST_KEPT_BYTES: usize = 1024 * 1024;
 
 /// Why a stream ended early.
 enum Stop {
@@ -149,12 +150,15 @@ impl Stream<'_> {
 
     fn rows(&mut self, connection: &mut Connection, progress: &mut Progress) -> Result<(), Stop> {
         let columns = self.plan.columns().to_vec();
-        let mut records =
-            RecordWriter::new(columns.iter().map(|column| (column.name.as_str(), form(&column.column_type))));
+        let forms = columns.iter().map(|column| (column.name.as_str(), column.column_type.binary_form().clone()));
+        let mut records = RecordWriter::new(forms);
         let mut record = Vec::new();
         let mut rows = connection.copy_out_binary(&self.plan.copy()).map_err(|error| self.of_state(error))?;
         while let Some(mut row) = rows.next().map_err(|error| Stop::at(self.name, error))? {
             record.clear();
+            if record.capacity() > MOST_KEPT_BYTES {
+                record = Vec::new();
+            }
             let changed = records.append(row.by_ref().take(columns.len()), &mut record).map_err(|malformed| {
                 let column = malformed.column.and_then(|column| columns.get(column));
                 Stop::Stream(self.malformed(column.copied(), &malformed.malformed.to_string()))
@@ -205,10 +209,6 @@ impl Stream<'_> {
         ))
         .with_internal(what)
     }
-}
-
-fn form(column_type: &ColumnType) -> crate::values::BinaryForm {
-    column_type.binary_form().clone()
 }
 
 /// Writes a record, and what of it is not as it was in the database.
