@@ -100,7 +100,9 @@ fn the_code_in_the_guide_to_databases_is_the_examples() {
     let mut lines = guide.lines();
     let mut compared = 0;
     while let Some(line) = lines.next() {
-        let Some((_, file)) = line.trim_start().strip_prefix("```").and_then(|head| head.split_once(' ')) else { continue };
+        let Some((_, file)) = line.trim_start().strip_prefix("```").and_then(|head| head.split_once(' ')) else {
+            continue;
+        };
         let block: Vec<&str> = lines.by_ref().take_while(|line| line.trim_start() != "```").collect();
         let text = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
         assert!(text.contains(&block.join("\n")), "{file} has not this of the guide: {block:#?}");

@@ -202,7 +202,7 @@ fn keys(connection: &mut Connection, relations: &str) -> Result<HashMap<u32, Vec
          CROSS JOIN LATERAL pg_catalog.generate_series(0, {key_columns} - 1) AS place \
          JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[place] \
          WHERE i.indrelid IN (SELECT c.oid {relations}) \
-         AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL \
+         AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL \
          AND (i.indisprimary OR NOT EXISTS (SELECT FROM pg_catalog.generate_series(0, {key_columns} - 1) AS other \
               JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[other] \
               JOIN pg_catalog.pg_attribute b ON b.attrelid = i.indrelid AND b.attnum = i.indkey[other] \
