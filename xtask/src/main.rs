@@ -116,6 +116,14 @@ struct BenchArguments {
     /// Measure images instead: their sizes, and how a container of one starts
     #[arg(long)]
     images: bool,
+
+    /// Measure source-postgres instead, with a server that is started for it
+    #[arg(long, conflicts_with = "images")]
+    postgres: bool,
+
+    /// How many rows source-postgres reads
+    #[arg(long, default_value_t = 1_000_000, requires = "postgres", value_parser = clap::value_parser!(u64).range(1..))]
+    rows: u64,
 }
 
 #[derive(Args)]
@@ -158,6 +166,11 @@ fn main() -> ExitCode {
         Task::Demo => demo::run(),
         Task::Test => test::run(),
         Task::Bench(BenchArguments { images: true, .. }) => bench::images::run(),
+        Task::Bench(BenchArguments { postgres: true, rows, runs, .. }) => {
+            postgres::Postgres::ensure().map_err(obstacle::Failure::into_error).and_then(|postgres| {
+                bench::postgres::run(&postgres, &bench::postgres::Options { rows, runs: runs.into() })
+            })
+        }
         Task::Bench(size) => bench::run(bench::Options {
             users: size.users,
             runs: size.runs.into(),

@@ -3,11 +3,12 @@
 
 use std::env;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
 
 use crate::obstacle::{Failure, Obstacle};
 use crate::{cache, command, machine_debian};
@@ -20,6 +21,7 @@ const CACHE_OF_ROOT: &str = "/var/cache/airlock";
 
 /// A user that is there and owns nothing, for root to run them as.
 const NOBODY: [&str; 4] = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+const NOBODY_ID: u32 = 65534;
 
 /// All tests that need a server.
 pub const TESTS: &str = "_postgres::";
@@ -91,6 +93,20 @@ impl Postgres {
     /// The directory of the programs.
     pub fn programs(&self) -> &Path {
         &self.programs
+    }
+
+    /// One of them, as a user that it runs as.
+    pub fn program(&self, name: &str) -> Command {
+        run(&self.programs.join(name))
+    }
+
+    /// An empty directory of that user.
+    pub fn directory(&self) -> Result<TempDir> {
+        let directory = tempfile::Builder::new().prefix("airlock-postgres-").tempdir()?;
+        if is_root() {
+            chown(directory.path(), Some(NOBODY_ID), Some(NOBODY_ID))?;
+        }
+        Ok(directory)
     }
 
     /// What tells the tests where they are.

@@ -57,6 +57,7 @@ struct Others {
 /// programs may run beside it.
 const SMALL_BENCHMARK: bench::Options =
     bench::Options { users: 20_000, runs: 1, many_users: 50_000, python: false, judge: false };
+const SMALL_BENCHMARK_OF_POSTGRES: bench::postgres::Options = bench::postgres::Options { rows: 5_000, runs: 1 };
 
 /// Runs all checks; an error that names the failed ones.
 pub fn run() -> Result<()> {
@@ -87,7 +88,10 @@ pub fn run() -> Result<()> {
             Work::Build => {
                 build::run(&build::Selection { host: true, connectors: true, test_guests: true, locked: true })
             }
-            Work::Benchmark => bench::run(SMALL_BENCHMARK),
+            Work::Benchmark => bench::run(SMALL_BENCHMARK).and_then(|()| match &others.postgres {
+                Some(postgres) => bench::postgres::run(postgres, &SMALL_BENCHMARK_OF_POSTGRES),
+                None => Ok(()),
+            }),
             Work::Clients => Clients::ensure().map(|found| others.clients = Some(found)),
             Work::Postgres | Work::Containers => {
                 let found = match check.work {

@@ -6,6 +6,8 @@
 
 pub mod images;
 mod measure;
+pub mod postgres;
+mod postgres_server;
 mod report;
 
 use std::ffi::OsString;
@@ -152,7 +154,7 @@ impl Bench {
             let spec = Program::new([python.clone().into_os_string(), "spec".into()]);
             programs.push(("Airbyte's source-faker (Python)", spec, self.options.runs));
         }
-        Ok(report::start(&self.in_turn("spec", programs)?))
+        Ok(report::start(&in_turn(&self.meter, "spec", programs)?))
     }
 
     fn reading(&self) -> Result<(String, f64)> {
@@ -167,7 +169,7 @@ impl Bench {
             // Minutes for what takes the others a second.
             programs.push(("Airbyte's source-faker (Python)", Program::new(arguments), 1));
         }
-        let rows = self.in_turn("read", programs)?;
+        let rows = in_turn(&self.meter, "read", programs)?;
         let work = Work { bytes: self.save_lines()?, records: users };
         Ok((report::throughput(work, NATIVE, &rows), report::ratio(&rows[1], &rows[0])))
     }
@@ -179,7 +181,8 @@ impl Bench {
             ..Program::new([self.yardstick.clone().into_os_string(), "write-nowhere".into()])
         };
         let runs = self.options.runs;
-        let rows = self.in_turn("write into nothing", vec![("airlock", airlock, runs), (NATIVE, native, runs)])?;
+        let rows =
+            in_turn(&self.meter, "write into nothing", vec![("airlock", airlock, runs), (NATIVE, native, runs)])?;
         Ok(report::throughput(self.work_of_lines()?, NATIVE, &rows))
     }
 
@@ -196,7 +199,7 @@ impl Bench {
             ])
         };
         let runs = self.options.runs;
-        let rows = self.in_turn("write into a file", vec![("airlock", airlock, runs), (NATIVE, native, runs)])?;
+        let rows = in_turn(&self.meter, "write into a file", vec![("airlock", airlock, runs), (NATIVE, native, runs)])?;
         let file = "_airbyte_raw_users.jsonl";
         let written = |directory: PathBuf| -> Result<u64> {
             let path = directory.join(file);
@@ -212,35 +215,14 @@ impl Bench {
         let mut rows = Vec::new();
         for users in [FEW_USERS, self.options.many_users] {
             let programs = vec![("`read`", Program::new(self.read(users)), 1)];
-            rows.extend(self.in_turn("memory", programs)?.into_iter().map(|row| (users, row)));
+            rows.extend(in_turn(&self.meter, "memory", programs)?.into_iter().map(|row| (users, row)));
         }
         for users in [FEW_USERS, self.options.many_users] {
             let input = Input::From(self.native_read(users));
             let programs = vec![("`write`", self.write("destination-dev-null", "silent.json", input), 1)];
-            rows.extend(self.in_turn("memory", programs)?.into_iter().map(|row| (users, row)));
+            rows.extend(in_turn(&self.meter, "memory", programs)?.into_iter().map(|row| (users, row)));
         }
         Ok(report::memory(&rows))
-    }
-
-    /// Runs programs in turn, each as often as is said, after one run that does not count (where there is more than one).
-    fn in_turn(&self, what: &str, programs: Vec<(&str, Program, usize)>) -> Result<Vec<Measured>> {
-        for (name, program, runs) in &programs {
-            if *runs > 1 {
-                progress(&format!("{what}: {name}, to warm up"));
-                self.meter.run(program)?;
-            }
-        }
-        let most = programs.iter().map(|(_, _, runs)| *runs).max().unwrap_or_default();
-        let mut rows: Vec<Vec<Usage>> = vec![Vec::new(); programs.len()];
-        for round in 0..most {
-            for ((name, program, runs), row) in programs.iter().zip(&mut rows) {
-                if round < *runs {
-                    progress(&format!("{what}: {name}, {} of {runs}", round + 1));
-                    row.push(self.meter.run(program)?);
-                }
-            }
-        }
-        Ok(programs.iter().zip(rows).map(|((name, ..), runs)| Measured { name: (*name).to_owned(), runs }).collect())
     }
 
     /// `airlock COMMAND`, with a connector.
@@ -306,6 +288,27 @@ impl Bench {
         let path = self.directory.join(name);
         fs::write(&path, content.to_string()).with_context(|| format!("cannot write {}", path.display()))
     }
+}
+
+/// Runs programs in turn, each as often as is said, after one run that does not count (where there is more than one).
+fn in_turn(meter: &Meter, what: &str, programs: Vec<(&str, Program, usize)>) -> Result<Vec<Measured>> {
+    for (name, program, runs) in &programs {
+        if *runs > 1 {
+            progress(&format!("{what}: {name}, to warm up"));
+            meter.run(program)?;
+        }
+    }
+    let most = programs.iter().map(|(_, _, runs)| *runs).max().unwrap_or_default();
+    let mut rows: Vec<Vec<Usage>> = vec![Vec::new(); programs.len()];
+    for round in 0..most {
+        for ((name, program, runs), row) in programs.iter().zip(&mut rows) {
+            if round < *runs {
+                progress(&format!("{what}: {name}, {} of {runs}", round + 1));
+                row.push(meter.run(program)?);
+            }
+        }
+    }
+    Ok(programs.iter().zip(rows).map(|((name, ..), runs)| Measured { name: (*name).to_owned(), runs }).collect())
 }
 
 /// How few users there are where memory is compared.
