@@ -122,7 +122,7 @@ fn a_server_that_stalls_is_a_transient_error_in_bounded_time() {
             thread::park();
             Ok(true)
         });
-        let config = with(config(&server), json!({"max_retries": 1, "timeout_seconds": 1}));
+        let config = with(config(&server), json!({"max_retries": 1, "timeout_seconds": 2}));
         let finished = assert_fails(read(&config, &["types"]), "transient_error", &["type/3", part]);
         assert_eq!(asked(&server).iter().filter(|target| *target == "type/3").count(), 2, "{stall}");
         assert_eq!(ids(&finished, "types"), [1, 2], "{stall}");
