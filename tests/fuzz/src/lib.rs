@@ -11,6 +11,7 @@ mod protocol;
 #[allow(dead_code)]
 mod sandbox;
 
+mod certificates;
 mod images;
 mod messages;
 mod output_lines;
@@ -18,6 +19,7 @@ mod policies;
 mod secrecy;
 mod stdin;
 
+pub use certificates::certificate;
 pub use images::image_layout;
 pub use messages::{document, input_message, message, state};
 pub use output_lines::{output, record_lines};
@@ -29,7 +31,8 @@ pub use stdin::input;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of its fuzzer and of its corpus.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
+    ("certificate", certificate),
     ("document", document),
     ("image_layout", image_layout),
     ("input", input),

@@ -4,7 +4,6 @@ use std::cmp::Ordering;
 
 use der::asn1::{AnyRef, BitStringRef, GeneralizedTime, ObjectIdentifier, UtcTime};
 use der::{Decode, ErrorKind, Reader, SliceReader, Tag, TagNumber};
-use rustls::pki_types::UnixTime;
 
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const ALTERNATIVE_NAMES: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
@@ -44,9 +43,9 @@ impl<'a> Certificate<'a> {
         reader.is_finished().then_some(certificate)
     }
 
-    /// Whether it is valid at this time: before, within, after.
-    pub fn validity_at(&self, now: UnixTime) -> Ordering {
-        match now.as_secs() {
+    /// How this time, in seconds since 1970, lies to that in which it is valid: before, within, after.
+    pub fn validity_at(&self, now: u64) -> Ordering {
+        match now {
             now if now < self.not_before => Ordering::Less,
             now if now > self.not_after => Ordering::Greater,
             _ => Ordering::Equal,
@@ -116,6 +115,9 @@ fn certificate<'a>(reader: &mut SliceReader<'a>) -> der::Result<Certificate<'a>>
             if is_extensions {
                 extensions = SliceReader::new(field.value())?.sequence(read_extensions)?;
             }
+        }
+        if is_first_version && !extensions.is_empty() {
+            return Err(ErrorKind::Failed.into());
         }
         Ok(Certificate {
             signed,

@@ -41,6 +41,14 @@ impl Authorities {
         Ok(Authorities { chain, handshake: Handshake::new(), listed, verify_name })
     }
 
+    /// A certificate without a list of names, whose subject has this one. Whoever bounds the names does so for lists.
+    fn has_common_name(&self, shown: &CertificateDer<'_>, chain: &[CertificateDer<'_>], name: &ServerName<'_>) -> bool {
+        let bounds = |certificate: &CertificateDer<'_>| {
+            Certificate::parse(certificate).is_none_or(|certificate| certificate.bounds_names())
+        };
+        !self.listed.is_empty() && !self.listed.iter().chain(chain).any(bounds) && verify_name(shown, name).is_ok()
+    }
+
     /// A certificate that the rules of the web refuse, and the user's list does not.
     fn verify_listed(
         &self,
@@ -75,7 +83,7 @@ impl ServerCertVerifier for Authorities {
             // The name is looked at last: the rest is as it should be.
             Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            ) => !self.verify_name || !self.listed.is_empty() && verify_name(end_entity, server_name).is_ok(),
+            ) => !self.verify_name || self.has_common_name(end_entity, intermediates, server_name),
             _ => match self.verify_listed(end_entity, server_name, now) {
                 Some(verified) => return verified.map(|()| ServerCertVerified::assertion()),
                 None => false,
@@ -219,7 +227,7 @@ fn is_self_signed(certificate: &CertificateDer<'_>) -> bool {
 }
 
 fn require_valid(certificate: &Certificate<'_>, now: UnixTime) -> Result<(), Error> {
-    match certificate.validity_at(now) {
+    match certificate.validity_at(now.as_secs()) {
         Ordering::Less => Err(CertificateError::NotValidYet.into()),
         Ordering::Equal => Ok(()),
         Ordering::Greater => Err(CertificateError::Expired.into()),
