@@ -167,8 +167,11 @@ fn append_offset(west: i32, json: &mut Vec<u8>) {
     json.extend_from_slice(&two(seconds / 3600));
     json.push(b':');
     json.extend_from_slice(&two(seconds / 60 % 60));
-    if seconds % 60 != 0 {
-        json.push(b':');
-        json.extend_from_slice(&two(seconds % 60));
+    match seconds % 60 {
+        0 => {}
+        seconds => {
+            json.push(b':');
+            json.extend_from_slice(&two(seconds));
+        }
     }
 }
