@@ -43,3 +43,6 @@ impl Source for Postgres {
 }
 
 export_source!(Postgres);
+
+#[cfg(test)]
+mod value_tests;

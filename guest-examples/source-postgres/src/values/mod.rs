@@ -150,6 +150,3 @@ fn take_i32(rest: &mut &[u8], otherwise: &'static str) -> Result<i32, Malformed>
     let bytes = take(rest, 4, otherwise)?;
     Ok(i32::from_be_bytes(exactly(bytes, otherwise)?))
 }
-
-#[cfg(test)]
-mod tests;

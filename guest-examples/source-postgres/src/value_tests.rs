@@ -1,8 +1,11 @@
+//! Tests of `values`. Not in it, for tests/yardstick is made of its files as well, without the crates that are compared with
+//! here.
+
 use jiff::ToSpan;
 use jiff::civil::{DateTime, datetime};
 use proptest::prelude::*;
 
-use super::*;
+use crate::values::*;
 
 fn json_of(form: &BinaryForm, binary: &[u8]) -> Result<(String, Kept), Malformed> {
     let mut json = b"before ".to_vec();
