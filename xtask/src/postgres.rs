@@ -165,7 +165,7 @@ fn check(programs: &Path) -> Result<()> {
             version = said;
         }
     }
-    if !major(&version).is_some_and(|major| major >= OLDEST) {
+    if major(&version).is_none_or(|major| major < OLDEST) {
         bail!("{} is {}, and version {OLDEST} is needed", programs.display(), version.trim());
     }
     // Like the server, it finds the files by where it lies itself.
