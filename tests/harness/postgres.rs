@@ -33,7 +33,7 @@ const ACCESS: &str = "\
     host all postgres 127.0.0.1/32 trust\n\
     host all md5_user 127.0.0.1/32 md5\n\
     host all clear_user 127.0.0.1/32 password\n\
-    host all airbyte,+airbyte 127.0.0.1/32 scram-sha-256\n";
+    host all airbyte,+airbyte,no_such_user 127.0.0.1/32 scram-sha-256\n";
 
 /// For tests, which lose nothing when the machine goes down.
 const SETTINGS: &str = "\
@@ -57,22 +57,29 @@ const SUPERVISOR: &str = r#"
 trap '' INT
 "$@" < /dev/null &
 server=$!
+exec 2> /dev/null # only the server holds the pipe: it ends with it
 read -r wish
-kill -QUIT $server 2> /dev/null
+kill -QUIT $server
 wait $server
 [ "$wish" = keep ] || rm -rf "$0"
 "#;
 
-/// A program of PostgreSQL, as a user that it runs as.
-fn program(name: &str) -> Command {
+/// Where PostgreSQL's programs are.
+#[track_caller]
+fn programs() -> PathBuf {
     let Some(programs) = std::env::var_os("AIRLOCK_POSTGRES").map(PathBuf::from) else {
         panic!(
             "AIRLOCK_POSTGRES is not set: run the tests by `cargo xtask test`, or after `eval \"$(cargo xtask clients)\"`, \
              or without a database: `cargo test … -- --skip _postgres::`"
         );
     };
-    let program = programs.join(name);
-    assert!(program.exists(), "{} is not there: run `cargo xtask clients`", program.display());
+    assert!(programs.join("postgres").exists(), "{} has no PostgreSQL: run `cargo xtask clients`", programs.display());
+    programs
+}
+
+/// One of them, as a user that it runs as.
+fn program(name: &str) -> Command {
+    let program = programs().join(name);
     if !rustix::process::geteuid().is_root() {
         return Command::new(program);
     }
@@ -189,7 +196,10 @@ pub struct Server {
 
 impl Server {
     /// The one that all tests share: whoever changes more of it than a database starts another.
+    #[track_caller]
     pub fn shared() -> &'static Server {
+        // Each test is to say why, and not only the first.
+        programs();
         &SHARED
     }
 
@@ -256,7 +266,8 @@ impl Server {
     /// One of this name, and made in this way.
     pub fn database_with(&self, name: &str, how: &str) -> Database<'_> {
         let administration = Database::of(self, ADMINISTRATOR);
-        administration.administrate(&format!("CREATE DATABASE \"{name}\" OWNER {USER} {how}"));
+        let quoted = name.replace('"', "\"\"");
+        administration.administrate(&format!("CREATE DATABASE \"{quoted}\" OWNER {USER} {how}"));
         Database::of(self, name)
     }
 }
@@ -351,7 +362,7 @@ impl<'a> Database<'a> {
     /// A configuration of source-postgres and of destination-postgres that may read and write it.
     pub fn config(&self) -> Value {
         json!({
-            "host": "127.0.0.1", "port": self.server.port, "database": self.name, "username": USER, "password": PASSWORD,
+            "host": "127.0.0.1", "port": self.server.port(), "database": self.name, "username": USER, "password": PASSWORD,
             "ssl_mode": {"mode": "disable"}, "tunnel_method": {"tunnel_method": "NO_TUNNEL"},
         })
     }

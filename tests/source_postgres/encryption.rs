@@ -180,7 +180,7 @@ fn a_server_is_believed_by_its_certificate() {
 #[test]
 fn certificates_that_are_none_are_named() {
     for (ssl_mode, word) in [
-        (verify("verify-full", "not a certificate"), "ca_certificate"),
+        (verify("verify-full", "not a certificate"), "authorities"),
         (verify("verify-ca", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), "certificate"),
         (
             json!({"mode": "verify-ca", "ca_certificate": SERVERS.authority.pem(), "client_certificate": SERVERS.of_self_signed.certificate}),

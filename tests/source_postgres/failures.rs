@@ -85,7 +85,8 @@ fn a_statement_timeout_fails_its_stream() {
     let finished = source.read(&everything, None).exits(1);
     let (kind, message) = finished.error();
     assert_eq!(kind, "transient_error");
-    assert!(message.contains("statement_timeout") && message.contains("slow"), "{message}");
+    assert!(message.contains("statement_timeout"), "{message}");
+    assert_eq!(finished.errors()[0]["stream_descriptor"], json!({"name": "slow", "namespace": "public"}));
     assert_eq!((numbers(&finished, "a", "id"), numbers(&finished, "z", "id")), (vec![1], vec![2]));
     assert_eq!(finished.statuses("slow").last(), Some(&"INCOMPLETE"));
 }
@@ -207,15 +208,14 @@ fn a_server_that_goes_down_comes_back_to_its_states() {
 
 #[test]
 fn a_server_without_room_for_another_connection_is_told() {
-    let server = Server::start(&Options {
-        settings: "max_connections = 5\nsuperuser_reserved_connections = 5",
-        ..Default::default()
-    });
-    let database = Database::of(&server, "postgres");
-    let message = Source::of(&database).check().unwrap();
-    assert!(message.contains("connections"), "{message}");
-    let finished = Source::of(&database).read(&json!({"streams": []}), None).exits(1);
-    assert_eq!(finished.error().0, "transient_error");
+    let database = Server::shared().database();
+    database.administrate(&format!("ALTER DATABASE {} CONNECTION LIMIT 0", database.name()));
+    let source = Source::of(&database);
+    for finished in [source.command("check").run(), source.command("discover").run()] {
+        let finished = finished.exits(1);
+        let (kind, message) = finished.error();
+        assert!(kind == "transient_error" && message.contains("too many connections"), "{kind}: {message}");
+    }
 }
 
 #[test]

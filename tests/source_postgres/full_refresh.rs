@@ -199,7 +199,7 @@ fn the_key_may_be_of_any_type_that_has_an_order() {
     // A state for each row would be needed to stop at each: so the states are made here, as the connector writes them.
     let database = Server::shared().database();
     let kinds = [
-        ("bigint", "g * 1000000007"),
+        ("bigint", "g * 1000000007::bigint"),
         ("numeric", "g / 7.0"),
         ("text", "'quo''te \\ ' || g"),
         ("varchar(20)", "'v' || g"),
@@ -240,7 +240,7 @@ fn the_key_may_be_of_any_type_that_has_an_order() {
     };
     let half: Vec<(String, Vec<Option<String>>)> = (0..kinds.len())
         .map(|number| {
-            let rows = database.rows(&format!("SELECT id, k::text FROM k{number} ORDER BY k"));
+            let rows = database.rows(&format!("SELECT id, k::text FROM k{number} AS t ORDER BY t.k"));
             let middle = rows[(rows.len() - 1) / 2][1].clone().unwrap();
             (middle, rows[rows.len().div_ceil(2)..].iter().map(|row| row[0].clone()).collect())
         })

@@ -40,7 +40,8 @@ fn its_options_are_airbytes() {
 fn a_configuration_of_airbytes_is_valid() {
     let theirs = jsonschema::validator_for(&airbyte()["connectionSpecification"]).unwrap();
     let ours = jsonschema::validator_for(&ours()).unwrap();
-    let database = json!({"host": "db.example.com", "port": 5432, "database": "shop", "username": "reader"});
+    let database = json!({"host": "db.example.com", "port": 5432, "database": "shop", "username": "reader",
+        "replication_method": {"method": "Standard"}, "tunnel_method": {"tunnel_method": "NO_TUNNEL"}});
     let pem = "-----BEGIN CERTIFICATE-----";
     for (option, value) in [
         ("password", json!("x")),
@@ -71,13 +72,13 @@ fn a_configuration_of_airbytes_is_valid() {
 fn what_is_not_supported_is_refused_by_name() {
     let database = Server::shared().database();
     for (option, value, word) in [
-        ("replication_method", json!({"method": "CDC", "replication_slot": "s", "publication": "p"}), "CDC"),
-        ("replication_method", json!({"method": "Xmin"}), "Xmin"),
+        ("replication_method", json!({"method": "CDC", "replication_slot": "s", "publication": "p"}), "Standard"),
+        ("replication_method", json!({"method": "Xmin"}), "Standard"),
         (
             "tunnel_method",
             json!({"tunnel_method": "SSH_PASSWORD_AUTH", "tunnel_host": "h", "tunnel_port": 22, "tunnel_user": "u",
                 "tunnel_user_password": "p"}),
-            "tunnel",
+            "NO_TUNNEL",
         ),
     ] {
         let mut source = Source::of(&database);

@@ -32,9 +32,6 @@ type Case<'a> = (&'a str, Value, &'a [(&'a str, &'a str)]);
 fn values_of_every_type_are_these() {
     const MOST: &str = "9223372036854775807";
     const PRECISE: &str = "1234567890.123456789012345678901234567890";
-    let thousand = "9".repeat(1000);
-    let tiny = format!("0.{}1", "0".repeat(999));
-    let many_digits = [(thousand.as_str(), thousand.as_str()), ("1e-1000", tiny.as_str())];
     let cases: Vec<Case> = vec![
         ("boolean", json!({"type": "boolean"}), &[("true", "true"), ("false", "false")]),
         ("smallint", integer(), &[("-32768", "-32768"), ("32767", "32767")]),
@@ -57,7 +54,6 @@ fn values_of_every_type_are_these() {
                 ("1e20", "100000000000000000000"),
             ],
         ),
-        ("numeric", number(), &many_digits),
         ("numeric(12,2)", number(), &[("3.1", "3.10"), ("-1234567890.99", "-1234567890.99")]),
         (
             "numeric(38)",
@@ -164,7 +160,7 @@ fn values_of_every_type_are_these() {
         ("macaddr", text(), &[("'08:00:2b:01:02:03'", r#""08:00:2b:01:02:03""#)]),
         ("int4range", text(), &[("'[1,5]'", r#""[1,6)""#), ("'empty'", r#""empty""#)]),
         ("int4multirange", text(), &[("'{[1,3),[5,7)}'", r#""{[1,3),[5,7)}""#)]),
-        ("tsrange", text(), &[("'[2010-01-01 14:30, )'", r#""[\"2010-01-01 14:30:00\",)""#)]),
+        ("tsrange", text(), &[("'[2010-01-01 14:30,)'", r#""[\"2010-01-01 14:30:00\",)""#)]),
         ("tsvector", text(), &[("'a fat cat'", r#""'a' 'cat' 'fat'""#)]),
         ("pg_lsn", text(), &[("'16/B374D848'", r#""16/B374D848""#)]),
         ("item", text(), &[("ROW('fuzzy dice', 42, 1.99)", r#""(\"fuzzy dice\",42,1.99)""#)]),
@@ -271,6 +267,22 @@ fn values_of_every_type_are_these() {
     assert_eq!(fields.len(), nulled);
 }
 
+#[test]
+fn a_number_keeps_each_of_a_thousand_digits() {
+    let (long, small) = ("9".repeat(1000), format!("0.{}1", "0".repeat(999)));
+    let database = Server::shared().database();
+    database.sql(&format!(
+        "CREATE TABLE a (id int PRIMARY KEY, n numeric); INSERT INTO a VALUES (1, {long}), (2, -{small}), (3, 1e-1000)"
+    ));
+    let source = Source::of(&database);
+    // As text: no parser of numbers takes these.
+    let finished = source.reading(&source.full_refresh(), None).run_tool().exits(0);
+    let stdout = String::from_utf8(finished.stdout).unwrap();
+    for (id, number) in [(1, long.clone()), (2, format!("-{small}")), (3, small.clone())] {
+        assert_eq!(stdout.matches(&format!("{{\"id\":{id},\"n\":{number}}}")).count(), 1, "{id}");
+    }
+}
+
 /// Every record is what the schema says, or null.
 fn validates(stream: &Value, records: &[&Value]) {
     let mut schema = stream["json_schema"].clone();
@@ -353,11 +365,12 @@ fn the_servers_own_settings_change_no_value() {
     let database = server.database();
     database.sql(
         "CREATE TABLE a (id int PRIMARY KEY, t timestamptz, d date, i interval, b bytea, f float8, m money, x xml);
-         INSERT INTO a VALUES (1, '2024-07-01 12:00+00', '2024-07-01', '1 day 2 hours', '\\x00ff', 0.1 + 0.2, 1.5, '<a/>')",
+         INSERT INTO a VALUES (1, '2024-07-01 12:00+00', '2024-07-01', '1 day 2 hours', '\\x00ff', 0.1::float8 + 0.2, 1.5, '<a/>')",
     );
     let source = Source::of(&database);
     let catalog = source.full_refresh();
     let before = source.read(&catalog, None).exits(0);
+    let mut sql = String::new();
     for setting in [
         "TimeZone = 'Asia/Kathmandu'",
         "DateStyle = 'German'",
@@ -370,8 +383,9 @@ fn the_servers_own_settings_change_no_value() {
         "default_transaction_isolation = 'serializable'",
         "row_security = on",
     ] {
-        database.administrate(&format!("ALTER DATABASE {} SET {setting}", database.name()));
+        sql += &format!("ALTER DATABASE {} SET {setting};", database.name());
     }
+    database.administrate(&sql);
     let after = source.read(&catalog, None).exits(0);
     assert_eq!(before.records("a"), after.records("a"));
     assert_eq!(after.records("a")[0]["f"].to_string(), "0.30000000000000004");
@@ -414,5 +428,5 @@ fn only_the_columns_of_the_configured_catalog_are_read() {
     database.sql("ALTER TABLE a DROP COLUMN gone");
     let finished = source.read(&catalog, None).exits(0);
     assert_eq!(finished.records("a"), [&json!({"id": 1, "kept": "x"})]);
-    assert!(finished.logs("WARN").iter().any(|line| line.contains("\"gone\"")), "{:?}", finished.logs("WARN"));
+    assert!(finished.logs("WARN").iter().any(|line| line.contains("gone")), "{:?}", finished.logs("WARN"));
 }

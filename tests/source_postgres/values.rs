@@ -10,17 +10,17 @@ const ROWS: usize = 3000;
 /// A column's name and type, an expression that makes a value at random, and one that makes the server write it as JSON has it. The
 /// column is `%`, the random number between 0 and 1 `random()`.
 const COLUMNS: &[(&str, &str, &str, &str)] = &[
-    ("b", "boolean", "random() < 0.5", "CASE WHEN % THEN 'true' ELSE 'false' END"),
+    ("b", "boolean", "random() < 0.5", "%::text"),
     ("i2", "smallint", "(random() * 65535 - 32768)::int2", "%::text"),
     ("i4", "integer", "((random() - 0.5) * 10 ^ (random() * 9))::int4", "%::text"),
     ("i8", "bigint", "((random() - 0.5) * 10 ^ (random() * 18))::int8", "%::text"),
     (
         "n",
         "numeric",
-        "round(((random() - 0.5) * 10 ^ (random() * 40 - 20))::numeric * 10 ^ (random() * 30)::int, (random() * 25)::int)",
+        "round((random() - 0.5)::numeric * 10::numeric ^ ((random() * 60)::int - 25), (random() * 25)::int)",
         "%::text",
     ),
-    ("n2", "numeric(20,4)", "(random() - 0.5)::numeric * 10 ^ (random() * 15)::int", "%::text"),
+    ("n2", "numeric(20,4)", "(random() - 0.5)::numeric * 10::numeric ^ (random() * 15)::int", "%::text"),
     ("f4", "real", "((random() - 0.5) * 10 ^ (random() * 60 - 30))::float4", "%::text"),
     ("f8", "double precision", "(random() - 0.5) * 10 ^ (random() * 500 - 250)", "%::text"),
     (
