@@ -5,6 +5,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
+use airlock_sdk::tls::TlsError;
 use bytes::BytesMut;
 use postgres_protocol::message::backend::{self, Header, Message};
 
@@ -179,7 +180,7 @@ impl Wire {
                     return Ok(());
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted || is_patience_over(&error) => {}
-                Err(error) => return Err(self.lost(error)),
+                Err(error) => return Err(self.broken(error)),
             }
         }
     }
@@ -201,7 +202,7 @@ impl Wire {
                     self.attend()?;
                     self.listen()?;
                 }
-                Err(error) => return Err(self.lost(error)),
+                Err(error) => return Err(self.broken(error)),
             }
         }
         loop {
@@ -212,7 +213,7 @@ impl Wire {
                     self.attend()?;
                     self.listen()?;
                 }
-                Err(error) => return Err(self.lost(error)),
+                Err(error) => return Err(self.broken(error)),
             }
         }
         self.is_torn = false;
@@ -231,7 +232,7 @@ impl Wire {
             Ok(0) => return Err(self.lost("the server closed it")),
             Ok(count) => self.end += count,
             Err(error) if error.kind() == ErrorKind::Interrupted || is_patience_over(&error) => return Ok(()),
-            Err(error) => return Err(self.lost(error)),
+            Err(error) => return Err(self.broken(error)),
         }
         // Notices are passed over, so that a flood of them takes no memory.
         loop {
@@ -257,6 +258,15 @@ impl Wire {
             airlock_sdk::wait(Duration::ZERO).map_err(Error::Interrupted)?;
         }
         Ok(())
+    }
+
+    /// A server may refuse the client's certificate after the handshake, instead of an answer to the login.
+    fn broken(&self, error: io::Error) -> Error {
+        match TlsError::from(error) {
+            TlsError::Connection(error) => self.lost(error),
+            error if self.during_login => Error::Tls { server: self.server.clone(), error },
+            error => self.lost(error),
+        }
     }
 
     fn lost(&self, reason: impl ToString) -> Error {
