@@ -11,7 +11,7 @@ use crate::harness::postgres::{Database, Options, Server};
 /// What a connector may take, and a test may wait for what is to happen soon.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-const ROWS: i64 = 400_000;
+const ROWS: i64 = 250_000;
 
 fn large(database: &Database) {
     database.sql(&format!(

@@ -7,7 +7,7 @@ use super::{Source, assert_each_once, catalog, configured, numbers, states};
 use crate::harness::postgres::{Database, Server};
 
 /// Enough for some states.
-const ROWS: i64 = 350_000;
+const ROWS: i64 = 250_000;
 
 #[test]
 fn a_table_is_read_whole_and_its_state_says_so() {
@@ -52,7 +52,7 @@ fn read_in_pieces(source: &Source, catalog: &Value, expected_kills: usize, mut b
     let mut random = fastrand::Rng::with_seed(7);
     let (mut committed, mut state) = (Vec::new(), None);
     for attempt in 0.. {
-        let moment = random.usize(100_000..180_000);
+        let moment = random.usize(100_000..130_000);
         let mut killed = false;
         let watched = source.start(catalog, state.as_deref()).watch(|reading, records, states| {
             if !killed && attempt < expected_kills && records >= moment && states > 0 {
@@ -89,11 +89,6 @@ fn a_killed_read_goes_on_by_the_key() {
             "id int, name text COLLATE \"en-x-icu\" PRIMARY KEY",
             format!("{scattered}, chr(65 + g % 26 + (g % 2) * 32) || ' ü-' || g"),
         ),
-        (
-            "id int, at timestamptz, amount numeric, PRIMARY KEY (at, amount)",
-            format!("{scattered}, '2024-01-01'::timestamptz + (g / 3) * '0.000001s'::interval, (g % 3) / 7.0"),
-        ),
-        ("id int, key uuid PRIMARY KEY", format!("{scattered}, md5(g::text)::uuid")),
     ] {
         let database = Server::shared().database();
         fill(&database, columns, &values);

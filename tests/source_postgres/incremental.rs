@@ -192,7 +192,7 @@ fn odd_cursors_have_their_place() {
 
 #[test]
 fn a_killed_incremental_read_goes_on_at_a_value_that_was_complete() {
-    const ROWS: i64 = 350_000;
+    const ROWS: i64 = 250_000;
     let database = Server::shared().database();
     // Many rows share a cursor; some have none.
     database.sql(&format!(
@@ -205,7 +205,7 @@ fn a_killed_incremental_read_goes_on_at_a_value_that_was_complete() {
     let mut random = fastrand::Rng::with_seed(11);
     let (mut committed, mut state) = (Vec::new(), None);
     for attempt in 0..3 {
-        let (moment, mut killed) = (random.usize(100_000..160_000), false);
+        let (moment, mut killed) = (random.usize(100_000..120_000), false);
         let watched = source.start(&catalog, state.as_deref()).watch(|reading, records, states| {
             if attempt < 2 && !killed && records >= moment && states > 0 {
                 reading.signal(if attempt == 0 { Signal::KILL } else { Signal::TERM });

@@ -29,7 +29,7 @@ fn peak(database: &Database, table: &str, rows: i64) -> u64 {
 
 #[test]
 fn a_long_read_takes_no_more_memory_than_a_short_one() {
-    let many: i64 = std::env::var("AIRLOCK_MANY_ROWS").map_or(600_000, |rows| rows.parse().unwrap());
+    let many: i64 = std::env::var("AIRLOCK_MANY_ROWS").map_or(300_000, |rows| rows.parse().unwrap());
     let database = Server::shared().database();
     for (table, rows, key) in [("short", 50_000, ""), ("by_key", many, "PRIMARY KEY"), ("by_place", many, "")] {
         database.sql(&format!(
