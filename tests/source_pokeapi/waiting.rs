@@ -96,8 +96,8 @@ fn a_limit_that_lasts_too_long_is_not_waited_for() {
 
 #[test]
 fn a_signal_ends_the_wait_for_a_limit_at_once() {
-    let server = refusing(usize::MAX, "429 Too Many Requests", || "300".to_owned());
-    let mut live = Live::start(read(&config(&server), &["types"]));
+    let server = refusing(usize::MAX, "429 Too Many Requests", || "30".to_owned());
+    let mut live = Live::start(read(&with(config(&server), json!({"max_retries": 1})), &["types"]));
     live.wait_for(|message: &Value| message["trace"]["stream_status"]["reasons"][0]["type"] == "RATE_LIMITED");
     let signalled = Instant::now();
     live.signal(Signal::TERM);
