@@ -192,7 +192,7 @@ fn odd_cursors_have_their_place() {
 
 #[test]
 fn a_killed_incremental_read_goes_on_at_a_value_that_was_complete() {
-    const ROWS: i64 = 250_000;
+    const ROWS: i64 = 400_000;
     let database = Server::shared().database();
     // Many rows share a cursor; some have none.
     database.sql(&format!(
