@@ -257,9 +257,14 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        let deadline = Instant::now() + STOP_TIME;
+        if self.is_broken {
+            // Who gave up in the middle of an answer, for an interruption most often: the server may work on it for hours.
+            let _ = self.cancel(deadline);
+        }
         self.wire.outgoing.clear();
         frontend::terminate(&mut self.wire.outgoing);
-        self.wire.tidy_up_until(Instant::now() + STOP_TIME);
+        self.wire.tidy_up_until(deadline);
         // Best effort: a server notices a closed connection as well.
         let _ = self.wire.send();
     }
