@@ -35,8 +35,7 @@ fn a_table_is_read_whole_and_its_state_says_so() {
         let last = finished
             .states()
             .into_iter()
-            .filter(of_stream)
-            .next_back()
+            .rfind(of_stream)
             .unwrap_or_else(|| panic!("{stream} has a state"));
         assert_eq!(last["stream"]["stream_descriptor"]["namespace"], "public");
     }
