@@ -258,8 +258,8 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         let deadline = Instant::now() + STOP_TIME;
-        if self.is_broken {
-            // Who gave up in the middle of an answer, for an interruption most often: the server may work on it for hours.
+        if self.is_broken && self.wire.was_interrupted {
+            // In the middle of an answer: the server may work on it for hours.
             let _ = self.cancel(deadline);
         }
         self.wire.outgoing.clear();

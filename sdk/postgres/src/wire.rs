@@ -51,6 +51,8 @@ pub(crate) struct Wire {
     during_login: bool,
     /// Whether an interruption is heard. Not while tidying up after one.
     attentive: bool,
+    /// Whether one was heard.
+    pub(crate) was_interrupted: bool,
     /// Whether a message was sent in part: nothing can be sent after it.
     is_torn: bool,
 }
@@ -69,6 +71,7 @@ impl Wire {
             asked: Instant::now(),
             during_login: true,
             attentive: true,
+            was_interrupted: false,
             is_torn: false,
         }
     }
@@ -255,7 +258,9 @@ impl Wire {
         }
         if self.attentive && now.duration_since(self.asked) >= PATIENCE {
             self.asked = now;
-            airlock_sdk::wait(Duration::ZERO).map_err(Error::Interrupted)?;
+            let goes_on = airlock_sdk::wait(Duration::ZERO).map_err(Error::Interrupted);
+            self.was_interrupted |= goes_on.is_err();
+            goes_on?;
         }
         Ok(())
     }
