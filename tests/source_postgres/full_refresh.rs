@@ -32,11 +32,7 @@ fn a_table_is_read_whole_and_its_state_says_so() {
         let statuses: &[&str] = if rows == 0 { &["STARTED", "COMPLETE"] } else { &["STARTED", "RUNNING", "COMPLETE"] };
         assert_eq!(finished.statuses(stream), statuses, "{stream}");
         let of_stream = |state: &&Value| state["stream"]["stream_descriptor"]["name"] == stream;
-        let last = finished
-            .states()
-            .into_iter()
-            .rfind(of_stream)
-            .unwrap_or_else(|| panic!("{stream} has a state"));
+        let last = finished.states().into_iter().rfind(of_stream).unwrap_or_else(|| panic!("{stream} has a state"));
         assert_eq!(last["stream"]["stream_descriptor"]["namespace"], "public");
     }
 

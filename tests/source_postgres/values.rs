@@ -9,7 +9,8 @@ const ROWS: usize = 3000;
 
 /// A column's name and type, an expression that makes a value at random, and one that makes the server write it as JSON has it. The
 /// column is `%`, the random number between 0 and 1 `random()`.
-const COLUMNS: &[(&str, &str, &str, &str)] = &[
+type Column = (&'static str, &'static str, &'static str, &'static str);
+const COLUMNS: &[Column] = &[
     ("b", "boolean", "random() < 0.5", "%::text"),
     ("i2", "smallint", "(random() * 65535 - 32768)::int2", "%::text"),
     ("i4", "integer", "((random() - 0.5) * 10 ^ (random() * 9))::int4", "%::text"),
@@ -80,8 +81,7 @@ const COLUMNS: &[(&str, &str, &str, &str)] = &[
 #[test]
 fn random_values_are_what_the_server_writes() {
     let database = Server::shared().database();
-    let each =
-        |write: &dyn Fn(&(&str, &str, &str, &str)) -> String| COLUMNS.iter().map(write).collect::<Vec<_>>().join(", ");
+    let each = |write: &dyn Fn(&Column) -> String| COLUMNS.iter().map(write).collect::<Vec<_>>().join(", ");
     database.sql(&format!(
         "SET TimeZone = 'UTC';
          CREATE TABLE random (id int PRIMARY KEY, {});
