@@ -47,7 +47,9 @@ fn each_mistake_has_a_message_of_its_own() {
     let config = database.config();
     let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let place = format!("127.0.0.1:{}", config["port"]);
-    let cases: &[(&[(&str, Value)], &[&str])] = &[
+    // What is changed, and what the message has of it.
+    type Case<'a> = (&'a [(&'a str, Value)], &'a [&'a str]);
+    let cases: &[Case] = &[
         (&[("host", json!("no-such-host.invalid"))], &["no-such-host.invalid", "can not be found"]),
         (&[("port", json!(refused))], &["refuse", &format!("127.0.0.1:{refused}")]),
         (&[("database", json!("no_such_database"))], &["\"no_such_database\"", &place]),
