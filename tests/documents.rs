@@ -6,19 +6,58 @@ use std::process::Command;
 
 use crate::harness::{airlock_binary, dist, protocol};
 
+/// A block of code in a document.
+pub struct Block {
+    /// What stands behind its first marks: `sh` is to be run.
+    pub language: String,
+    /// The file that it is of, where one is named behind the language.
+    pub file: Option<String>,
+    pub text: String,
+}
+
+/// The blocks of a document.
+pub fn blocks(document: &str) -> Vec<Block> {
+    let page = read(document);
+    let mut lines = page.lines();
+    let mut blocks = Vec::new();
+    while let Some(line) = lines.next() {
+        let Some(head) = line.trim_start().strip_prefix("```") else { continue };
+        let (language, file) = head.split_once(' ').map_or((head, None), |(language, file)| (language, Some(file)));
+        let text = lines.by_ref().take_while(|line| line.trim_start() != "```").map(|line| format!("{line}\n"));
+        let text = text.collect();
+        blocks.push(Block { language: language.to_owned(), file: file.map(str::to_owned), text });
+    }
+    blocks
+}
+
+/// The shell code of a document's blocks that are to be run.
+pub fn commands(document: &str) -> Vec<String> {
+    blocks(document).into_iter().filter(|block| block.language == "sh").map(|block| block.text).collect()
+}
+
+/// Code that a document says is of a file below `folder` stands there, to the letter.
+pub fn assert_quoted(document: &str, folder: &str, at_least: usize) {
+    let mut compared = 0;
+    for Block { file, text, .. } in blocks(document) {
+        let Some(file) = file.filter(|file| file.ends_with(".rs") || file.ends_with("metadata.yaml")) else { continue };
+        assert!(read(&format!("{folder}/{file}")).contains(&text), "{file} has not this of {document}:\n{text}");
+        compared += 1;
+    }
+    assert!(compared >= at_least, "{document} was understood: {compared} blocks");
+}
+
+/// A file of the repository.
+pub fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
 /// The shell code of a document's block that holds `mark`.
-fn block(document: &str, mark: &str) -> String {
-    let found = blocks(document).into_iter().find(|block| block.contains(mark));
+fn command(document: &str, mark: &str) -> String {
+    let found = commands(document).into_iter().find(|block| block.contains(mark));
     found.unwrap_or_else(|| panic!("{document} has no block with {mark}"))
 }
 
-/// The shell code of all blocks of a document that are to be run.
-pub fn blocks(document: &str) -> Vec<String> {
-    let text = fs::read_to_string(root().join(document)).unwrap();
-    text.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap().to_owned()).collect()
-}
-
-fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
 }
 
@@ -35,7 +74,7 @@ fn run(script: &str) -> Vec<u8> {
 
 #[test]
 fn the_commands_of_the_readme_run() {
-    let script = block("README.md", "alias airlock");
+    let script = command("README.md", "alias airlock");
     assert_eq!(dist().join("airlock").canonicalize().unwrap(), airlock_binary());
     let messages = protocol::messages(&run(&script));
     let count = |kind: &str| messages.iter().filter(|message| message["type"] == kind).count();
@@ -45,7 +84,7 @@ fn the_commands_of_the_readme_run() {
 
 #[test]
 fn the_script_for_pyairbyte_is_an_executable_connector() {
-    let script = block("README.md", "exec /path/to/airlock")
+    let script = command("README.md", "exec /path/to/airlock")
         .replace("/path/to/airlock", airlock_binary().to_str().unwrap())
         .replace("/path/to/source-faker.wasm", dist().join("connectors/source-faker.wasm").to_str().unwrap());
     let script = script.lines().map(str::trim).collect::<Vec<_>>().join("\n");
@@ -58,7 +97,7 @@ fn rows_with_tests(document: &str) -> Vec<(Vec<String>, usize)> {
     let list = Command::new(std::env::current_exe().unwrap()).args(["--list", "--format", "terse"]).output().unwrap();
     let list = String::from_utf8(list.stdout).unwrap();
     let tests: Vec<&str> = list.lines().filter_map(|line| line.strip_suffix(": test")).collect();
-    let page = fs::read_to_string(root().join(document)).unwrap();
+    let page = read(document);
     let rows = page.lines().filter(|line| line.starts_with('|')).map(|row| {
         let named: Vec<&str> = row.split('`').skip(1).step_by(2).filter(|code| code.contains("::")).collect();
         for test in &named {
@@ -96,17 +135,5 @@ fn each_promise_of_the_sandbox_is_backed_by_tests() {
 
 #[test]
 fn the_code_in_the_guide_to_databases_is_the_examples() {
-    let guide = fs::read_to_string(root().join("docs/database-source.md")).unwrap();
-    let mut lines = guide.lines();
-    let mut compared = 0;
-    while let Some(line) = lines.next() {
-        let Some((_, file)) = line.trim_start().strip_prefix("```").and_then(|head| head.split_once(' ')) else {
-            continue;
-        };
-        let block: Vec<&str> = lines.by_ref().take_while(|line| line.trim_start() != "```").collect();
-        let text = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-        assert!(text.contains(&block.join("\n")), "{file} has not this of the guide: {block:#?}");
-        compared += 1;
-    }
-    assert!(compared > 6, "the guide was understood: {compared} blocks");
+    assert_quoted("docs/database-source.md", ".", 7);
 }

@@ -255,13 +255,16 @@ fn a_connector_can_not_have_written_its_own_metadata() {
 
 #[test]
 fn every_example_carries_its_metadata() {
-    for name in [
-        "source-faker",
-        "source-file",
-        "source-e2e-test",
-        "destination-local-json",
-        "destination-csv",
-        "destination-dev-null",
+    for (name, network) in [
+        ("source-faker", None),
+        ("source-file", None),
+        ("source-pokeapi", Some(("http", "pokeapi.co"))),
+        ("source-postgres", Some(("tls", "${host}"))),
+        ("source-e2e-test", None),
+        ("destination-local-json", None),
+        ("destination-csv", None),
+        ("destination-postgres", Some(("tls", "${host}"))),
+        ("destination-dev-null", None),
     ] {
         let shown = inspect(&connector(name));
         assert_eq!(shown["metadata"]["origin"], "connector", "{name}: {shown:#}");
@@ -269,12 +272,21 @@ fn every_example_carries_its_metadata() {
         assert_eq!(shown["role"], name.split('-').next().unwrap());
         assert_eq!(shown["contract"], "0.1.0");
         let capabilities = shown["capabilities"].as_array().unwrap();
-        assert!(capabilities.contains(&json!("clocks")) && !capabilities.contains(&json!("http")), "{shown:#}");
+        assert!(capabilities.contains(&json!("clocks")), "{shown:#}");
+        for capability in ["http", "tls"] {
+            let wanted = network.is_some_and(|(used, _)| used == capability);
+            assert_eq!(capabilities.contains(&json!(capability)), wanted, "{shown:#}");
+        }
         assert!(shown["imports"].as_array().unwrap().iter().all(|import| import["given"] == true), "{shown:#}");
         // People are shown the same.
         let finished = Airlock::new(["inspect"]).arg(connector(name)).run_tool().exits(0);
         let text = String::from_utf8(finished.stdout).unwrap();
-        for part in [shown["metadata"]["name"].as_str().unwrap(), &format!("airlock/{name}"), "clocks", "none"] {
+        for part in [
+            shown["metadata"]["name"].as_str().unwrap(),
+            &format!("airlock/{name}"),
+            "clocks",
+            network.map_or("none", |(_, host)| host),
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(!text.contains('\x1b'), "no colours where there is no terminal: {text:?}");

@@ -1,68 +1,33 @@
 //! The guide for authors: its code is the example's, and its commands run.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
 use super::world::{ROOT, World};
+use crate::documents;
 use crate::harness::{Workspace, airlock_binary, connector, dist, protocol};
 
 const GUIDE: &str = "docs/rest-source.md";
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-struct Block {
-    language: String,
-    /// The file that it is of, where one is named.
-    file: Option<String>,
-    text: String,
-}
-
-fn blocks() -> Vec<Block> {
-    let guide = read(&root().join(GUIDE));
-    let mut blocks = Vec::new();
-    for block in guide.split("\n```").skip(1).step_by(2) {
-        let (head, text) = block.split_once('\n').expect("a block has a first line");
-        let (language, file) = match head.split_once(' ') {
-            Some((language, file)) => (language, Some(file.to_owned())),
-            None => (head, None),
-        };
-        blocks.push(Block { language: language.to_owned(), file, text: format!("{text}\n") });
-    }
-    blocks
-}
+const EXAMPLE: &str = "guest-examples/source-pokeapi";
 
 /// The block that is a file of this name.
 fn file(name: &str) -> String {
-    let found = blocks().into_iter().find(|block| block.file.as_deref() == Some(name));
+    let found = documents::blocks(GUIDE).into_iter().find(|block| block.file.as_deref() == Some(name));
     found.unwrap_or_else(|| panic!("{GUIDE} has no {name}")).text
 }
 
 #[test]
 fn its_code_is_the_examples() {
-    let example = root().join("guest-examples/source-pokeapi");
-    let mut compared = 0;
-    for Block { file, text, .. } in blocks() {
-        let Some(file) = file.filter(|file| file.ends_with(".rs") || file.ends_with(".yaml")) else { continue };
-        assert!(read(&example.join(&file)).contains(&text), "{file} has not this of {GUIDE}:\n{text}");
-        compared += 1;
-    }
-    assert!(compared > 8, "the guide was understood");
+    documents::assert_quoted(GUIDE, EXAMPLE, 9);
     // Outside of the workspace the versions stand in the manifest; the crates are the same.
     let crates = |manifest: &str| -> Vec<String> {
         let dependencies = manifest.split("[dependencies]\n").nth(1).expect("there are some");
         let lines = dependencies.lines().take_while(|line| !line.is_empty());
         lines.map(|line| line.split([' ', '.', '=']).next().unwrap_or_default().to_owned()).collect()
     };
-    assert_eq!(crates(&file("Cargo.toml")), crates(&read(&example.join("Cargo.toml"))));
+    assert_eq!(crates(&file("Cargo.toml")), crates(&documents::read(&format!("{EXAMPLE}/Cargo.toml"))));
 }
 
 #[test]
@@ -73,14 +38,13 @@ fn its_commands_run() {
     assert!(config.contains("127.0.0.1"), "{config}");
     workspace.file("config.json", config);
     workspace.file("catalog.json", file("catalog.json"));
-    fs::copy(root().join("guest-examples/source-pokeapi/metadata.yaml"), workspace.path().join("metadata.yaml"))
-        .unwrap();
+    workspace.file("metadata.yaml", documents::read(&format!("{EXAMPLE}/metadata.yaml")));
     fs::copy(connector("source-pokeapi"), workspace.path().join("source_pokeapi.wasm")).unwrap();
     let programs = workspace.directory("programs");
     std::os::unix::fs::symlink(airlock_binary(), programs.join("airlock")).unwrap();
 
     let mut outputs = Vec::new();
-    for Block { text, .. } in blocks().into_iter().filter(|block| block.language == "sh") {
+    for text in documents::commands(GUIDE) {
         let path = std::env::var("PATH").unwrap_or_default();
         let output = Command::new("bash")
             .args(["-eu", "-c", &text])

@@ -24,7 +24,7 @@ fn the_commands_of_the_guide_run() {
     std::os::unix::fs::symlink(airlock_binary(), programs.join("airlock")).unwrap();
 
     let mut outputs = Vec::new();
-    for block in documents::blocks("docs/publish.md") {
+    for block in documents::commands("docs/publish.md") {
         let podman = podman.program("podman");
         let environment = podman.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
         let environment: Vec<_> = environment.collect();
