@@ -279,6 +279,11 @@ impl<S: Read + Write> TlsStream<S> {
     }
 }
 
+/// Whether only time is missing. Systems name a timeout differently.
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
 fn cut_off() -> io::Error {
     let text = "the server closed the connection without ending TLS: something may be missing";
     io::Error::new(io::ErrorKind::UnexpectedEof, text)
@@ -290,7 +295,11 @@ impl<S: Read + Write> Read for TlsStream<S> {
             return Ok(0);
         }
         while self.read == self.said.len() && !self.ended {
-            self.send()?;
+            // A server that takes nothing may be waiting for what it says to be read.
+            match self.send() {
+                Err(error) if is_timeout(&error) => {}
+                sent => sent?,
+            }
             self.receive()?;
         }
         let taken = buffer.len().min(self.said.len() - self.read);
@@ -308,7 +317,7 @@ impl<S: Read + Write> Write for TlsStream<S> {
         self.to_send.extend(encrypted);
         match self.send() {
             // It is encrypted, and goes with the next write or flush.
-            Err(error) if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => Err(error),
+            Err(error) if !is_timeout(&error) => Err(error),
             _ => Ok(piece.len()),
         }
     }

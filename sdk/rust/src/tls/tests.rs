@@ -156,6 +156,27 @@ fn a_timeout_loses_nothing() {
 }
 
 #[test]
+fn a_server_that_takes_nothing_is_read_all_the_same() {
+    for kind in [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut] {
+        let mut stream = connected([Ok(&b"one\n"[..]), Err(kind.into()), Ok(b"two\n")]);
+        stream.get_mut().room = VecDeque::from([Err(kind.into()), Err(kind.into()), Err(kind.into()), Ok(1)]);
+        stream.write_all(b"x\n").unwrap();
+        let mut line = [0; 4];
+        assert_eq!(stream.read(&mut line).unwrap(), 4);
+        assert_eq!(&line, b"one\n");
+        assert_eq!(stream.read(&mut line).unwrap_err().kind(), kind);
+        assert_eq!(stream.get_ref().written, b"hello\n");
+        assert_eq!(stream.read(&mut line).unwrap(), 4);
+        assert_eq!(stream.get_ref().written, b"hello\nx\n");
+    }
+    // Another error of the connection is one.
+    let mut stream = connected([Ok(&b"one\n"[..])]);
+    stream.get_mut().room = VecDeque::from([timeout(), Err(io::ErrorKind::ConnectionReset.into())]);
+    stream.write_all(b"x\n").unwrap();
+    assert_eq!(stream.read(&mut [0; 4]).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[test]
 fn a_failure_comes_after_what_came_whole_and_the_server_is_told() {
     let mut stream = connected([Ok(&b"one\nfail\n"[..])]);
     let mut line = [0; 4];
