@@ -9,7 +9,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::Host;
 
-use super::Network;
+use super::{Network, TlsError};
 use crate::sandbox::network::connection::Wire;
 
 /// The settings of TLS for requests, made when they are first needed.
@@ -52,8 +52,8 @@ impl RequestTls {
         let connector = TlsConnector::from(self.to_servers(network));
         connector.connect(name, TokioIo::new(wire)).await.inspect_err(|error| {
             let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
-            if let Some(cause @ rustls::Error::InvalidCertificate(_)) = cause {
-                network.untrusted(host, cause.to_string());
+            if let Some(TlsError::Untrusted(why)) = cause.map(TlsError::from) {
+                network.untrusted(host, why);
             }
         })
     }

@@ -2,6 +2,9 @@
 
 use rustls::{AlertDescription, CertificateError, Error};
 
+/// So much is told of a cause that comes from elsewhere.
+const CAUSE_CHARACTERS: usize = 300;
+
 /// Why there is no TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TlsError {
@@ -37,14 +40,25 @@ impl From<&Error> for TlsError {
 fn of_certificate(error: &CertificateError) -> String {
     match error {
         CertificateError::UnknownIssuer => "its certificate comes from no authority that is trusted".to_owned(),
-        CertificateError::Expired => "its certificate has expired".to_owned(),
-        CertificateError::NotValidForName => "its certificate is for another name".to_owned(),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "its certificate has expired".to_owned(),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "its certificate is not valid yet".to_owned()
+        }
+        // rustls would list all the names that it is for.
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "its certificate is for another name".to_owned()
+        }
         CertificateError::BadSignature => {
             "it has not the key of its certificate, or that comes from another authority of the same name".to_owned()
         }
-        CertificateError::Other(cause) => format!("its certificate is not accepted ({cause})"),
-        error => format!("its certificate is not accepted: {error}"),
+        CertificateError::Other(cause) => format!("its certificate is not accepted ({})", bounded(&cause.to_string())),
+        error => format!("its certificate is not accepted: {}", bounded(&error.to_string())),
     }
+}
+
+/// How long it is may be the server's to choose.
+fn bounded(text: &str) -> &str {
+    text.char_indices().nth(CAUSE_CHARACTERS).map_or(text, |(end, _)| &text[..end])
 }
 
 fn of_alert(alert: AlertDescription) -> String {
