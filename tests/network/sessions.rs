@@ -4,14 +4,16 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
+};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ServerConfig, ServerConnection};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme, StreamOwned, SupportedProtocolVersion};
+use rustls::{DigitallySignedStruct, SignatureScheme, StreamOwned, SupportedProtocolVersion};
 use serde_json::{Value, json};
 
 use super::{outcome, outcomes, run};
@@ -23,6 +25,11 @@ use crate::harness::{Airlock, Finished, Workspace};
 const OPENSSL_AUTHORITY: &str = include_str!("certificates/authority.pem");
 const FIRST_VERSION: &str = include_str!("certificates/first_version.pem");
 const FIRST_VERSION_KEY: &str = include_str!("certificates/first_version.key");
+
+/// Of version 1, too: what that server's key has signed, and the authority that it would be if it had signed itself.
+const OF_FIRST_VERSION: &str = include_str!("certificates/of_first_version.pem");
+const OF_FIRST_VERSION_KEY: &str = include_str!("certificates/of_first_version.key");
+const FIRST_VERSION_AUTHORITY: &str = include_str!("certificates/first_version_authority.pem");
 
 /// What clients show, with keys in the forms that tools write.
 const CLIENT_RSA: &str = include_str!("certificates/client_rsa.pem");
@@ -66,9 +73,17 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 }
 
 fn config_of((certificate, key): Shown, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
+    config_of_chain(vec![certificate], key, versions)
+}
+
+fn config_of_chain(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> ServerConfig {
     let key = provider().key_provider.load_private_key(key).expect("a key");
     // Not `with_single_cert`: rustls reads no certificate of version 1.
-    let shown = SingleCertAndKey::from(CertifiedKey::new(vec![certificate], key));
+    let shown = SingleCertAndKey::from(CertifiedKey::new(chain, key));
     ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(versions)
         .expect("ring has the versions")
@@ -135,8 +150,35 @@ fn self_signed_with(parameters: CertificateParams) -> (Shown, String) {
 }
 
 fn first_version() -> Shown {
-    let certificate = CertificateDer::from_pem_slice(FIRST_VERSION.as_bytes()).expect("a certificate");
-    (certificate, PrivateKeyDer::from_pem_slice(FIRST_VERSION_KEY.as_bytes()).expect("a key"))
+    of_pem(FIRST_VERSION, FIRST_VERSION_KEY)
+}
+
+fn of_pem(certificate: &str, key: &str) -> Shown {
+    let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).expect("a certificate");
+    (certificate, PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key"))
+}
+
+/// One of `localhost` that the key of a certificate like `signer` has signed.
+fn signed_by(signer: CertificateParams, key: &KeyPair) -> Shown {
+    let signer = signer.self_signed(key).expect("a certificate");
+    let own = KeyPair::generate().expect("a key");
+    let certificate = named("localhost").signed_by(&own, &signer, key).expect("a certificate");
+    (certificate.der().clone(), PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(own.serialize_der())))
+}
+
+/// A certificate with this name in its subject, of an authority that does not matter.
+fn issued(parameters: &CertificateParams, key: &KeyPair) -> String {
+    let authority = KeyPair::generate().expect("a key");
+    let mut subject = CertificateParams::new(Vec::new()).expect("no names are fine");
+    subject.distinguished_name.push(DnType::CommonName, "An authority");
+    let issuer = subject.self_signed(&authority).expect("a certificate");
+    parameters.clone().signed_by(key, &issuer, &authority).expect("a certificate").pem()
+}
+
+fn of_subject(name: &str) -> CertificateParams {
+    let mut parameters = named(name);
+    parameters.distinguished_name.push(DnType::CommonName, name);
+    parameters
 }
 
 fn expired(mut parameters: CertificateParams) -> CertificateParams {
@@ -198,7 +240,7 @@ fn listed_authorities_are_believed_and_no_others() {
     assert_error(&conversation(with(&localhost, &wrong, false)), &["untrusted", "of the same name"]);
 
     let another = server(authority.issue(named("another.example.com")));
-    assert_error(&conversation(with(&another, &right, true)), &["untrusted", "another.example.com"]);
+    assert_error(&conversation(with(&another, &right, true)), &["untrusted", "another name"]);
     assert_heard(&conversation(with(&another, &right, false)));
     assert_error(&conversation(with(&another, &wrong, false)), &["untrusted"]);
 
@@ -279,12 +321,136 @@ fn a_certificate_of_version_1_is_believed_of_its_authority_and_of_no_other() {
     assert_error(&outcome(&conversations(json!([talk])).env("SSL_CERT_FILE", file).run().exits(0)), &["untrusted"]);
 }
 
+#[test]
+fn what_is_listed_and_no_authoritys_has_signed_nothing() {
+    let key = KeyPair::generate().expect("a key");
+    let leaf = of_subject("other.example");
+    let mut mere_words = of_subject("An authority of signatures on mails");
+    mere_words.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    mere_words.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::CrlSign];
+    for signer in [leaf.clone(), expired(leaf.clone()), mere_words] {
+        let impostor = server(signed_by(signer.clone(), &key));
+        // Whether it is signed by another or by itself.
+        for listed in [issued(&signer, &key), signer.clone().self_signed(&key).expect("a certificate").pem()] {
+            for verify_name in [true, false] {
+                let outcome = conversation(with(&impostor, &listed, verify_name));
+                assert_error(&outcome, &["untrusted: its certificate comes from no authority"]);
+            }
+            // An authority next to it changes nothing.
+            let both = format!("{listed}{}", Authority::new().pem());
+            assert_error(&conversation(with(&impostor, &both, true)), &["untrusted"]);
+        }
+    }
+    // What is listed is believed itself.
+    let pem = issued(&of_subject("localhost"), &key);
+    let own = server(of_pem(&pem, &key.serialize_pem()));
+    assert_heard(&conversation(with(&own, &pem, true)));
+    let mut elsewhere = with(&own, &pem, true);
+    elsewhere["server_name"] = json!("other.example");
+    assert_error(&conversation(elsewhere), &["untrusted", "another name"]);
+    let pem = issued(&expired(of_subject("localhost")), &key);
+    assert_error(&conversation(with(&server(of_pem(&pem, &key.serialize_pem())), &pem, false)), &["expired"]);
+}
+
+#[test]
+fn a_certificate_of_version_1_may_sign_where_it_signed_itself() {
+    let key = KeyPair::from_pem(FIRST_VERSION_KEY).expect("a key");
+    let mut signer = CertificateParams::new(Vec::new()).expect("no names are fine");
+    signer.distinguished_name = DistinguishedName::new();
+    signer.distinguished_name.push(DnType::CommonName, "localhost");
+    for shown in [signed_by(signer, &key), of_pem(OF_FIRST_VERSION, OF_FIRST_VERSION_KEY)] {
+        let server = server(shown);
+        for verify_name in [true, false] {
+            for listed in [FIRST_VERSION, &format!("{FIRST_VERSION}{OPENSSL_AUTHORITY}")] {
+                assert_error(&conversation(with(&server, listed, verify_name)), &["untrusted: its certificate"]);
+            }
+        }
+        assert_heard(&conversation(with(&server, FIRST_VERSION_AUTHORITY, true)));
+    }
+}
+
+#[test]
+fn between_a_server_and_its_authority_are_those_that_may_sign() {
+    let (key, own) = (KeyPair::generate().expect("a key"), KeyPair::generate().expect("a key"));
+    let mut authority = of_subject("An authority");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = authority.self_signed(&key).expect("a certificate");
+    for (is_ca, usages, believed) in [
+        (IsCa::Ca(BasicConstraints::Unconstrained), vec![], true),
+        (IsCa::Ca(BasicConstraints::Unconstrained), vec![KeyUsagePurpose::KeyCertSign], true),
+        (IsCa::Ca(BasicConstraints::Unconstrained), vec![KeyUsagePurpose::DigitalSignature], false),
+        (IsCa::ExplicitNoCa, vec![], false),
+    ] {
+        let mut between = of_subject("Between");
+        (between.is_ca, between.key_usages) = (is_ca, usages);
+        let (shown, key_shown) = signed_by(between.clone(), &own);
+        let between = between.signed_by(&own, &authority, &key).expect("a certificate");
+        let chain = vec![shown, between.der().clone()];
+        let server = server_of(config_of_chain(chain, key_shown, rustls::ALL_VERSIONS));
+        let outcome = conversation(with(&server, &authority.pem(), true));
+        if believed {
+            assert_heard(&outcome);
+        } else {
+            assert_error(&outcome, &["untrusted"]);
+        }
+    }
+}
+
+#[test]
+fn an_authority_that_has_expired_is_believed_no_more() {
+    let key = KeyPair::generate().expect("a key");
+    let mut authority = of_subject("An old authority");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let listed = |authority: &CertificateParams| authority.clone().self_signed(&key).expect("a certificate").pem();
+    let of_it = server(signed_by(authority.clone(), &key));
+    assert_heard(&conversation(with(&of_it, &listed(&authority), true)));
+    let old = listed(&expired(authority.clone()));
+    for verify_name in [true, false] {
+        let outcome = conversation(with(&of_it, &old, verify_name));
+        assert_error(&outcome, &["untrusted: its certificate is not accepted", "its authority", "has expired"]);
+    }
+    // Its successor has the same key.
+    assert_heard(&conversation(with(&of_it, &format!("{old}{}", listed(&authority)), true)));
+    let another = server(Authority::new().issue(named("localhost")));
+    assert_error(&conversation(with(&another, &old, true)), &["untrusted: its certificate comes from no authority"]);
+}
+
+#[test]
+fn of_several_common_names_the_first_counts() {
+    let key = KeyPair::generate().expect("a key");
+    for (names, believed) in [(["localhost", "other.example"], true), (["other.example", "localhost"], false)] {
+        // A subject in rcgen has one name of each kind: the second is one of another kind, of the same number.
+        let mut parameters = CertificateParams::new(Vec::new()).expect("no names are fine");
+        parameters.distinguished_name = DistinguishedName::new();
+        parameters.distinguished_name.push(DnType::CommonName, names[0]);
+        parameters.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 3]), names[1]);
+        let pem = parameters.self_signed(&key).expect("a certificate").pem();
+        let outcome = conversation(with(&server(of_pem(&pem, &key.serialize_pem())), &pem, true));
+        if believed {
+            assert_heard(&outcome);
+        } else {
+            assert_error(&outcome, &["untrusted", "another name"]);
+        }
+    }
+}
+
+#[test]
+fn a_certificate_of_very_many_names_is_refused_in_few_words() {
+    let authority = Authority::new();
+    let names: Vec<String> = (0..700).map(|number| format!("{number}.{}.example.com", "n".repeat(60))).collect();
+    let many = server(authority.issue(CertificateParams::new(names).expect("names")));
+    let outcome = conversation(with(&many, &authority.pem(), true));
+    assert_error(&outcome, &["untrusted", "another name"]);
+    let length = outcome["error"].as_str().unwrap().len();
+    assert!(length < 200, "{length}");
+}
+
 /// Wants a certificate and takes any.
 #[derive(Debug)]
 struct WantsCertificate;
 
 impl ClientCertVerifier for WantsCertificate {
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+    fn root_hint_subjects(&self) -> &[rustls::DistinguishedName] {
         &[]
     }
 

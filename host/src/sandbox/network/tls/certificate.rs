@@ -7,12 +7,16 @@ use der::{Decode, ErrorKind, Reader, SliceReader, Tag, TagNumber};
 
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const ALTERNATIVE_NAMES: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
+const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 const NAME_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.30");
 
 /// Where a certificate has its version and its extensions. Version 1 has neither.
 const VERSION: u8 = 0;
 const EXTENSIONS: u8 = 3;
+
+/// Which bit of the key's usage it is.
+const SIGNS_CERTIFICATES: usize = 5;
 
 /// A certificate, taken apart. All of it is as its maker wrote it.
 pub struct Certificate<'a> {
@@ -52,8 +56,16 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// Whether it says that it is an authority's. Version 1 can not say so.
-    pub fn is_authority(&self) -> bool {
+    /// Whether its key may sign other certificates. Version 1 can not say so: there, it is one that no other has signed.
+    pub fn may_sign(&self) -> bool {
+        if self.is_first_version {
+            self.subject == self.issuer
+        } else {
+            self.is_authority() && self.is_key_for_signing()
+        }
+    }
+
+    fn is_authority(&self) -> bool {
         let says_so = |constraints: &[u8]| {
             let mut reader = SliceReader::new(constraints)?;
             reader.sequence(|reader| {
@@ -67,6 +79,12 @@ impl<'a> Certificate<'a> {
             })
         };
         self.extension(BASIC_CONSTRAINTS).is_some_and(|constraints| says_so(constraints).unwrap_or(false))
+    }
+
+    /// What the key is for, where it says so. One that can not be read is for nothing.
+    fn is_key_for_signing(&self) -> bool {
+        let Some(usage) = self.extension(KEY_USAGE) else { return true };
+        BitStringRef::from_der(usage).is_ok_and(|usage| usage.bits().nth(SIGNS_CERTIFICATES).unwrap_or(false))
     }
 
     /// Whether it bounds the names of those that it signs.
@@ -83,9 +101,10 @@ impl<'a> Certificate<'a> {
         self.extensions.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value)
     }
 
-    /// The common names of its subject: people wrote there what it is for, before there were lists of names.
-    pub fn common_names(&self) -> Vec<&'a str> {
-        common_names(self.subject).unwrap_or_default()
+    /// The common name of its subject, the first of several: people wrote there what it is for, before there were lists of
+    /// names.
+    pub fn common_name(&self) -> Option<&'a str> {
+        common_name(self.subject).unwrap_or_default()
     }
 }
 
@@ -173,8 +192,8 @@ fn read_extensions<'a>(reader: &mut SliceReader<'a>) -> der::Result<Vec<(ObjectI
     Ok(extensions)
 }
 
-fn common_names(name: &[u8]) -> der::Result<Vec<&str>> {
-    let mut found = Vec::new();
+fn common_name(name: &[u8]) -> der::Result<Option<&str>> {
+    let mut first: Option<&[u8]> = None;
     let mut reader = SliceReader::new(name)?;
     reader.sequence(|reader| {
         while !reader.is_finished() {
@@ -183,15 +202,13 @@ fn common_names(name: &[u8]) -> der::Result<Vec<&str>> {
                 let (kind, value) = parts.sequence(|reader| {
                     Ok::<_, der::Error>((reader.decode::<ObjectIdentifier>()?, reader.decode::<AnyRef<'_>>()?))
                 })?;
-                // Of the kinds of text those in which a name of a host is its ASCII.
-                if kind == COMMON_NAME
-                    && let Ok(text) = std::str::from_utf8(value.value())
-                {
-                    found.push(text);
+                if kind == COMMON_NAME {
+                    first.get_or_insert(value.value());
                 }
             }
         }
         Ok::<_, der::Error>(())
     })?;
-    Ok(found)
+    // Of the kinds of text those in which a name of a host is its ASCII.
+    Ok(first.and_then(|text| std::str::from_utf8(text).ok()))
 }

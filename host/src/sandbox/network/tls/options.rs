@@ -1,14 +1,16 @@
 //! What a guest wants of a session, read and checked: names, certificates, keys. What is in them is told to nobody: an error
 //! says which of them is wrong, and a private key is only ever compared.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, RootCertStore};
 
+use super::certificate::Certificate;
 use super::verifier::{Anyone, Authorities};
 use super::{Network, TlsError};
 use crate::sandbox::network::NAME_BYTES;
@@ -71,11 +73,11 @@ impl TlsOptions {
                 if roots.is_empty() {
                     return Err(TlsError::Untrusted("no authority is trusted on this machine".to_owned()));
                 }
-                Arc::new(Authorities::new(roots, Vec::new(), self.verify_name)?)
+                Arc::new(Authorities::of_system(roots, self.verify_name)?)
             }
             Trust::Authorities(pem) => {
                 let listed = certificates(pem, "the certificates of the authorities")?;
-                Arc::new(Authorities::new(roots(&listed)?, listed, self.verify_name)?)
+                Arc::new(Authorities::listed(roots(&listed, UnixTime::now())?, listed, self.verify_name)?)
             }
             Trust::Anyone => Arc::new(Anyone::new()),
         };
@@ -107,14 +109,20 @@ fn certificates(pem: &str, what: &str) -> Result<Vec<CertificateDer<'static>>, T
     Ok(found)
 }
 
-fn roots(listed: &[CertificateDer<'static>]) -> Result<Arc<RootCertStore>, TlsError> {
+/// Those that may sign, and may now: rustls asks no authority for either.
+fn roots(listed: &[CertificateDer<'static>], now: UnixTime) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for (index, certificate) in listed.iter().enumerate() {
-        roots.add(certificate.clone()).map_err(|_| {
-            TlsError::Invalid(format!("certificate {} of the authorities is damaged or of an unknown kind", index + 1))
-        })?;
+        let damaged = || {
+            let number = index + 1;
+            TlsError::Invalid(format!("certificate {number} of the authorities is damaged or of an unknown kind"))
+        };
+        let parsed = Certificate::parse(certificate).ok_or_else(damaged)?;
+        if parsed.may_sign() && parsed.validity_at(now.as_secs()) == Ordering::Equal {
+            roots.add(certificate.clone()).map_err(|_| damaged())?;
+        }
     }
-    Ok(Arc::new(roots))
+    Ok(roots)
 }
 
 fn private_key(pem: &str) -> Result<PrivateKeyDer<'static>, TlsError> {

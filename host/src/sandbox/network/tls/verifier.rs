@@ -2,9 +2,12 @@
 //!
 //! Databases have authorities of their own, and certificates that the rules of the web do not know: one that the server made for
 //! itself, one of version 1, one whose name stands in its subject. Whoever lists such a certificate or its authority means it, and
-//! libpq accepts it; so does this. None of that holds for the authorities of the system.
+//! libpq accepts it; so does this. None of that holds for the authorities of the system. What is listed and no authority's is
+//! believed itself, and nothing that its key has signed.
 
 use std::cmp::Ordering;
+use std::error::Error as StdError;
+use std::iter;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -14,7 +17,7 @@ use rustls::crypto::{
 };
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
 
 use super::TlsError;
 use super::certificate::Certificate;
@@ -22,7 +25,8 @@ use super::certificate::Certificate;
 /// Believes servers that show a certificate of these authorities.
 #[derive(Debug)]
 pub struct Authorities {
-    chain: Arc<WebPkiServerVerifier>,
+    /// None where nothing that is listed may sign now.
+    chain: Option<Arc<WebPkiServerVerifier>>,
     handshake: Handshake,
     /// The certificates that the user listed; none where the authorities are the system's.
     listed: Vec<CertificateDer<'static>>,
@@ -30,15 +34,59 @@ pub struct Authorities {
 }
 
 impl Authorities {
-    /// The authorities `roots`. Those that the user listed are given as certificates, too.
-    pub fn new(
-        roots: Arc<RootCertStore>,
+    /// Those of the system.
+    pub fn of_system(roots: Arc<RootCertStore>, verify_name: bool) -> Result<Authorities, TlsError> {
+        let (chain, handshake) = (Some(chain(roots)?), Handshake::new());
+        Ok(Authorities { chain, handshake, listed: Vec::new(), verify_name })
+    }
+
+    /// The certificates that the user listed; `roots` are those of them that may sign.
+    pub fn listed(
+        roots: RootCertStore,
         listed: Vec<CertificateDer<'static>>,
         verify_name: bool,
     ) -> Result<Authorities, TlsError> {
-        let chain = WebPkiServerVerifier::builder_with_provider(roots, super::provider()).build();
-        let chain = chain.map_err(|error| TlsError::Invalid(format!("the authorities can not be used: {error}")))?;
+        let chain = if roots.is_empty() { None } else { Some(chain(Arc::new(roots))?) };
         Ok(Authorities { chain, handshake: Handshake::new(), listed, verify_name })
+    }
+
+    /// By the rules of the web.
+    fn verify_chain(
+        &self,
+        shown: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        // rustls does not look at what a key is for. Of the system's authorities that is its affair, as it is of requests.
+        let may_sign = |certificate: &&CertificateDer<'_>| {
+            self.listed.is_empty() || Certificate::parse(certificate).is_some_and(|certificate| certificate.may_sign())
+        };
+        let signers: Vec<CertificateDer<'_>> = intermediates.iter().filter(may_sign).cloned().collect();
+        let verified = match &self.chain {
+            Some(chain) => chain.verify_server_cert(shown, &signers, name, ocsp_response, now),
+            None => Err(CertificateError::UnknownIssuer.into()),
+        };
+        verified.map_err(|error| match error {
+            Error::InvalidCertificate(CertificateError::UnknownIssuer)
+                if iter::once(shown).chain(intermediates).any(|certificate| self.is_of_expired(certificate, now)) =>
+            {
+                let cause = "that of its authority, which is listed, has expired";
+                CertificateError::Other(OtherError(Arc::from(Box::<dyn StdError + Send + Sync>::from(cause)))).into()
+            }
+            error => error,
+        })
+    }
+
+    /// Whether it comes from one that is listed and could sign once.
+    fn is_of_expired(&self, certificate: &CertificateDer<'_>, now: UnixTime) -> bool {
+        let Some(certificate) = Certificate::parse(certificate) else { return false };
+        self.listed.iter().filter_map(|listed| Certificate::parse(listed)).any(|authority| {
+            authority.subject == certificate.issuer
+                && authority.may_sign()
+                && authority.validity_at(now.as_secs()) == Ordering::Greater
+        })
     }
 
     /// A certificate without a list of names, whose subject has this one. Whoever bounds the names does so for lists.
@@ -77,7 +125,7 @@ impl ServerCertVerifier for Authorities {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verified = self.chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let verified = self.verify_chain(end_entity, intermediates, server_name, ocsp_response, now);
         let Err(error) = verified else { return verified };
         let accepted = match &error {
             // The name is looked at last: the rest is as it should be.
@@ -208,8 +256,8 @@ impl Handshake {
     /// judge.
     fn signed_directly(&self, certificate: &Certificate<'_>, authority: &CertificateDer<'_>, now: UnixTime) -> bool {
         let Some(authority) = Certificate::parse(authority) else { return false };
-        // One of version 1 can not say what it is; and one that bounds the names does so for certificates that list theirs.
-        let may_sign = authority.is_first_version || authority.is_authority() && !authority.bounds_names();
+        // One that bounds the names does so for certificates that list theirs.
+        let may_sign = authority.may_sign() && !authority.bounds_names();
         certificate.is_first_version
             && may_sign
             && authority.subject == certificate.issuer
@@ -220,6 +268,11 @@ impl Handshake {
                     && algorithm.verify_signature(authority.key, certificate.signed, certificate.signature).is_ok()
             })
     }
+}
+
+fn chain(roots: Arc<RootCertStore>) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
+    let chain = WebPkiServerVerifier::builder_with_provider(roots, super::provider()).build();
+    chain.map_err(|error| TlsError::Invalid(format!("the authorities can not be used: {error}")))
 }
 
 fn is_self_signed(certificate: &CertificateDer<'_>) -> bool {
@@ -244,7 +297,7 @@ fn verify_name(shown: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<(), 
     let refused = || Error::from(CertificateError::NotValidForName);
     let certificate = Certificate::parse(shown).ok_or_else(refused)?;
     let name = name.to_str();
-    let fits = !certificate.lists_names() && certificate.common_names().iter().any(|common| fits(common, &name));
+    let fits = !certificate.lists_names() && certificate.common_name().is_some_and(|common| fits(common, &name));
     if fits { Ok(()) } else { Err(refused()) }
 }
 
