@@ -160,7 +160,8 @@ impl From<TlsError> for io::Error {
 
 /// A connection with TLS in it.
 ///
-/// An error of the connection loses nothing: after a timeout, read or write again. A connection that ends without the word of the
+/// An error of the connection loses nothing: after a timeout, read or write again. What a server did not take in time goes with the
+/// next call, also one that reads: so set both timeouts, or none. A connection that ends without the word of the
 /// server, who may have been cut off, is the error `UnexpectedEof`.
 pub struct TlsStream<S> {
     connection: S,
