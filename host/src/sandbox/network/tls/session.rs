@@ -47,7 +47,7 @@ impl TlsSession {
         let config = options.config(network)?;
         let connection = ClientConnection::new(Arc::new(config), name).map_err(|error| TlsError::from(&error))?;
         let mut session = TlsSession { connection, failure: None, closed: false, ended: false, told_of };
-        let to_send = session.to_send();
+        let to_send = session.outgoing();
         Ok((session, to_send))
     }
 
@@ -69,7 +69,7 @@ impl TlsSession {
         }
         Ok(Received {
             data,
-            to_send: self.to_send(),
+            to_send: self.outgoing(),
             established: !self.connection.is_handshaking(),
             ended: self.ended,
         })
@@ -120,7 +120,7 @@ impl TlsSession {
             let taken = self.connection.writer().write(data).unwrap_or(0);
             data = &data[taken..];
             let before = encrypted.len();
-            self.take_to_send(&mut encrypted);
+            self.take_outgoing(&mut encrypted);
             if taken == 0 && encrypted.len() == before {
                 let failure = failed("no more can be encrypted with the keys of this session");
                 self.failure = Some(failure.clone());
@@ -134,7 +134,7 @@ impl TlsSession {
     pub fn close(&mut self) -> Vec<u8> {
         self.closed = true;
         self.connection.send_close_notify();
-        self.to_send()
+        self.outgoing()
     }
 
     /// The protocol that the server chose of those that were offered.
@@ -143,13 +143,13 @@ impl TlsSession {
         Some(String::from_utf8_lossy(chosen).into_owned())
     }
 
-    fn to_send(&mut self) -> Vec<u8> {
+    fn outgoing(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        self.take_to_send(&mut bytes);
+        self.take_outgoing(&mut bytes);
         bytes
     }
 
-    fn take_to_send(&mut self, bytes: &mut Vec<u8>) {
+    fn take_outgoing(&mut self, bytes: &mut Vec<u8>) {
         // A Vec takes everything.
         while self.connection.wants_write() && self.connection.write_tls(bytes).is_ok() {}
     }
