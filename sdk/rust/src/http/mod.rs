@@ -28,8 +28,8 @@
 //!
 //! # What goes wrong
 //!
-//! A status outside of 2xx is a [`Failure`](crate::Failure): 401 and 403 a config error, 408, 425, 429 and 5xx a transient error (after
-//! the retries that the [`RetryPolicy`] allows), anything else a system error. [`accepting`](Request::accepting) makes a
+//! A status outside of 2xx is a [`Failure`](crate::Failure): 401 and 403 a config error, 408, 425, 429, 5xx and 403 with
+//! `Retry-After` a transient error (after the retries that the [`RetryPolicy`] allows), anything else a system error. [`accepting`](Request::accepting) makes a
 //! response of one. Connections that fail are transient errors; what the sandbox denies, and a certificate that nobody
 //! trusts, are config errors; a response that is broken or too long is a system error.
 //!

@@ -63,6 +63,8 @@ pub(super) fn of_status(
     retry_after: Option<Duration>,
     body: &[u8],
 ) -> Problem {
+    // GitHub, for one, says so with 403.
+    let rate_limited = status == 429 || matches!(status, 403 | 503) && retry_after.is_some();
     let told = match reason(status) {
         Some(reason) => format!("{name} was answered with {status} ({reason})"),
         None => format!("{name} was answered with {status}"),
@@ -73,18 +75,19 @@ pub(super) fn of_status(
         Some(explanation) => format!("{told}: {explanation:?}."),
         None => format!("{told}."),
     };
-    let mut failure = Failure::new(kind(status), format!("{told}{}", advice(status)));
+    let mut failure = match rate_limited {
+        true => transient_error(told),
+        false => Failure::new(kind(status), format!("{told}{}", advice(status))),
+    };
     if explanation.is_none() && !body.trim_ascii().is_empty() {
         failure = failure.with_internal(excerpt(&String::from_utf8_lossy(body)));
     }
     let retry = match status {
-        429 => Retry::Always,
-        503 if retry_after.is_some() => Retry::Always,
+        _ if rate_limited => Retry::Always,
         501 | 505 => Retry::Never,
         408 | 425 | 500..=599 => Retry::IfHarmless,
         _ => Retry::Never,
     };
-    let rate_limited = status == 429 || status == 503 && retry_after.is_some();
     Problem { failure, retry, retry_after, rate_limited }
 }
 

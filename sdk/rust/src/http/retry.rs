@@ -7,12 +7,15 @@ use crate::host;
 use crate::platform;
 use crate::stream_writer::StreamWriter;
 
+/// The waits for a quota begin with that of this retry: all of the usual ones are over within half a minute.
+const QUOTA_HEAD_START: u32 = 3;
+
 /// How often and when a request is tried again.
 ///
 /// Tried again is what may pass: a connection that failed, a body that broke off, and the statuses 408, 425, 429 and 5xx but
 /// for 501 and 505. POST and PATCH are tried again only where no connection was made, and where the server asks for it (429,
-/// and 503 with `Retry-After`), unless the request says [`retry_unsafe`](super::Request::retry_unsafe). A server's
-/// `Retry-After` is heeded.
+/// and 403 and 503 with `Retry-After`), unless the request says [`retry_unsafe`](super::Request::retry_unsafe). A server's
+/// `Retry-After` is heeded. A quota without one is waited for as from the fourth retry on: most last for a minute.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RetryPolicy {
     /// How often at most, after the first try.
@@ -29,7 +32,8 @@ pub struct RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// Five retries, after 1, 2, 4, 8 and 16 seconds at most; a server may ask for 10 minutes.
+    /// Five retries, after 1, 2, 4, 8 and 16 seconds at most, and for a quota after 8, 16, 32, 60 and 60; a server may ask for
+    /// 10 minutes.
     fn default() -> Self {
         RetryPolicy {
             retries: 5,
@@ -135,6 +139,7 @@ pub(super) fn run<T>(
             Some(wait) if wait > policy.longest_retry_after => return Err(too_long(problem.failure, wait)),
             // "Now" is no time to wait for, and all who are told so come at once.
             Some(wait) if !wait.is_zero() => wait,
+            _ if problem.rate_limited => policy.wait(retry.saturating_add(QUOTA_HEAD_START), fastrand::f64()),
             _ => policy.wait(retry, fastrand::f64()),
         };
         retry += 1;
@@ -173,12 +178,16 @@ fn too_long(failure: Failure, wait: Duration) -> Failure {
     ))
 }
 
-/// Reads `Retry-After`: a number of seconds or a date. Anything else is nothing.
+/// Reads `Retry-After`: a number of seconds, that some servers give with a fraction, or a date. Anything else is nothing.
 pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
-    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));
+    if digits(whole) && digits(fraction) {
         // More than fits is very long.
-        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+        let seconds: u64 = whole.parse().unwrap_or(u64::MAX);
+        let begun = fraction.bytes().any(|digit| digit != b'0');
+        return Some(Duration::from_secs(seconds.saturating_add(begun.into())));
     }
     let date = httpdate::parse_http_date(value).ok()?;
     // In the past: now.
@@ -211,7 +220,9 @@ mod tests {
         assert_eq!(seconds("Sun Nov  6 08:50:37 1994"), Some(60));
         assert_eq!(seconds("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0), "in the past");
         assert_eq!(seconds("99999999999999999999999"), Some(u64::MAX));
-        for garbage in ["", "soon", "-5", "1.5", "+3", "Sun, 99 Nov 1994 08:50:37 GMT"] {
+        assert_eq!(seconds("30.0"), Some(30));
+        assert_eq!(seconds("1.05"), Some(2), "not too early");
+        for garbage in ["", "soon", "-5", "1.", ".5", "1.5.2", "+3", "Sun, 99 Nov 1994 08:50:37 GMT"] {
             assert_eq!(seconds(garbage), None, "{garbage:?}");
         }
     }
