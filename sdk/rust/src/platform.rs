@@ -1,7 +1,7 @@
 //! What a connector may say to the platform, or ask of it, beside its data.
 
 use std::cell::Cell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -17,7 +17,8 @@ pub fn config_changed(config: &impl Serialize) -> Result<()> {
     host::config_changed(&config).map_err(interrupted)
 }
 
-type Flush = fn() -> Result<()>;
+/// Sends what streams hold: what they have held for long, or, without a time, all of it.
+type Flush = fn(Option<Instant>) -> Result<()>;
 
 thread_local! {
     /// Sends what streams hold. Only a source has it: a destination that called the writer by its name would import the
@@ -32,7 +33,12 @@ pub(crate) fn before_a_wait(flush: Flush) {
 
 /// Sends what every stream still holds: whoever waits in another way than by [`wait`] calls it.
 pub(crate) fn flush_before_a_wait() -> Result<()> {
-    BEFORE_A_WAIT.get().map_or(Ok(()), |flush| flush())
+    BEFORE_A_WAIT.get().map_or(Ok(()), |flush| flush(None))
+}
+
+/// Sends what a stream has held for long: for a wait in many short parts, none of which is worth a flush of all.
+pub(crate) fn flush_within_a_wait() -> Result<()> {
+    BEFORE_A_WAIT.get().map_or(Ok(()), |flush| flush(Some(host::now())))
 }
 
 /// Waits for so long: for the time of the next poll, or for a quota. What every stream still holds leaves before, and an

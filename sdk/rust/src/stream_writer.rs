@@ -91,7 +91,7 @@ impl StreamWriter {
             since: None,
         }));
         OPEN_STREAMS.with_borrow_mut(|open| open.streams.push(Rc::clone(&stream)));
-        platform::before_a_wait(flush_all);
+        platform::before_a_wait(|aged_at| aged_at.map_or_else(flush_all, flush_aged));
         Ok(StreamWriter { stream, pace: Pace::default() })
     }
 

@@ -237,6 +237,8 @@ pub struct HttpResponse {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     trouble: Option<HttpTrouble>,
+    /// What passes before each part of the body.
+    pause: Duration,
     /// Whether the trouble comes in the place of a response, and not at the end of what there is of its body.
     silent: bool,
 }
@@ -244,7 +246,14 @@ pub struct HttpResponse {
 impl HttpResponse {
     /// A response with this status and nothing in it.
     pub fn new(status: u16) -> Self {
-        HttpResponse { status, headers: Vec::new(), body: Vec::new(), trouble: None, silent: false }
+        HttpResponse {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+            pause: Duration::ZERO,
+            trouble: None,
+            silent: false,
+        }
     }
 
     /// A response 200 with this in it.
@@ -268,6 +277,13 @@ impl HttpResponse {
     #[must_use]
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
+        self
+    }
+
+    /// Lets so much time pass before each part of the body; a part has up to 1000 bytes.
+    #[must_use]
+    pub fn pausing(mut self, time: Duration) -> Self {
+        self.pause = time;
         self
     }
 
@@ -563,7 +579,7 @@ pub(crate) mod imports {
             trouble => Ok(Incoming {
                 status: response.status,
                 headers: response.headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect(),
-                body: IncomingBody { rest: response.body.into(), trouble },
+                body: IncomingBody { rest: response.body.into(), pause: response.pause, trouble },
             }),
         }
     }
@@ -571,6 +587,7 @@ pub(crate) mod imports {
     #[derive(Debug)]
     pub(crate) struct IncomingBody {
         rest: VecDeque<u8>,
+        pause: Duration,
         trouble: Option<Trouble>,
     }
 
@@ -579,6 +596,7 @@ pub(crate) mod imports {
         pub(crate) fn read(&mut self, most: u64) -> Result<Option<Vec<u8>>, Trouble> {
             let length = self.rest.len().min(most.min(1000) as usize);
             if length > 0 {
+                pass_time(self.pause);
                 return Ok(Some(self.rest.drain(..length).collect()));
             }
             self.trouble.clone().map_or(Ok(None), Err)

@@ -1,6 +1,6 @@
 //! From a request to its response: redirects are followed, problems are tried again.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use url::Url;
 
@@ -18,6 +18,9 @@ const MAX_REDIRECTS: usize = 10;
 
 /// So much of the body of an error is read.
 const ERROR_BODY_BYTES: u64 = 16 * 1024;
+
+/// No explanation is worth more of the sync's time.
+const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
 
 /// Sends a request and reads the whole response; both are one to a retry.
 pub(super) fn send(request: &Request, waiting: impl Waiting) -> Result<Response> {
@@ -71,7 +74,7 @@ fn exchange(request: &Request, target: &Url) -> Result<(OpenResponse, Instant), 
                 let name = response.name().to_owned();
                 let time = host::now().saturating_duration_since(started);
                 log::debug!("{name}: {status} in {time:.1?}");
-                let body = response.beginning(ERROR_BODY_BYTES);
+                let body = response.beginning(ERROR_BODY_BYTES, ERROR_BODY_TIME);
                 return Err(problem::of_status(request, &name, status, retry_after, &body));
             }
         }

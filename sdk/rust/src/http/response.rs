@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -11,9 +12,10 @@ use super::page::Page;
 use super::problem;
 use super::request::Method;
 use super::retry::{self, Problem};
-use super::transport::Incoming;
+use super::transport::{Incoming, Trouble};
 use crate::failure::{Failure, Result, system_error};
 use crate::host;
+use crate::platform;
 
 /// So much is asked for at once.
 const READ_BYTES: u64 = 256 * 1024;
@@ -121,6 +123,12 @@ pub(super) fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
+/// The next part of a body. However small the parts are that it comes in, no stream holds its records back for all of it.
+fn read(body: &mut host::IncomingBody, most: u64) -> Result<Option<Vec<u8>>, Trouble> {
+    platform::flush_within_a_wait().map_err(Trouble::Interrupted)?;
+    body.read(most)
+}
+
 /// A response whose body has not come yet.
 pub struct OpenResponse {
     head: Head,
@@ -165,12 +173,13 @@ impl OpenResponse {
         Lines { reader: self.reader(), line: Vec::new(), longest }
     }
 
-    /// The body up to here, as far as it comes.
-    pub(super) fn beginning(mut self, most: u64) -> Vec<u8> {
+    /// The body up to here, as far as it comes; what comes after this time is not waited for.
+    pub(super) fn beginning(mut self, most: u64, time: Duration) -> Vec<u8> {
         let mut beginning = Vec::new();
-        while let Ok(Some(piece)) = self.body.read(most.saturating_sub(beginning.len() as u64)) {
+        let began = host::now();
+        while let Ok(Some(piece)) = read(&mut self.body, most.saturating_sub(beginning.len() as u64)) {
             beginning.extend_from_slice(&piece);
-            if beginning.len() as u64 >= most {
+            if beginning.len() as u64 >= most || host::now().saturating_duration_since(began) >= time {
                 break;
             }
         }
@@ -191,7 +200,7 @@ impl OpenResponse {
         }
         let mut too_long = announced.is_some_and(|length| length > most);
         while !too_long {
-            match self.body.read(READ_BYTES) {
+            match read(&mut self.body, READ_BYTES) {
                 Ok(Some(piece)) => body.extend_from_slice(&piece),
                 Ok(None) => return Ok(Response { head: self.head, body }),
                 Err(trouble) => return Err(problem::of_trouble(&self.head.name, trouble)),
@@ -225,9 +234,7 @@ impl Reader {
     /// What has come and was not read yet. Empty at the end.
     fn available(&mut self) -> Result<&[u8]> {
         if self.used == self.piece.len() {
-            let piece = self
-                .body
-                .read(READ_BYTES)
+            let piece = read(&mut self.body, READ_BYTES)
                 .map_err(|trouble| retry::unless_interrupted(problem::of_trouble(&self.name, trouble).failure))?;
             self.piece = piece.unwrap_or_default();
             self.used = 0;

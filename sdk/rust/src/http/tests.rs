@@ -400,6 +400,39 @@ fn what_a_server_says_of_an_error_is_shown_without_secrets() {
 }
 
 #[test]
+fn the_body_of_an_error_is_not_waited_for_forever() {
+    let slow = HttpResponse::new(404).body("x".repeat(16_000)).pausing(Duration::from_secs(2));
+    let before = crate::host::now();
+    let failure = failure(move |_| slow.clone(), || api().get("x").send().map(drop));
+    assert!(failure.message.contains("404"), "{failure}");
+    let took = crate::host::now() - before;
+    assert!((5..8).contains(&took.as_secs()), "{took:?}");
+}
+
+#[test]
+fn what_was_read_leaves_while_a_body_comes_in_small_parts() {
+    for whole in [true, false] {
+        let slow = HttpResponse::new(200).body("x".repeat(5000)).pausing(Duration::from_millis(500));
+        let run = run(
+            move |_| slow.clone(),
+            || {
+                let mut orders = StreamWriter::open("orders")?;
+                orders.write(&json!({"id": 1}))?;
+                match whole {
+                    true => api().get("x").send().map(drop)?,
+                    false => drop(api().get("x").open()?.reader().read_to_end(&mut Vec::new())?),
+                }
+                crate::config_changed(&json!({}))
+            },
+        );
+        assert_eq!(run.result, Ok(()));
+        let leaves = run.events.iter().position(|event| matches!(event, Event::Records { .. }));
+        let ends = run.events.iter().position(|event| matches!(event, Event::ConfigChanged(_)));
+        assert!(leaves.is_some() && leaves < ends, "{:?}", run.events);
+    }
+}
+
+#[test]
 fn an_accepted_status_is_a_response() {
     let run = run(
         |_| HttpResponse::new(404).body("{}"),

@@ -17,7 +17,8 @@ pub struct Timeouts {
     pub connect: Duration,
     /// For the beginning of the response, from the end of the request on.
     pub first_byte: Duration,
-    /// Between any two parts of the response's body.
+    /// Between any two parts of the response's body. How long the whole takes is bounded by its length and by the host's
+    /// `--timeout` only.
     pub between_bytes: Duration,
 }
 
