@@ -54,7 +54,7 @@ fn another_origin_gets_no_token() {
 fn a_redirect_leads_nowhere_that_the_policy_does_not() {
     let server = redirecting(|_| "http://internal.example.invalid/admin?code=hush".to_owned());
     let run = read(&at_once(&server.url(ROOT)), &["types"]);
-    assert_fails(run, "config_error", &["internal.example.invalid"]);
+    assert_fails(run, "system_error", &["internal.example.invalid", "leads to"]);
 }
 
 #[test]

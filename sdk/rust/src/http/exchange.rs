@@ -57,7 +57,10 @@ fn exchange(request: &Request, target: &Url) -> Result<(OpenResponse, Instant), 
     for _ in 0..=MAX_REDIRECTS {
         let name = request_name::of(request, hop.method.name(), &hop.url);
         let started = host::now();
-        let incoming = deliver(request, &hop).map_err(|trouble| problem::of_trouble(&name, trouble))?;
+        let incoming = deliver(request, &hop).map_err(|trouble| match trouble {
+            Trouble::Denied if request.is_led_away(&hop.url) => problem::of_lead(&name),
+            trouble => problem::of_trouble(&name, trouble),
+        })?;
         let status = incoming.status;
         let location = header(&incoming, "location").map(str::to_owned);
         let retry_after = header(&incoming, "retry-after").and_then(|value| retry::retry_after(value, host::time()));

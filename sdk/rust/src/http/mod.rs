@@ -29,9 +29,10 @@
 //! # What goes wrong
 //!
 //! A status outside of 2xx is a [`Failure`](crate::Failure): 401 and 403 a config error, 408, 425, 429, 5xx and 403 with
-//! `Retry-After` a transient error (after the retries that the [`RetryPolicy`] allows), anything else a system error. [`accepting`](Request::accepting) makes a
-//! response of one. Connections that fail are transient errors; what the sandbox denies, and a certificate that nobody
-//! trusts, are config errors; a response that is broken or too long is a system error.
+//! `Retry-After` a transient error (after the retries that the [`RetryPolicy`] allows), anything else a system error.
+//! [`accepting`](Request::accepting) makes a response of one. Connections that fail are transient errors; what the sandbox denies, and a certificate that nobody
+//! trusts, are config errors; a response that is broken or too long, and a link or a redirect to a host that the sandbox denies,
+//! are system errors.
 //!
 //! Every message begins with the request: `GET https://api.example.com/v2/orders?limit=100&key=… was answered with 404 (Not Found).`
 //! Values of a query are shown where they came from [`query`](Request::query), others are not: those of links that a server gave

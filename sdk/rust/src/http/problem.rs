@@ -36,6 +36,7 @@ pub(super) fn of_trouble(name: &str, trouble: Trouble) -> Problem {
         Trouble::Untrusted | Trouble::Tls => {
             (config_error(format!("{name} {told}. Check the URL and the server's certificate.")), Retry::Never)
         }
+        Trouble::HeadersTooLong => (system_error(format!("{name} {told}.")), Retry::Never),
         Trouble::Unsendable(part) => (system_error(format!("{name} {told}: the {part} is not allowed.")), Retry::Never),
         Trouble::TooMany => {
             let message = format!("{name} {told}. This is a defect of the connector: it drops them too late.");
@@ -53,6 +54,14 @@ pub(super) fn of_trouble(name: &str, trouble: Trouble) -> Problem {
         Trouble::Other(cause) => (transient_error(format!("{name} {told}.")).with_internal(cause), Retry::IfHarmless),
     };
     Problem { failure, retry, retry_after: None, rate_limited: false }
+}
+
+/// The sandbox does not let the connector go where the server leads it: nothing that the user has to allow.
+pub(super) fn of_lead(name: &str) -> Problem {
+    Problem::lasting(system_error(format!(
+        "{name} was not sent: a link or a redirect of the server leads to this host, which the connector may not reach. Allow it \
+         only where the API is known to use it."
+    )))
 }
 
 /// The response says that it did not work. `body` is its beginning.

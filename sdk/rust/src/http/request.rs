@@ -14,6 +14,9 @@ use super::response::{OpenResponse, Response};
 use crate::failure::{Failure, Result, config_error, system_error};
 use crate::stream_writer::StreamWriter;
 
+/// The host takes no more than about twice as much, and a longer one would end the connector.
+const MAX_HEADER_BYTES: usize = 64 * 1024;
+
 /// A request, to be completed and sent.
 #[derive(Clone)]
 #[must_use = "a request does nothing before it is sent"]
@@ -27,6 +30,8 @@ pub struct Request {
     pub(super) body: Rc<[u8]>,
     pub(super) accepted: Vec<u16>,
     retry_unsafe: bool,
+    /// Where the connector itself wanted to go. None where it follows a link.
+    named_host: Option<String>,
     /// What is wrong with it, which is told when it is sent.
     wrong: Option<Failure>,
 }
@@ -72,6 +77,7 @@ impl Request {
             }
         };
         let headers = settings.headers.clone();
+        let named_host = url.host_str().map(str::to_owned);
         let url = without_parameters(url, &secret_names(&settings.query));
         Request {
             settings,
@@ -82,6 +88,7 @@ impl Request {
             body: Rc::new([]),
             accepted: Vec::new(),
             retry_unsafe: false,
+            named_host,
             wrong,
         }
     }
@@ -210,6 +217,7 @@ impl Request {
         let mut request = self.clone();
         request.url = without_parameters(url, &self.secret_names());
         request.query.retain(|parameter| parameter.secret);
+        request.named_host = None;
         request
     }
 
@@ -234,6 +242,7 @@ impl Request {
                 config_error(format!("The header {:?} can not be sent to {}: {why}.", header.name, self.settings.base))
             })?;
         }
+        self.check_length_of_headers()?;
         let mut url = self.url.clone();
         let has = |url: &Url, name: &str| url.query_pairs().any(|(known, _)| known == name);
         let own = self.query.iter().filter(|parameter| !parameter.secret);
@@ -242,6 +251,18 @@ impl Request {
         let common = common.collect();
         add_parameters(&mut url, common);
         Ok(url)
+    }
+
+    fn check_length_of_headers(&self) -> Result<()> {
+        let length = |header: &Field| header.name.len() + header.value.len();
+        if self.headers.iter().map(length).sum::<usize>() <= MAX_HEADER_BYTES {
+            return Ok(());
+        }
+        let longest = self.headers.iter().max_by_key(|header| length(header)).map_or("", |header| &header.name);
+        Err(config_error(format!(
+            "The header {longest:?} can not be sent to {}: it is too long, for all headers together have at most {MAX_HEADER_BYTES} bytes.",
+            self.settings.base
+        )))
     }
 
     /// The URL as it is sent: secrets are added where it leads to the base's origin.
@@ -263,6 +284,12 @@ impl Request {
     /// Whether it leads to the base's origin, or to the same by TLS.
     pub(super) fn may_know_secrets(&self, url: &Url) -> bool {
         is_same_or_safer(&self.settings.base, url)
+    }
+
+    /// Whether it leads to a host that no one but a server has named.
+    pub(super) fn is_led_away(&self, url: &Url) -> bool {
+        let host = url.host_str();
+        host != self.settings.base.host_str() && host != self.named_host.as_deref()
     }
 
     /// The same URL without the parameters that are secret: a server may give them back in its links.

@@ -140,6 +140,41 @@ fn a_header_that_can_not_be_sent_is_told_without_its_value() {
 }
 
 #[test]
+fn headers_that_are_too_long_are_a_config_error_without_their_value() {
+    let long = "s3cr3t".repeat(40_000);
+    let run = run(|_| ok(), || api().get("x").secret_header("x-token", long).send().map(drop));
+    let failure = run.result.clone().unwrap_err();
+    assert_eq!(failure.kind, FailureKind::ConfigError);
+    assert!(failure.message.contains("x-token") && failure.message.contains("too long"), "{failure}");
+    assert!(failure.message.len() < 300 && run.requests().is_empty());
+}
+
+#[test]
+fn a_host_that_only_a_server_named_is_none_for_the_user_to_allow() {
+    let deny = |request: &HttpRequest| match request.url.contains("evil") || request.url.contains("given") {
+        true => HttpResponse::none(HttpTrouble::Denied),
+        false if request.url.contains("list") => HttpResponse::json(&json!({"next": "https://evil.example/list"})),
+        false => HttpResponse::new(302).header("location", "https://evil.example/x"),
+    };
+    let page_after = || {
+        let mut pages = api().get("list").pages(Paging::next_link("next"));
+        pages.next().transpose()?;
+        pages.next().transpose().map(drop)
+    };
+    for failure in [failure(deny, || api().get("x").send().map(drop)), failure(deny, page_after)] {
+        assert_eq!(failure.kind, FailureKind::SystemError);
+        assert!(
+            failure.message.starts_with("GET https://evil.example/") && failure.message.contains("leads to"),
+            "{failure}"
+        );
+    }
+    // What the connector names itself, and the base, are the user's.
+    let given = failure(deny, || api().get("https://given.example/").send().map(drop));
+    let base = failure(deny, || Client::new("https://evil.example")?.get("x").send().map(drop));
+    assert_eq!((given.kind, base.kind), (FailureKind::ConfigError, FailureKind::ConfigError));
+}
+
+#[test]
 fn what_may_pass_is_tried_again_with_growing_waits() {
     let responses = [500, 502, 503, 504, 599].map(HttpResponse::new);
     let run = run(in_turn(responses.into_iter().chain([ok()])), || api().get("x").send().map(drop));
@@ -208,6 +243,7 @@ fn only_what_is_harmless_is_tried_again() {
         (HttpResponse::none(HttpTrouble::Denied), 1, 1),
         (HttpResponse::none(HttpTrouble::Untrusted), 1, 1),
         (HttpResponse::none(HttpTrouble::Tls), 1, 1),
+        (HttpResponse::none(HttpTrouble::HeadersTooLong), 1, 1),
     ] {
         for method in ["GET", "PUT", "DELETE", "POST, unsafe"] {
             assert_eq!(tries(method, response.clone()), harmless, "{method}: {response:?}");
@@ -243,6 +279,7 @@ fn each_trouble_and_status_has_its_kind() {
         (HttpTrouble::Malformed, TransientError),
         (HttpTrouble::Other("why".to_owned()), TransientError),
         (HttpTrouble::TooMany, SystemError),
+        (HttpTrouble::HeadersTooLong, SystemError),
     ] {
         assert_eq!(kind(HttpResponse::none(trouble.clone())), expected, "{trouble:?}");
     }

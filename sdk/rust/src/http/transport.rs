@@ -74,6 +74,8 @@ pub enum Trouble {
     Tls,
     /// What came is no HTTP, or is not coded as it says.
     Malformed,
+    /// The headers of the response are longer than the host takes.
+    HeadersTooLong,
     /// The connector has too many requests open at once.
     TooMany,
     /// The request can not be sent as it is: a part of it, for people.
@@ -100,6 +102,7 @@ impl Trouble {
             Trouble::Untrusted => "was not sent: the server's certificate is not trusted",
             Trouble::Tls => "was not sent: the server does not agree on TLS",
             Trouble::Malformed => "was answered with what is not HTTP, or is not compressed as it says",
+            Trouble::HeadersTooLong => "was answered with headers that are too long",
             Trouble::TooMany => "was not sent: the connector has too many responses open at once",
             Trouble::Unsendable(_) => "can not be sent",
             Trouble::Other(_) => "failed",

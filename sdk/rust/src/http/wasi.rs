@@ -184,9 +184,10 @@ fn trouble(code: &ErrorCode) -> Trouble {
         ErrorCode::TlsProtocolError | ErrorCode::TlsAlertReceived(_) => Trouble::Tls,
         ErrorCode::HttpProtocolError
         | ErrorCode::HttpResponseContentCoding(_)
-        | ErrorCode::HttpResponseTransferCoding(_)
-        | ErrorCode::HttpResponseHeaderSectionSize(_)
-        | ErrorCode::HttpResponseTrailerSectionSize(_) => Trouble::Malformed,
+        | ErrorCode::HttpResponseTransferCoding(_) => Trouble::Malformed,
+        ErrorCode::HttpResponseHeaderSectionSize(_) | ErrorCode::HttpResponseTrailerSectionSize(_) => {
+            Trouble::HeadersTooLong
+        }
         ErrorCode::ConnectionLimitReached => Trouble::TooMany,
         ErrorCode::HttpRequestUriInvalid | ErrorCode::HttpRequestUriTooLong => Trouble::Unsendable("URL"),
         ErrorCode::HttpRequestHeaderSize(_) | ErrorCode::HttpRequestHeaderSectionSize(_) => {
