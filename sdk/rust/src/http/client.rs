@@ -3,6 +3,8 @@
 use std::fmt;
 use std::rc::Rc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
 use super::request::{Method, Request};
@@ -26,6 +28,8 @@ pub(super) struct Settings {
     pub base: Url,
     pub headers: Vec<Field>,
     pub query: Vec<Field>,
+    /// What must be seen nowhere, beside the secrets among these.
+    pub hidden: Vec<String>,
     pub retry: RetryPolicy,
     pub timeouts: Timeouts,
     pub max_body_bytes: u64,
@@ -37,6 +41,8 @@ pub(super) struct Field {
     pub name: String,
     pub value: String,
     pub secret: bool,
+    /// Whether a server gave the value, so that it may be anything.
+    pub foreign: bool,
 }
 
 impl Client {
@@ -44,26 +50,27 @@ impl Client {
     ///
     /// What requests name is below it, whether it ends in a slash or not.
     pub fn new(base: &str) -> Result<Self> {
-        let mut base = web_url(base).map_err(|why| {
+        let unusable = |why: &str| {
             config_error(format!(
                 "The URL of the API can not be used: {why}. Give one like https://api.example.com/v2/."
             ))
-        })?;
-        base.set_query(None);
+        };
+        let mut base = web_url(base).map_err(|why| unusable(&why))?;
+        // It would be lost: what a request names below the base has a query of its own.
+        if base.query().is_some() {
+            return Err(unusable("it has a query in it"));
+        }
         if !base.path().ends_with('/') {
             let path = format!("{}/", base.path());
             base.set_path(&path);
         }
-        let user_agent = Field {
-            name: "user-agent".to_owned(),
-            value: concat!("airlock-sdk/", env!("CARGO_PKG_VERSION")).to_owned(),
-            secret: false,
-        };
+        let user_agent = Field::new("user-agent", concat!("airlock-sdk/", env!("CARGO_PKG_VERSION")), false);
         Ok(Client {
             settings: Rc::new(Settings {
                 base,
                 headers: vec![user_agent],
                 query: Vec::new(),
+                hidden: Vec::new(),
                 retry: RetryPolicy::default(),
                 timeouts: Timeouts::default(),
                 max_body_bytes: MAX_BODY_BYTES,
@@ -81,6 +88,21 @@ impl Client {
     #[must_use]
     pub fn secret_header(self, name: &str, value: impl fmt::Display) -> Self {
         self.with(|settings| set_header(&mut settings.headers, name, value, true))
+    }
+
+    /// Sends a user's name and password with every request to the base's origin, and shows them to nobody.
+    ///
+    /// It is a config error where the name has a colon: it would end there (RFC 7617).
+    pub fn basic_auth(self, user: &str, password: &str) -> Result<Self> {
+        if user.contains(':') {
+            return Err(config_error(format!(
+                "The user's name can not be sent to {}: it has a colon in it.",
+                self.settings.base
+            )));
+        }
+        let credentials = STANDARD.encode(format!("{user}:{password}"));
+        let client = self.secret_header("authorization", format!("Basic {credentials}"));
+        Ok(client.with(|settings| settings.hidden.push(password.to_owned())))
     }
 
     /// Sends a parameter in the query of every request whose URL has none of this name.
@@ -161,7 +183,7 @@ impl fmt::Debug for Client {
 
 impl Field {
     pub fn new(name: &str, value: impl fmt::Display, secret: bool) -> Self {
-        Field { name: name.to_owned(), value: value.to_string(), secret }
+        Field { name: name.to_owned(), value: value.to_string(), secret, foreign: false }
     }
 }
 
@@ -169,7 +191,7 @@ impl Field {
 pub(super) fn set_header(headers: &mut Vec<Field>, name: &str, value: impl fmt::Display, secret: bool) {
     let name = name.to_ascii_lowercase();
     headers.retain(|header| header.name != name);
-    headers.push(Field { name, value: value.to_string(), secret });
+    headers.push(Field::new(&name, value, secret));
 }
 
 /// A URL that a request may go to. The error is the rest of a sentence, and says nothing of what is in the URL.

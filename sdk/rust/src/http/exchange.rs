@@ -64,7 +64,7 @@ fn exchange(request: &Request, target: &Url) -> Result<(OpenResponse, Instant), 
         let status = incoming.status;
         let location = header(&incoming, "location").map(str::to_owned);
         let retry_after = header(&incoming, "retry-after").and_then(|value| retry::retry_after(value, host::time()));
-        let response = OpenResponse::new(name, hop.method, hop.url.clone(), incoming, request.settings.max_body_bytes);
+        let response = OpenResponse::new(request, name, hop.method, hop.url.clone(), incoming);
         if (200..300).contains(&status) || request.accepted.contains(&status) {
             return Ok((response, started));
         }

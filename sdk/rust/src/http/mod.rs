@@ -35,8 +35,10 @@
 //! are system errors.
 //!
 //! Every message begins with the request: `GET https://api.example.com/v2/orders?limit=100&key=… was answered with 404 (Not Found).`
-//! Values of a query are shown where they came from [`query`](Request::query), others are not: those of links that a server gave
-//! may be anything. The body of a response stands in no message, but for the short text in which an API says what is wrong.
+//! Values of a query are shown where they came from [`query`](Request::query), others are not: those of links
+//! and tokens that a server gave may be anything. Of the body of a response, no message has more than the short text in which
+//! an API says what is wrong; where the body of an error is not such JSON, its beginning stands in the failure's internal
+//! message, for developers. Both are without the client's secrets.
 //!
 //! # Secrets
 //!

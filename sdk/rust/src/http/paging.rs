@@ -194,7 +194,7 @@ impl Pages {
                 self.numbered(*offset).replacing_query(limit, size)
             }
             (Kind::Cursor { parameter, .. }, Position::Cursor(token)) => {
-                self.request.clone().replacing_query(parameter, token)
+                self.request.clone().replacing_query_by_foreign(parameter, token)
             }
             (_, Position::Offset(number) | Position::Page(number)) => self.numbered(*number),
             (_, Position::Cursor(_)) => self.request.clone(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::request::Request;
-use super::request_name::{cut, masked, one_line};
+use super::request_name::excerpt;
 use super::retry::{Problem, Retry};
 use super::transport::Trouble;
 use crate::failure::{Failure, FailureKind, config_error, system_error, transient_error};
@@ -78,7 +78,7 @@ pub(super) fn of_status(
         Some(reason) => format!("{name} was answered with {status} ({reason})"),
         None => format!("{name} was answered with {status}"),
     };
-    let excerpt = |text: &str| cut(one_line(&masked(request, text.to_owned())).into_owned(), EXCERPT_CHARACTERS);
+    let excerpt = |text: &str| excerpt(request, text, EXCERPT_CHARACTERS);
     let explanation = serde_json::from_slice(body).ok().and_then(|body| explanation(&body).map(excerpt));
     let told = match &explanation {
         Some(explanation) => format!("{told}: {explanation:?}."),
@@ -88,8 +88,10 @@ pub(super) fn of_status(
         true => transient_error(told),
         false => Failure::new(kind(status), format!("{told}{}", advice(status))),
     };
-    if explanation.is_none() && !body.trim_ascii().is_empty() {
-        failure = failure.with_internal(excerpt(&String::from_utf8_lossy(body)));
+    if explanation.is_none() {
+        if let Some(text) = plain(body).map(str::trim).filter(|text| !text.is_empty()) {
+            failure = failure.with_internal(excerpt(text));
+        }
     }
     let retry = match status {
         _ if rate_limited => Retry::Always,
@@ -147,7 +149,18 @@ fn reason(status: u16) -> Option<&'static str> {
 
 fn explanation(body: &Value) -> Option<&str> {
     let found = EXPLANATIONS.iter().filter_map(|pointer| body.pointer(pointer)?.as_str());
-    found.map(str::trim).find(|text| !text.is_empty())
+    found.map(str::trim).find(|text| !text.is_empty() && !text.contains('\0'))
+}
+
+/// The text that the beginning of a body is. In another encoding, such as UTF-16, nobody would recognise a secret.
+fn plain(beginning: &[u8]) -> Option<&str> {
+    let text = match std::str::from_utf8(beginning) {
+        Ok(text) => text,
+        // Cut within a character.
+        Err(error) if error.error_len().is_none() => std::str::from_utf8(&beginning[..error.valid_up_to()]).ok()?,
+        Err(_) => return None,
+    };
+    Some(text).filter(|text| !text.contains('\0'))
 }
 
 #[cfg(test)]
@@ -169,5 +182,15 @@ mod tests {
             assert_eq!(explanation(&body), Some("no"), "{body}");
         }
         assert_eq!(explanation(&json!({"data": "no", "message": {"x": 1}})), None);
+        assert_eq!(explanation(&json!({"message": "h\0u\0s\0h\0"})), None);
+    }
+
+    #[test]
+    fn only_what_is_text_is_shown() {
+        assert_eq!(plain("fine ü".as_bytes()), Some("fine ü"));
+        assert_eq!(plain(b"cut \xc3"), Some("cut "));
+        assert_eq!(plain(b"latin \xfc and more"), None);
+        assert_eq!(plain(b"h\0u\0s\0h\0"), None);
+        assert_eq!(plain(b"\0h\0u\0s\0h"), None);
     }
 }

@@ -228,6 +228,17 @@ impl Request {
         self.query(name, value)
     }
 
+    /// The same with a value that a server gave.
+    pub(super) fn replacing_query_by_foreign(self, name: &str, value: &str) -> Self {
+        let mut request = self.replacing_query(name, value);
+        request
+            .query
+            .iter_mut()
+            .filter(|parameter| parameter.name == name)
+            .for_each(|parameter| parameter.foreign = true);
+        request
+    }
+
     pub(super) fn is_harmless(&self) -> bool {
         self.retry_unsafe || self.method.is_idempotent()
     }
@@ -304,13 +315,15 @@ impl Request {
     /// Whether the query's parameter was given by the connector itself, so that it may be shown.
     pub(super) fn is_known_parameter(&self, name: &str, value: &str) -> bool {
         let given = self.settings.query.iter().chain(&self.query);
-        given.filter(|parameter| !parameter.secret).any(|parameter| parameter.name == name && parameter.value == value)
+        let mut shown = given.filter(|parameter| !parameter.secret && !parameter.foreign);
+        shown.any(|parameter| parameter.name == name && parameter.value == value)
     }
 
     /// What must be seen nowhere.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
         let headers = self.headers.iter().filter(|header| header.secret);
-        headers.chain(self.secret_parameters()).map(|field| field.value.as_str())
+        let fields = headers.chain(self.secret_parameters()).map(|field| field.value.as_str());
+        fields.chain(self.settings.hidden.iter().map(String::as_str))
     }
 
     fn secret_names(&self) -> Vec<&str> {

@@ -10,7 +10,8 @@ use url::Url;
 
 use super::page::Page;
 use super::problem;
-use super::request::Method;
+use super::request::{Method, Request};
+use super::request_name::excerpt;
 use super::retry::{self, Problem};
 use super::transport::{Incoming, Trouble};
 use crate::failure::{Failure, Result, system_error};
@@ -19,6 +20,9 @@ use crate::platform;
 
 /// So much is asked for at once.
 const READ_BYTES: u64 = 256 * 1024;
+
+/// So much of what a body is said to be is shown.
+const MEDIA_TYPE_CHARACTERS: usize = 100;
 
 /// What stands before the body.
 #[derive(Debug)]
@@ -29,6 +33,8 @@ struct Head {
     url: Url,
     status: u16,
     headers: Vec<(String, String)>,
+    /// What the body is said to be, as it may be shown.
+    media_type: Option<String>,
 }
 
 impl Head {
@@ -102,10 +108,8 @@ impl Response {
             }
             _ => format!("what is not valid JSON (line {line}, column {column})"),
         };
-        let media_type = match self.header("content-type") {
-            Some(media_type) if !media_type.contains("json") => {
-                format!(" It says that it is {:?}.", super::request_name::cut(media_type.to_owned(), 100))
-            }
+        let media_type = match &self.head.media_type {
+            Some(media_type) if !media_type.contains("json") => format!(" It says that it is {media_type:?}."),
             _ => String::new(),
         };
         system_error(format!("{name} was answered with {what}.{media_type}"))
@@ -137,9 +141,12 @@ pub struct OpenResponse {
 }
 
 impl OpenResponse {
-    pub(super) fn new(name: String, method: Method, url: Url, incoming: Incoming, max_body_bytes: u64) -> Self {
+    /// `name` is what the request was called, on its way to this URL by this method.
+    pub(super) fn new(request: &Request, name: String, method: Method, url: Url, incoming: Incoming) -> Self {
         let Incoming { status, headers, body } = incoming;
-        OpenResponse { head: Head { name, method, url, status, headers }, body, max_body_bytes }
+        let mut head = Head { name, method, url, status, headers, media_type: None };
+        head.media_type = head.header("content-type").map(|text| excerpt(request, text, MEDIA_TYPE_CHARACTERS));
+        OpenResponse { head, body, max_body_bytes: request.settings.max_body_bytes }
     }
 
     /// The status: from 200 to 299, or one that the request accepts.
