@@ -7,7 +7,7 @@
 //! fn read(token: &str) -> Result<()> {
 //!     let api = Client::new("https://api.example.com/v2/")?.secret_header("authorization", format!("Bearer {token}"));
 //!     let mut orders = StreamWriter::open("orders")?;
-//!     let mut pages = api.get("orders").query("limit", 100).pages(Paging::next_link("next"));
+//!     let mut pages = api.get("orders").query("limit", 100).pages(Paging::next_link("next").records_at("results"));
 //!     while let Some(page) = pages.next_for(&mut orders)? {
 //!         for order in page.records("results")? {
 //!             orders.write_json(order.get().as_bytes())?;

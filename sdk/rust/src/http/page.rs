@@ -55,7 +55,8 @@ impl Page {
     /// A `*` takes each element of an array, or the value of each field of an object; what the rest of the path leads to from there
     /// is a record or an array of them: `orders.*.lines`.
     ///
-    /// It is a system error where there is nothing at the path, or what is there is no array. Null is an array without records.
+    /// It is a system error where there is nothing at the path, or what is there is no array. Null is none either, for a sync would
+    /// end well with nothing in it; only what a `*` leads to may lack its records.
     pub fn records(&self, path: &str) -> Result<Vec<&RawValue>> {
         let mut records = Vec::new();
         match self.collect(path, &mut records) {
@@ -67,6 +68,14 @@ impl Page {
                     _ => format!("{name} was answered with JSON that has no array of records at {path:?}."),
                 }))
             }
+        }
+    }
+
+    /// The same for an API that says null where it has no records.
+    pub fn records_or_null(&self, path: &str) -> Result<Vec<&RawValue>> {
+        match self.value(path) {
+            Some(value) if value.get() == "null" => Ok(Vec::new()),
+            _ => self.records(path),
         }
     }
 
@@ -100,6 +109,19 @@ impl Page {
             Some(b'-' | b'0'..=b'9') => Ok(Some(value.get().to_owned())),
             Some(b'n') => Ok(None),
             _ => Err(self.no_text(path)),
+        }
+    }
+
+    /// The link at this path: a string. None where there is nothing, or null.
+    pub(super) fn link(&self, path: &str) -> Result<Option<String>> {
+        match self.value(path) {
+            Some(value) if matches!(value.get().as_bytes().first(), Some(b'-' | b'0'..=b'9')) => {
+                let name = self.response.name();
+                Err(system_error(format!(
+                    "{name} was answered with JSON that has a number instead of a link at {path:?}."
+                )))
+            }
+            _ => self.text(path),
         }
     }
 
@@ -156,7 +178,7 @@ fn collect<'p>(text: &'p str, path: &[&str], each: bool, records: &mut Vec<&'p R
     let Some((name, rest)) = path.split_first() else {
         let found = match elements(text) {
             Some(elements) => elements,
-            None if text.trim_ascii() == "null" => Vec::new(),
+            None if each && text.trim_ascii() == "null" => Vec::new(),
             None if each => raw(text).into_iter().collect(),
             None => return false,
         };

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use url::Url;
 
 use super::client::check_web_url;
@@ -15,12 +16,17 @@ use super::retry::Waiting;
 use crate::failure::{Failure, Result, system_error};
 use crate::stream_writer::StreamWriter;
 
+/// So many pages without records in a row are no gap in what there is.
+const MAX_EMPTY_PAGES: u32 = 1000;
+
 /// How an API says where the next page is.
 #[derive(Clone, Debug)]
 pub struct Paging {
     kind: Kind,
-    /// Where the records are.
-    records: String,
+    /// Where the records are, if it was said.
+    records: Option<String>,
+    /// Whether null is no records.
+    or_null: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -60,15 +66,28 @@ impl Paging {
         Paging::new(Kind::Cursor { path: path.into(), parameter: parameter.into() })
     }
 
-    /// Says where in a page the records are, as [`Page::records`] takes it: for what counts them. Without it, the page is an array.
+    /// Says where in a page the records are, as [`Page::records`] takes it: for what counts them, and so that a server which gives
+    /// ever new pages without records is noticed. Without it, the page is an array.
     #[must_use]
     pub fn records_at(mut self, path: impl Into<String>) -> Self {
-        self.records = path.into();
+        self.records = Some(path.into());
         self
     }
 
+    /// The same where null means that there are none, as [`Page::records_or_null`] has it.
+    #[must_use]
+    pub fn records_or_null_at(mut self, path: impl Into<String>) -> Self {
+        self.or_null = true;
+        self.records_at(path)
+    }
+
+    fn records<'p>(&self, page: &'p Page) -> Result<Vec<&'p RawValue>> {
+        let path = self.records.as_deref().unwrap_or_default();
+        if self.or_null { page.records_or_null(path) } else { page.records(path) }
+    }
+
     fn new(kind: Kind) -> Self {
-        Paging { kind, records: String::new() }
+        Paging { kind, records: None, or_null: false }
     }
 
     /// Whether this is a position of these pages.
@@ -100,7 +119,7 @@ pub enum Position {
 /// Pages, one after the other.
 ///
 /// A page that leads back to one that was read, or that is the same as the one before, ends the sync with a system error: it
-/// would have no end.
+/// would have no end. So does the last of a thousand pages in a row that have no records, where it is known where they would be.
 #[derive(Debug)]
 pub struct Pages {
     request: Request,
@@ -110,6 +129,8 @@ pub struct Pages {
     seen: HashSet<u64>,
     /// The records before, where only their end ends the pages.
     records_before: Option<u64>,
+    /// Pages without records, since the last with any.
+    empty: u32,
     /// An iterator ends with its first error.
     failed: bool,
 }
@@ -123,7 +144,15 @@ enum Next {
 
 impl Pages {
     pub(super) fn new(request: Request, paging: Paging) -> Self {
-        Pages { request, paging, next: Next::First, seen: HashSet::new(), records_before: None, failed: false }
+        Pages {
+            request,
+            paging,
+            next: Next::First,
+            seen: HashSet::new(),
+            records_before: None,
+            empty: 0,
+            failed: false,
+        }
     }
 
     /// Begins at a position that an earlier sync came to; at the first page, where there is none.
@@ -166,6 +195,7 @@ impl Pages {
         self.seen.insert(hash(request.target()?.as_str()));
         let page = exchange::send(&request, waiting)?.page()?;
         let next = self.after(&page)?;
+        self.check_for_emptiness(&page)?;
         if let Next::At(position) = &next {
             let target = self.at(position)?.target()?;
             if self.seen.contains(&hash(target.as_str())) {
@@ -214,7 +244,7 @@ impl Pages {
     fn after(&mut self, page: &Page) -> Result<Next> {
         let found = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
         let position = match &self.paging.kind {
-            Kind::NextLink { path } => match found(page.text(path)?) {
+            Kind::NextLink { path } => match found(page.link(path)?) {
                 Some(link) => Some(self.linked(page, &link)?),
                 None => None,
             },
@@ -227,7 +257,7 @@ impl Pages {
             }
             Kind::Cursor { path, .. } => found(page.text(path)?).map(Position::Cursor),
             Kind::Offset { limit, size, .. } => {
-                let count = page.records(&self.paging.records)?.len() as u64;
+                let count = self.paging.records(page)?.len() as u64;
                 if count > *size {
                     let name = page.response().name();
                     return Err(system_error(format!(
@@ -242,7 +272,7 @@ impl Pages {
                 (count > 0).then(|| Position::Offset(before.saturating_add(count)))
             }
             Kind::PageNumber { first, .. } => {
-                let count = page.records(&self.paging.records)?.len();
+                let count = self.paging.records(page)?.len();
                 let before = match &self.next {
                     Next::At(Position::Page(number)) => *number,
                     _ => *first,
@@ -256,8 +286,21 @@ impl Pages {
         Ok(position.map_or(Next::Over, Next::At))
     }
 
+    /// Each page may lead on to another, with an address that was never seen.
+    fn check_for_emptiness(&mut self, page: &Page) -> Result<()> {
+        let is_empty = self.paging.records(page).is_ok_and(|records| records.is_empty());
+        self.empty = if is_empty { self.empty + 1 } else { 0 };
+        if self.empty < MAX_EMPTY_PAGES {
+            return Ok(());
+        }
+        let name = page.response().name();
+        Err(system_error(format!(
+            "{name} was answered with one more of {MAX_EMPTY_PAGES} pages without records in a row: there is no end to be seen."
+        )))
+    }
+
     fn check_for_repetition(&mut self, page: &Page) -> Result<()> {
-        let records = page.records(&self.paging.records)?;
+        let records = self.paging.records(page)?;
         let records = hash(&records.iter().map(|record| record.get()).collect::<Vec<_>>());
         if self.records_before.replace(records) == Some(records) {
             let name = page.response().name();
