@@ -1,5 +1,6 @@
 //! source-pokeapi: Airbyte's source-pokeapi and more of the same API, from a server on loopback.
 
+mod client;
 mod guide;
 mod misbehaviour;
 mod reach;
