@@ -48,7 +48,8 @@ pub(super) struct Field {
 impl Client {
     /// A client for the API at this URL, that begins with `http://` or `https://`.
     ///
-    /// What requests name is below it, whether it ends in a slash or not.
+    /// What requests name is below it, whether it ends in a slash or not. It has no query: what every request shall have in its
+    /// own is told by [`query`](Client::query).
     pub fn new(base: &str) -> Result<Self> {
         let unusable = |why: &str| {
             config_error(format!(

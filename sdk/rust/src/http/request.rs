@@ -30,7 +30,7 @@ pub struct Request {
     pub(super) body: Rc<[u8]>,
     pub(super) accepted: Vec<u16>,
     retry_unsafe: bool,
-    /// Where the connector itself wanted to go. None where it follows a link.
+    /// Where the connector itself wanted to go: a link that is followed does not change it.
     named_host: Option<String>,
     /// What is wrong with it, which is told when it is sent.
     wrong: Option<Failure>,
@@ -217,7 +217,6 @@ impl Request {
         let mut request = self.clone();
         request.url = without_parameters(url, &self.secret_names());
         request.query.retain(|parameter| parameter.secret);
-        request.named_host = None;
         request
     }
 
