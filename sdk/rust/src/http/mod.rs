@@ -44,6 +44,10 @@
 //!
 //! Headers and parameters that are said to be secret go to the origin of the client's base and to no other, also not after a redirect
 //! or by a link in a page, and stand in no message, no log and no [`Position`].
+//!
+//! A token that expires within a sync is renewed between two pages: [`secret_header`](Client::secret_header) on a clone of the
+//! client puts the new one in the place of the old, and its pages go on at the [`position`](Pages::position) of the old ones by
+//! [`starting_at`](Pages::starting_at), unless those are over.
 
 mod client;
 mod exchange;

@@ -955,6 +955,21 @@ mod pages {
     }
 
     #[test]
+    fn a_token_is_renewed_between_two_pages() {
+        let run = run(by_offset, || {
+            let mut old = api().get("x").pages(offset_paging());
+            old.next().transpose()?;
+            let renewed = api().clone().secret_header("authorization", "Bearer new");
+            let new = renewed.get("x").pages(offset_paging()).starting_at(old.position().cloned())?;
+            assert_eq!(read(new)?.0, [3, 4, 5]);
+            Ok(())
+        });
+        assert_eq!(run.result, Ok(()));
+        let sent: Vec<_> = run.requests().iter().map(|request| request.header("authorization").unwrap()).collect();
+        assert_eq!(sent, ["Bearer s3cr3t/+token", "Bearer new", "Bearer new", "Bearer new"]);
+    }
+
+    #[test]
     fn a_token_that_a_server_gave_is_shown_to_nobody() {
         let answer = |request: &HttpRequest| match parameter(request, "after") {
             None => HttpResponse::json(&json!({"data": [], "next": "opaque-17"})),
