@@ -157,6 +157,14 @@ fn a_config_of_airbytes_gives_airbytes_stream_and_its_one_record() {
 }
 
 #[test]
+fn a_pokemon_that_is_not_there_is_a_config_error() {
+    let server = World::of(2).serve();
+    let config = with(config(&server), json!({"pokemon_name": "missingno"}));
+    let run = read_from(&config, &full_refresh(&["pokemon"]), None);
+    assert_fails(run, "config_error", &["missingno", "`pokemon_name`", &server.url("/api/v2/pokemon/missingno")]);
+}
+
+#[test]
 fn the_examples_work() {
     let example = |text: &str| -> Value { serde_json::from_str(text).expect("an example is JSON") };
     let config = example(include_str!("../guest-examples/source-pokeapi/examples/config.json"));

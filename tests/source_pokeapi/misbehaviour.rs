@@ -107,13 +107,14 @@ fn a_body_that_is_shorter_by_its_length_is_broken_json() {
 
 #[test]
 fn what_is_not_the_json_that_was_expected_is_a_system_error_without_its_content() {
-    let odd: [(Answer, &str); 6] = [
+    let odd: [(Answer, &str); 7] = [
         (|connection| respond(connection, "200 OK", &[], b"{\"id\": 3, \"name\": \"private"), "JSON"),
         (|connection| respond(connection, "200 OK", &[], b"<html>private</html>"), "JSON"),
         (|connection| respond(connection, "200 OK", &[], b""), "JSON"),
         (|connection| respond(connection, "200 OK", &[], b"[{\"id\": 3, \"name\": \"private\"}]"), ""),
         (|connection| respond(connection, "200 OK", &[], b"{\"id\": \"private\"}"), ""),
         (|connection| respond(connection, "200 OK", &[], b"null"), ""),
+        (|connection| respond(connection, "200 OK", &[], b"{\"id\": 77, \"name\": \"private\"}"), "another entry"),
     ];
     for (answer, part) in odd {
         let server = third(answer);
@@ -144,7 +145,57 @@ fn a_list_of_another_shape_is_a_system_error() {
 
 fn numbers(from: u64, to: u64, next: Option<&str>) -> Vec<u8> {
     let results: Vec<Value> = (from..=to).map(|id| json!({"name": "x", "url": format!("/type/{id}/")})).collect();
-    json!({"count": 1000, "next": next, "results": results}).to_string().into_bytes()
+    json!({"count": to, "next": next, "results": results}).to_string().into_bytes()
+}
+
+#[test]
+fn a_list_that_has_less_than_it_says_is_a_system_error() {
+    let entry = |id: u64| json!({"name": "x", "url": format!("/type/{id}/")});
+    for (pages, read_before) in [
+        // Nothing at all; an end too early; a hole, behind which there is more.
+        ([json!({"count": 1, "next": null, "results": null}), json!(null)], 0),
+        (
+            [
+                json!({"count": 3, "next": "type?page=2", "results": [entry(1)]}),
+                json!({"count": 3, "results": [entry(2)]}),
+            ],
+            2,
+        ),
+        (
+            [
+                json!({"count": 3, "next": "type?page=2", "results": [entry(1)]}),
+                json!({"count": 3, "next": "type?page=3", "results": null}),
+            ],
+            1,
+        ),
+    ] {
+        let server = World::of(5).serve_after(move |request, connection| {
+            let page = request.target.contains("type?").then(|| &pages[usize::from(request.target.contains("page="))]);
+            if let Some(page) = page {
+                respond(connection, "200 OK", &[], page.to_string().as_bytes())?;
+            }
+            Ok(page.is_some())
+        });
+        let finished = assert_fails(read(&config(&server), &["types"]), "system_error", &["/api/v2/type?"]);
+        assert_eq!(ids(&finished, "types"), (1..=read_before).collect::<Vec<_>>());
+        let last = &finished.states().last().unwrap()["stream"]["stream_state"];
+        assert_eq!(last, &json!({"id": read_before, "complete": false}));
+    }
+}
+
+#[test]
+fn no_server_puts_another_key_into_an_encounter() {
+    let server = World::of(1).serve_after(|request, connection| {
+        let encounters = request.target.ends_with("pokemon/1/encounters");
+        if encounters {
+            respond(connection, "200 OK", &[], b"[{\"pokemon_id\": 99, \"location_area\": {\"name\": \"a\"}}]")?;
+        }
+        Ok(encounters)
+    });
+    let finished = read(&config(&server), &["pokemon_encounters"]).run().exits(0);
+    assert_eq!(finished.records("pokemon_encounters")[0], &json!({"pokemon_id": 1, "location_area": {"name": "a"}}));
+    let output = String::from_utf8(finished.stdout).unwrap();
+    assert!(!output.contains("99"), "{output}");
 }
 
 #[test]

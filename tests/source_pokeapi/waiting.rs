@@ -26,6 +26,19 @@ fn refusing(times: usize, status: &'static str, retry_after: impl Fn() -> String
     })
 }
 
+#[test]
+fn a_page_that_takes_long_has_states_within() {
+    let server = World::of(5).serve_after(|request, _| {
+        if request.target.ends_with("type/2") {
+            thread::sleep(Duration::from_millis(10_500));
+        }
+        Ok(false)
+    });
+    let finished = read(&with(config(&server), json!({"page_size": 100})), &["types"]).run().exits(0);
+    let states: Vec<&Value> = finished.states().iter().map(|state| &state["stream"]["stream_state"]["id"]).collect();
+    assert_eq!(states, [2, 10_001, 10_001]);
+}
+
 /// The times, in milliseconds since 1970, until which a stream said to be rate limited.
 fn rate_limited(finished: &Finished) -> Vec<u64> {
     let traces = finished.of_type("TRACE").into_iter().map(|message| &message["trace"]["stream_status"]);

@@ -2,9 +2,12 @@
 //! numbers, and behind each name its details.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use airlock_sdk::http::{Client, Page, Paging};
-use airlock_sdk::{ConfiguredStream, Failure, Result, SavedState, Stream, StreamWriter, SyncMode, system_error};
+use airlock_sdk::{
+    ConfiguredStream, Failure, Result, SavedState, Stream, StreamWriter, SyncMode, config_error, system_error,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -31,6 +34,9 @@ pub struct PokeStream {
     below: Option<&'static str>,
     schema: &'static str,
 }
+
+/// After so long a state is due within a page, too: an interruption costs no more than that.
+const BETWEEN_STATES: Duration = Duration::from_secs(10);
 
 /// How far a stream has been read.
 #[derive(Debug, Serialize, Deserialize)]
@@ -96,7 +102,14 @@ impl PokeStream {
         writer: &mut StreamWriter,
     ) -> Result<()> {
         if let Some(name) = self.only_entry(config) {
-            let details = api.get(self.list).segment(name).for_stream(writer).page()?;
+            let found = api.get(self.list).segment(name).accepting(404).for_stream(writer).send()?;
+            if found.status() == 404 {
+                return Err(config_error(format!(
+                    "There is no Pokémon {name}: {} was answered with 404 (Not Found). Check `pokemon_name` and `base_url`.",
+                    found.name()
+                )));
+            }
+            let details = found.page()?;
             let Details { id } = details.parse(details.record("")?)?;
             return self.read_entry(api, id, writer);
         }
@@ -114,17 +127,31 @@ impl PokeStream {
 
     fn read_list(&self, api: &Client, page_size: u32, done: &mut u64, writer: &mut StreamWriter) -> Result<()> {
         let mut pages = api.get(self.list).query("limit", page_size).pages(Paging::next_link("next"));
-        let mut listed = 0;
+        let (mut listed, mut last, mut saved) = (0, 0, Instant::now());
         while let Some(page) = pages.next_for(writer)? {
-            for entry in page.records("results")? {
+            let entries = page.records("results")?;
+            for entry in &entries {
                 let Entry { url } = page.parse(entry)?;
-                let id = number(&url).filter(|id| *id > listed).ok_or_else(|| out_of_order(&page))?;
-                listed = id;
+                let id = number(&url).ok_or_else(|| without_number(&page))?;
+                if id <= last {
+                    return Err(out_of_order(&page));
+                }
+                last = id;
                 if id > *done {
                     self.read_entry(api, id, writer)?;
                     *done = id;
+                    if saved.elapsed() >= BETWEEN_STATES {
+                        writer.checkpoint(&Position { id, complete: false })?;
+                        saved = Instant::now();
+                    }
                 }
             }
+            listed += entries.len() as u64;
+            // An end before the end, or a hole: what is missing would never come, for the next sync goes on after it.
+            if pages.is_over() || entries.is_empty() {
+                check_count(&page, listed)?;
+            }
+            saved = Instant::now();
             writer.checkpoint(&Position { id: *done, complete: false })?;
         }
         Ok(())
@@ -136,12 +163,18 @@ impl PokeStream {
         let Some(below) = self.below else {
             let page = entry.for_stream(writer).page()?;
             let details = page.record("")?;
-            page.parse::<Details>(details)?;
+            // Another's would be a record twice, and this one's would be missing.
+            if page.parse::<Details>(details)?.id != id {
+                return Err(another_entry(&page));
+            }
             return writer.write_json(details.get().as_bytes());
         };
         let page = entry.segment(below).for_stream(writer).page()?;
         for record in page.records("")? {
-            writer.write(&BelowEntry { pokemon_id: id, fields: page.parse(record)? })?;
+            let mut fields: BTreeMap<String, &RawValue> = page.parse(record)?;
+            // The key and the cursor are ours: a server that has a field of this name does not put another in their place.
+            fields.remove("pokemon_id");
+            writer.write(&BelowEntry { pokemon_id: id, fields })?;
         }
         Ok(())
     }
@@ -149,7 +182,26 @@ impl PokeStream {
 
 /// The number of an entry: the last part of its URL, as in `https://pokeapi.co/api/v2/pokemon/132/`.
 fn number(url: &str) -> Option<u64> {
-    url.trim_end_matches('/').rsplit('/').next()?.parse().ok()
+    let last = url.trim_end_matches('/').rsplit('/').next()?;
+    // `parse` would take a sign, too.
+    if last.bytes().all(|byte| byte.is_ascii_digit()) { last.parse().ok() } else { None }
+}
+
+/// Compares what was listed with what the list says to have, if it says so.
+fn check_count(page: &Page, listed: u64) -> Result<()> {
+    let count: Option<u64> = page.value("count").map_or(Ok(None), |count| page.parse(count))?;
+    match count {
+        Some(count) if listed < count => Err(system_error(format!(
+            "{} was answered with no more entries after {listed}, although the list has {count}. What is missing is not known.",
+            page.response().name()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn without_number(page: &Page) -> Failure {
+    let name = page.response().name();
+    system_error(format!("{name} was answered with an entry whose URL does not end in its number."))
 }
 
 fn out_of_order(page: &Page) -> Failure {
@@ -158,4 +210,9 @@ fn out_of_order(page: &Page) -> Failure {
          be told.",
         page.response().name()
     ))
+}
+
+fn another_entry(page: &Page) -> Failure {
+    let name = page.response().name();
+    system_error(format!("{name} was answered with the details of another entry than the one that was asked for."))
 }

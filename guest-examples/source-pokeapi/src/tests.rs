@@ -27,7 +27,7 @@ fn answer(request: &HttpRequest, ids: &[u64]) -> HttpResponse {
                 |id: &u64| json!({"name": format!("ditto-{id}"), "url": format!("https://elsewhere/{list}/{id}/")});
             let end = (offset + 2).min(ids.len());
             let next = (end < ids.len()).then(|| format!("https://pokeapi.co/api/v2/{list}?limit=2&offset={end}"));
-            json!({"next": next, "results": ids[offset..end].iter().map(entry).collect::<Vec<_>>()})
+            json!({"count": ids.len(), "next": next, "results": ids[offset..end].iter().map(entry).collect::<Vec<_>>()})
         }
         [_, _, "encounters"] => json!([{"location_area": {"name": "a"}}, {"location_area": {"name": "b"}}]),
         [_, entry] => match number(entry).filter(|id| ids.contains(id)) {
@@ -102,6 +102,25 @@ fn a_list_out_of_order_fails_where_order_ends() {
         assert_eq!((ids(&run, "moves"), run.result.clone()), (vec![1, 3], Ok(())), "{list:?}");
         assert_eq!(run.checkpoints("moves").last(), Some(&json!({"id": 3, "complete": false})));
         assert!(run.events.iter().any(|event| format!("{event:?}").contains("not in the order")), "{list:?}");
+    }
+}
+
+#[test]
+fn the_number_of_an_entry_is_the_end_of_its_url() {
+    let read = |url: &'static str| {
+        let host = Host::new().answering(move |request| match request.url.contains('?') {
+            true => HttpResponse::json(&json!({"count": 1, "results": [{"url": url}]})),
+            false => answer(request, &[132]),
+        });
+        host.read::<PokeApi>(&json!({}), &catalog("types", "incremental"))
+    };
+    for url in ["https://pokeapi.co/api/v2/type/132/", "/type/132", "132"] {
+        assert_eq!(ids(&read(url), "types"), [132], "{url}");
+    }
+    for url in ["", "/", "/type/ditto/", "/type/+132/", "/type/-132/", "/type/132?a", "/type/99999999999999999999/"] {
+        let run = read(url);
+        assert!(run.events.iter().any(|event| format!("{event:?}").contains("does not end in its number")), "{url}");
+        assert!(ids(&run, "types").is_empty(), "{url}");
     }
 }
 
