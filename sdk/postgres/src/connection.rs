@@ -19,8 +19,9 @@ use crate::wire::{Frame, Wire};
 pub(crate) const STOP_TIME: Duration = Duration::from_secs(1);
 
 /// How values look, whatever the server and the role have configured. As text, and not at the start of the session: what
-/// pools connections (PgBouncer) takes only some parameters there.
-const SETTINGS: &str = "SET IntervalStyle = 'postgres'; SET extra_float_digits = 3; SET bytea_output = 'hex'";
+/// pools connections (PgBouncer) takes only some parameters there. No notices: a trigger may raise one for each row of a COPY.
+const SETTINGS: &str = "SET IntervalStyle = 'postgres'; SET extra_float_digits = 3; SET bytea_output = 'hex'; \
+                        SET client_min_messages = error";
 
 /// A connection to a server, logged in. Dropped, it says goodbye.
 pub struct Connection {
@@ -91,6 +92,7 @@ impl Connection {
         connection.wait_until_ready()?;
         connection.wire.login_is_over();
         connection.query(SETTINGS)?;
+        connection.wire.has_time();
         log::debug!(
             "Connected to {} (PostgreSQL {}, {}).",
             connection.wire.server(),
@@ -232,7 +234,7 @@ impl Connection {
         }
         self.wire.tidy_up_until(deadline);
         if self.skip_to_ready().is_ok() {
-            self.wire.tidied_up();
+            self.wire.has_time();
         }
     }
 

@@ -12,6 +12,9 @@ use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::wire::Frame;
 
+/// How much memory an answer may take.
+const MOST_BYTES: usize = 256 * 1024 * 1024;
+
 /// The answer to a query.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Rows {
@@ -93,6 +96,11 @@ impl Row {
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
+
+    /// About how much memory it takes.
+    fn bytes(&self) -> usize {
+        size_of::<Row>() + self.text.capacity() + self.values.capacity() * size_of::<Option<std::ops::Range<usize>>>()
+    }
 }
 
 // By hand: what is in rows does not belong in a log.
@@ -112,7 +120,7 @@ impl Connection {
     /// Asks one query, or several with semicolons between (then the last answer is given).
     pub fn query(&mut self, sql: &str) -> Result<Rows> {
         self.ask_simply(sql)?;
-        self.rows()
+        self.rows(MOST_BYTES)
     }
 
     /// Asks one query with parameters, `$1` and so on. They are given as text; their types are what the query makes of them.
@@ -122,7 +130,7 @@ impl Connection {
             return Err(error);
         }
         self.ask()?;
-        self.rows()
+        self.rows(MOST_BYTES)
     }
 
     /// Runs a command (or several), and says how many rows the last one changed.
@@ -144,14 +152,27 @@ impl Connection {
         self.ask()
     }
 
-    fn rows(&mut self) -> Result<Rows> {
+    /// The rows that come, if they take no more memory than this.
+    pub(crate) fn rows(&mut self, most_bytes: usize) -> Result<Rows> {
         let mut rows = Rows::default();
+        let mut bytes = 0;
         loop {
             let frame = self.receive()?;
             match frame.tag {
                 backend::ROW_DESCRIPTION_TAG => rows = Rows { columns: self.columns(frame)?, ..Rows::default() },
                 backend::DATA_ROW_TAG => {
                     let row = self.row(frame)?;
+                    bytes += row.bytes();
+                    if bytes > most_bytes {
+                        self.abandon_answer();
+                        return Err(Error::Unsupported {
+                            server: self.wire.server().to_owned(),
+                            what: format!(
+                                "answers a query with more than {} MiB, for which it is not made",
+                                most_bytes >> 20
+                            ),
+                        });
+                    }
                     rows.rows.push(row);
                 }
                 backend::COMMAND_COMPLETE_TAG => rows.affected = self.affected(frame)?,

@@ -1,7 +1,7 @@
 //! The client against a server that follows a script, told in as small pieces as a network may bring. What a real server
 //! says is tested through the connectors.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use airlock_sdk::FailureKind;
 use crate::dial::Line;
 use crate::{BinaryRows, ConnectOptions, Connection, Encryption, Error, Result};
 
-/// A server that says everything at once, whatever it is asked, and then nothing more.
+/// A server that says everything at once, whatever it is asked, and then closes the connection, or says nothing more.
 struct Script {
     says: VecDeque<u8>,
     /// The most that one read gives.
@@ -20,6 +20,11 @@ struct Script {
     /// Whether a read now and then gives up, as a socket's timeout does.
     stalls: bool,
     stalled: bool,
+    /// Whether it keeps the connection when it has said everything.
+    stays: bool,
+    /// It takes nothing while it has more to say than this. How often it took nothing is counted.
+    deaf_above: Rc<Cell<usize>>,
+    refusals: Rc<Cell<usize>>,
     heard: Rc<RefCell<Vec<u8>>>,
 }
 
@@ -29,6 +34,9 @@ impl Read for Script {
         if self.stalled {
             return Err(ErrorKind::WouldBlock.into());
         }
+        if self.stays && self.says.is_empty() {
+            return Err(ErrorKind::WouldBlock.into());
+        }
         let piece = self.piece.min(buffer.len());
         self.says.read(&mut buffer[..piece])
     }
@@ -36,6 +44,10 @@ impl Read for Script {
 
 impl Write for Script {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        if self.says.len() > self.deaf_above.get() {
+            self.refusals.set(self.refusals.get() + 1);
+            return Err(ErrorKind::WouldBlock.into());
+        }
         let piece = self.piece.min(data.len());
         self.heard.borrow_mut().extend_from_slice(&data[..piece]);
         Ok(piece)
@@ -85,11 +97,30 @@ fn login() -> Vec<u8> {
     .concat()
 }
 
+impl Script {
+    fn of(says: &[Vec<u8>]) -> Script {
+        Script {
+            says: says.concat().into(),
+            piece: usize::MAX,
+            stalls: false,
+            stalled: false,
+            stays: false,
+            deaf_above: Rc::new(Cell::new(usize::MAX)),
+            refusals: Rc::default(),
+            heard: Rc::default(),
+        }
+    }
+
+    fn connect(self, time: Duration) -> Result<Connection> {
+        let line = Line { transport: Box::new(self), is_encrypted: false };
+        Connection::over(line, &options(), Instant::now() + time)
+    }
+}
+
 fn connect_in(says: &[Vec<u8>], piece: usize, stalls: bool) -> (Result<Connection>, Rc<RefCell<Vec<u8>>>) {
-    let heard = Rc::new(RefCell::new(Vec::new()));
-    let script = Script { says: says.concat().into(), piece, stalls, stalled: false, heard: Rc::clone(&heard) };
-    let line = Line { transport: Box::new(script), is_encrypted: false };
-    (Connection::over(line, &options(), Instant::now() + Duration::from_secs(60)), heard)
+    let script = Script { piece, stalls, ..Script::of(says) };
+    let heard = Rc::clone(&script.heard);
+    (script.connect(Duration::from_secs(60)), heard)
 }
 
 fn connect(says: &[Vec<u8>]) -> Result<Connection> {
@@ -135,7 +166,13 @@ fn a_login_says_who_and_how() {
     assert_eq!(connection.server_version(), 150_018);
     assert!(connection.is_usable() && !connection.is_in_transaction());
     let heard = String::from_utf8_lossy(&heard.borrow()).into_owned();
-    for part in ["user\0reader\0", "database\0shop\0", "TimeZone\0UTC\0", "SET IntervalStyle = 'postgres'"] {
+    for part in [
+        "user\0reader\0",
+        "database\0shop\0",
+        "TimeZone\0UTC\0",
+        "SET IntervalStyle = 'postgres'",
+        "SET client_min_messages = error",
+    ] {
         assert!(heard.contains(part), "{heard:?}");
     }
 }
@@ -347,6 +384,57 @@ fn an_unasked_server_can_not_be_asked_again() {
     assert!(connection.query("SELECT").unwrap_err().is_not_ready());
     assert!(!connection.is_usable());
     assert!(matches!(connection.query("SELECT").unwrap_err(), Error::Lost { .. }));
+}
+
+#[test]
+fn a_server_that_says_nothing_after_the_login_is_not_waited_for() {
+    let whole = login();
+    for length in [0, whole.len() - 20, whole.len() - 1] {
+        let script = Script { stays: true, ..Script::of(&[whole[..length].to_vec()]) };
+        let error = script.connect(Duration::from_millis(50)).unwrap_err();
+        assert!(matches!(error, Error::Timeout { .. }), "{length}: {error}");
+    }
+}
+
+#[test]
+fn before_the_login_is_over_no_message_is_long() {
+    for tag in *b"EN" {
+        // 2 GiB are announced, and a part has come.
+        let says = [&[tag, 0x7f, 0xff, 0xff, 0xff][..], &[b'x'; 100]].concat();
+        let script = Script { stays: true, ..Script::of(&[says]) };
+        let error = script.connect(Duration::from_millis(50)).unwrap_err();
+        assert!(matches!(error, Error::Protocol { during_login: true, .. }), "{error}");
+    }
+}
+
+#[test]
+fn notices_that_nobody_reads_do_not_stop_what_is_written() {
+    let notice = message(b'N', &[b'x'; 1000]);
+    let notices = notice.repeat(4000);
+    let says = [login(), message(b'G', &[0, 0, 0])].concat();
+    let answer = [message(b'C', b"COPY 1\0"), ready(b'I')].concat();
+    let script = Script { piece: 64 * 1024, stays: true, ..Script::of(&[says, notices, answer]) };
+    let (deaf_above, refusals) = (Rc::clone(&script.deaf_above), Rc::clone(&script.refusals));
+    let mut connection = script.connect(Duration::from_secs(60)).unwrap();
+    let copy = connection.copy_in("COPY").unwrap();
+    deaf_above.set(16 * 1024);
+    assert_eq!(copy.finish().unwrap(), 1);
+    assert!((1..3).contains(&refusals.get()), "{} times the server was waited for", refusals.get());
+}
+
+#[test]
+fn an_answer_that_takes_too_much_memory_is_given_up() {
+    let row = message(b'D', &[b"\0\x01\0\0\x75\x30".to_vec(), vec![b'x'; 30_000]].concat());
+    let says = [login(), row.repeat(100), message(b'C', b"SELECT 100\0"), ready(b'I')];
+    let mut connection = connect(&says).unwrap();
+    // There is no server to be told to stop.
+    connection.options.host = String::new();
+    connection.ask_simply("SELECT").unwrap();
+    let error = connection.rows(2 << 20).unwrap_err();
+    assert!(error.to_string().starts_with("db:5432 answers a query with more than 2 MiB"), "{error}");
+    let mut connection = connect(&says).unwrap();
+    connection.ask_simply("SELECT").unwrap();
+    assert_eq!(connection.rows(4 << 20).unwrap().len(), 100);
 }
 
 /// Whatever comes, the client ends: in rows or in an error, and without memory for what was only announced.

@@ -18,6 +18,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 const BUFFER_BYTES: usize = 256 * 1024;
 /// Below this much room, what is left of a message moves to the front of the buffer.
 const ROOM_BYTES: usize = 64 * 1024;
+/// A read that gives this much may have left something.
+const MUCH_BYTES: usize = 16 * 1024;
 /// How long a message may be that holds no rows, texts or names: libpq's measure.
 const SHORT_MESSAGE_BYTES: usize = 30_000;
 
@@ -76,9 +78,8 @@ impl Wire {
         }
     }
 
-    /// The login is over: a server may think as long as it likes from here on.
+    /// The server has let the user in. The deadline stays.
     pub(crate) fn login_is_over(&mut self) {
-        self.deadline = None;
         self.during_login = false;
     }
 
@@ -88,8 +89,8 @@ impl Wire {
         self.attentive = false;
     }
 
-    /// The tidying up worked.
-    pub(crate) fn tidied_up(&mut self) {
+    /// What had a deadline is done: a server may think as long as it likes from here on.
+    pub(crate) fn has_time(&mut self) {
         self.deadline = None;
         self.attentive = true;
     }
@@ -141,7 +142,7 @@ impl Wire {
         };
         // Not negative: the parser has seen to it.
         let length = header.len() as usize + 1;
-        if length > SHORT_MESSAGE_BYTES && !may_be_long(header.tag()) {
+        if length > SHORT_MESSAGE_BYTES && (self.during_login || !may_be_long(header.tag())) {
             return Err(self.nonsense("a message that is too long"));
         }
         if self.during_login && !may_come_at_login(header.tag()) {
@@ -155,8 +156,8 @@ impl Wire {
         Ok(Some(frame))
     }
 
-    /// Reads some more. The buffer grows with what came, by a message that does not fit.
-    fn fill(&mut self) -> Result<()> {
+    /// Makes room to read into. The buffer grows with what came, by a message that does not fit.
+    fn make_room(&mut self) {
         if self.start == self.end {
             self.start = 0;
             self.end = 0;
@@ -174,6 +175,11 @@ impl Wire {
                 self.buffer.resize(self.buffer.len() * 2, 0);
             }
         }
+    }
+
+    /// Reads some more.
+    fn fill(&mut self) -> Result<()> {
+        self.make_room();
         loop {
             self.attend()?;
             match self.transport.read(&mut self.buffer[self.end..]) {
@@ -226,18 +232,28 @@ impl Wire {
         Ok(())
     }
 
-    /// The server takes nothing: perhaps because it waits until its notices are taken. What came stays in the buffer.
+    /// The server takes nothing: perhaps because it waits until its notices are taken. What else came stays in the buffer.
     fn listen(&mut self) -> Result<()> {
-        if self.buffer.len() - self.end < ROOM_BYTES {
-            self.buffer.resize(self.buffer.len() * 2, 0);
+        loop {
+            self.make_room();
+            let count = match self.transport.read(&mut self.buffer[self.end..]) {
+                Ok(0) => return Err(self.lost("the server closed it")),
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::Interrupted || is_patience_over(&error) => return Ok(()),
+                Err(error) => return Err(self.broken(error)),
+            };
+            self.end += count;
+            self.pass_notices()?;
+            // A server that had said little can go on, and takes something. Each write that it does not take costs our patience.
+            if count < MUCH_BYTES {
+                return Ok(());
+            }
+            self.attend()?;
         }
-        match self.transport.read(&mut self.buffer[self.end..]) {
-            Ok(0) => return Err(self.lost("the server closed it")),
-            Ok(count) => self.end += count,
-            Err(error) if error.kind() == ErrorKind::Interrupted || is_patience_over(&error) => return Ok(()),
-            Err(error) => return Err(self.broken(error)),
-        }
-        // Notices are passed over, so that a flood of them takes no memory.
+    }
+
+    /// Notices are passed over, so that a flood of them takes no memory.
+    fn pass_notices(&mut self) -> Result<()> {
         loop {
             let before = self.start;
             match self.cut()? {
