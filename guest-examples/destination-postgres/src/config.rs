@@ -116,13 +116,20 @@ impl Config {
             });
         };
         let identity = ssl.identity()?;
+        let authorities = given(&ssl.ca_certificate);
         Ok(match ssl.mode {
             Mode::Disable => Encryption::Disable,
             Mode::Allow => Encryption::Allow,
             Mode::Prefer => Encryption::Prefer,
             Mode::Require => Encryption::Require { identity },
-            Mode::VerifyCa => Encryption::Verify { authorities: given(&ssl.ca_certificate), name: false, identity },
-            Mode::VerifyFull => Encryption::Verify { authorities: given(&ssl.ca_certificate), name: true, identity },
+            Mode::VerifyCa if authorities.is_none() => {
+                return Err(config_error(
+                    "ssl_mode verify-ca needs ca_certificate: without it, any public certificate would do. Give it, or choose \
+                     verify-full.",
+                ));
+            }
+            Mode::VerifyCa => Encryption::Verify { authorities, name: false, identity },
+            Mode::VerifyFull => Encryption::Verify { authorities, name: true, identity },
         })
     }
 
@@ -220,6 +227,7 @@ mod tests {
             (json!({"tunnel_method": {"tunnel_method": "SSH_KEY_AUTH"}}), "tunnel_method"),
             (json!({"port": 0}), "port"),
             (json!({"port": 65536}), "port"),
+            (json!({"ssl_mode": {"mode": "verify-ca"}}), "ca_certificate"),
             (json!({"ssl_mode": {"mode": "require", "client_key": "PEM"}}), "client_certificate"),
             (
                 json!({"ssl_mode": {"mode": "require", "client_key": "PEM", "client_key_password": "x"}}),

@@ -164,6 +164,12 @@ impl SslMode {
             "allow" => Encryption::Allow,
             "prefer" => Encryption::Prefer,
             "require" => Encryption::Require { identity },
+            "verify-ca" if authorities.is_none() => {
+                return Err(config_error(
+                    "The `ssl_mode` verify-ca needs `ca_certificate`: without it, any public certificate would do. Give it, \
+                     or choose verify-full.",
+                ));
+            }
             "verify-ca" => Encryption::Verify { authorities, name: false, identity },
             "verify-full" => Encryption::Verify { authorities, name: true, identity },
             other => {
@@ -218,8 +224,12 @@ mod tests {
             (json!({"mode": "prefer"}), Encryption::Prefer),
             (json!({"mode": "require"}), Encryption::Require { identity: None }),
             (
-                json!({"mode": "verify-ca", "ca_certificate": " ", "client_certificate": "C", "client_key": "K"}),
-                Encryption::Verify { authorities: None, name: false, identity },
+                json!({"mode": "verify-ca", "ca_certificate": "A", "client_certificate": "C", "client_key": "K"}),
+                Encryption::Verify { authorities: Some("A".to_owned()), name: false, identity },
+            ),
+            (
+                json!({"mode": "verify-full", "ca_certificate": " "}),
+                Encryption::Verify { authorities: None, name: true, identity: None },
             ),
         ] {
             assert_eq!(encryption(mode.clone()), expected, "{mode}");
@@ -236,6 +246,7 @@ mod tests {
                 ["SSH_KEY_AUTH", "NO_TUNNEL"],
             ),
             (json!({"entra_service_principal_auth": true}), ["`entra_service_principal_auth`", "password"]),
+            (json!({"ssl_mode": {"mode": "verify-ca", "ca_certificate": " "}}), ["`ca_certificate`", "verify-full"]),
             (json!({"ssl_mode": {"mode": "sometimes"}}), ["sometimes", "verify-full"]),
             (json!({"ssl_mode": {"mode": "verify-ca", "client_key": "k"}}), ["`client_key`", "`client_certificate`"]),
             (
