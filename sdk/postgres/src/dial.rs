@@ -1,7 +1,9 @@
 //! The way to a server: addresses, a socket, and the agreement on TLS. Knows nothing of users and queries.
 
+use std::cell::RefCell;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use airlock_sdk::tls::{TlsError, TlsOptions, TlsStream, Trust};
@@ -56,16 +58,66 @@ pub(crate) fn dial(options: &ConnectOptions, attempt: Attempt, deadline: Instant
         }
         return Err(Error::TlsRefused { server: options.server() });
     }
-    let tls = |error| Error::Tls { server: options.server(), error };
-    // Until both agree there is nothing to hear of an interruption with, so the whole time is one wait.
-    let rest = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-    set_patience(&socket, rest).map_err(|error| tls(TlsError::Connection(error)))?;
-    let stream = TlsStream::connect(socket, &tls_options(options)).map_err(|error| match error {
-        TlsError::Connection(error) if is_patience_over(&error) => Error::Timeout { server: options.server() },
-        error => tls(error),
-    })?;
-    set_patience(stream.get_ref(), PATIENCE).map_err(|error| tls(TlsError::Connection(error)))?;
+    let interrupted = Rc::new(RefCell::new(None));
+    let agreeing = Agreeing { socket, deadline, attentive, interrupted: Rc::clone(&interrupted), is_over: false };
+    let tls = |error| match error {
+        TlsError::Connection(error) if is_patience_over(&error) => {
+            interrupted.take().unwrap_or(Error::Timeout { server: options.server() })
+        }
+        error => Error::Tls { server: options.server(), error },
+    };
+    let mut stream = TlsStream::connect(agreeing, &tls_options(options)).map_err(tls)?;
+    stream.get_mut().is_over = true;
+    set_patience(&stream.get_ref().socket, PATIENCE).map_err(|error| tls(TlsError::Connection(error)))?;
     Ok(Line { transport: Box::new(stream), is_encrypted: true })
+}
+
+/// A socket that both sides agree on TLS over: until that is over, its reads and writes end by the deadline only, however little
+/// the server says at a time, or at an interruption.
+struct Agreeing {
+    socket: TcpStream,
+    deadline: Instant,
+    attentive: bool,
+    /// What ended it, if it was an interruption: an error of a socket can not hold that.
+    interrupted: Rc<RefCell<Option<Error>>>,
+    is_over: bool,
+}
+
+impl Agreeing {
+    fn patiently<T>(&mut self, mut attempt: impl FnMut(&mut TcpStream) -> io::Result<T>) -> io::Result<T> {
+        while !self.is_over {
+            if let Err(error) = attend(self.attentive) {
+                self.interrupted.replace(Some(error));
+                return Err(ErrorKind::TimedOut.into());
+            }
+            let rest = self.deadline.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            set_patience(&self.socket, rest.clamp(Duration::from_millis(1), PATIENCE))?;
+            match attempt(&mut self.socket) {
+                Err(error) if is_patience_over(&error) => {}
+                attempted => return attempted,
+            }
+        }
+        attempt(&mut self.socket)
+    }
+}
+
+impl Read for Agreeing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.patiently(|socket| socket.read(buffer))
+    }
+}
+
+impl Write for Agreeing {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.patiently(|socket| socket.write(data))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.patiently(TcpStream::flush)
+    }
 }
 
 fn tls_options(options: &ConnectOptions) -> TlsOptions {
@@ -100,10 +152,7 @@ fn open(options: &ConnectOptions, deadline: Instant, attentive: bool) -> Result<
             "The host has to be a name or an address; sockets in the file system can not be used.".to_owned(),
         ));
     }
-    let addresses: Vec<SocketAddr> = match (host, options.port).to_socket_addrs() {
-        Ok(addresses) => addresses.collect(),
-        Err(error) => return Err(unreachable(reason_of_lookup(&error))),
-    };
+    let addresses = look_up(host, options.port).map_err(|error| unreachable(reason_of_lookup(&error)))?;
     let mut failure = unreachable(UnreachableReason::NameNotFound);
     for (index, address) in addresses.iter().enumerate() {
         attend(attentive)?;
@@ -131,6 +180,16 @@ fn open(options: &ConnectOptions, deadline: Instant, attentive: bool) -> Result<
 /// Hears of an interruption.
 fn attend(attentive: bool) -> Result<()> {
     if attentive { airlock_sdk::wait(Duration::ZERO).map_err(Error::Interrupted) } else { Ok(()) }
+}
+
+/// A name may end in a dot, which says that it is whole. Files of names, where `localhost` may be, have none.
+fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let found = (host, port).to_socket_addrs();
+    let found = match (found, host.strip_suffix('.')) {
+        (Err(_), Some(host)) => (host, port).to_socket_addrs(),
+        (found, _) => found,
+    };
+    Ok(found?.collect())
 }
 
 fn reason_of_lookup(error: &io::Error) -> UnreachableReason {
@@ -188,6 +247,92 @@ fn server_encrypts(
     match answer[0] {
         b'S' => Ok(true),
         b'N' => Ok(false),
+        // A server that could not begin to serve, for want of memory say. What it says is not believed before the encryption.
+        b'E' => Err(Error::Lost { server: server(), reason: "it refused before TLS".to_owned() }),
         _ => Err(Error::Protocol { server: server(), during_login: true, what: "no answer to the request for TLS" }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+    use airlock_sdk::{Failure, FailureKind};
+
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (client, listener.accept().unwrap().0)
+    }
+
+    fn options(host: &str, port: u16) -> ConnectOptions {
+        ConnectOptions {
+            host: host.to_owned(),
+            port,
+            database: "shop".to_owned(),
+            username: "reader".to_owned(),
+            password: None,
+            encryption: Encryption::Require { identity: None },
+            application_name: "test".to_owned(),
+            connect_timeout: Duration::from_secs(60),
+        }
+    }
+
+    #[test]
+    fn a_server_that_says_a_little_at_a_time_is_not_waited_for_without_end() {
+        let (socket, mut server) = pair();
+        let deadline = Instant::now() + Duration::from_millis(700);
+        // More often than the patience of a single read ends, until the client is gone.
+        let drips = thread::spawn(move || {
+            while server.write_all(b"x").is_ok() {
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let mut agreeing = Agreeing { socket, deadline, attentive: false, interrupted: Rc::default(), is_over: false };
+        let error = loop {
+            if let Err(error) = agreeing.read(&mut [0]) {
+                break error;
+            }
+            assert!(Instant::now() < deadline + Duration::from_secs(20), "it is still listened to");
+        };
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        // Afterwards the session's own waits count.
+        agreeing.is_over = true;
+        assert_eq!(agreeing.read(&mut [0]).unwrap(), 1);
+        drop(agreeing);
+        drips.join().unwrap();
+    }
+
+    #[test]
+    fn a_silent_server_is_waited_for_until_the_deadline() {
+        let (socket, _server) = pair();
+        let deadline = Instant::now() + PATIENCE + Duration::from_millis(200);
+        let mut agreeing = Agreeing { socket, deadline, attentive: false, interrupted: Rc::default(), is_over: false };
+        assert_eq!(agreeing.read(&mut [0]).unwrap_err().kind(), ErrorKind::TimedOut);
+        assert!(Instant::now() >= deadline);
+    }
+
+    #[test]
+    fn a_server_that_can_not_begin_to_serve_may_be_tried_again() {
+        let (mut socket, mut server) = pair();
+        server.write_all(b"Ecould not fork new process for connection: Alice\n\0").unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let error = server_encrypts(&mut socket, &options("db", 5432), deadline, false).unwrap_err();
+        let failure = Failure::from(error);
+        assert_eq!(failure.kind, FailureKind::TransientError);
+        let told = format!("{failure:?}");
+        assert!(told.contains("refused before TLS") && !told.contains("Alice"), "{told}");
+    }
+
+    #[test]
+    fn a_name_may_end_in_a_dot() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        dial(&options("localhost.", port), Attempt::Plain, deadline, false).map(|_| ()).unwrap();
+        let error = dial(&options("nowhere.invalid.", port), Attempt::Plain, deadline, false).map(|_| ()).unwrap_err();
+        assert!(matches!(error, Error::Unreachable { .. }), "{error}");
     }
 }
