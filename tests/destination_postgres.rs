@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -42,8 +43,8 @@ impl Destination {
         self.write_command(catalog).stdin(input).run()
     }
 
-    /// A run that has acknowledged the state of a record with the number 1, and has been given one more, when this returns.
-    fn start(&self, catalog: &Value) -> (Child, ChildStdin) {
+    /// A run that has acknowledged the state of a record with the number 1, and waits, when this returns.
+    fn begin(&self, catalog: &Value) -> (Child, ChildStdin) {
         let mut child = self.write_command(catalog).spawn();
         let mut input = child.stdin.take().unwrap();
         input.write_all((record_line("a", 1) + &state_line("a", 1)).as_bytes()).unwrap();
@@ -53,6 +54,12 @@ impl Destination {
             line.clear();
             assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "it ended before the state");
         }
+        (child, input)
+    }
+
+    /// The same, but it has been given one more record.
+    fn start(&self, catalog: &Value) -> (Child, ChildStdin) {
+        let (child, mut input) = self.begin(catalog);
         input.write_all(record_line("a", 2).as_bytes()).unwrap();
         (child, input)
     }
@@ -315,6 +322,60 @@ fn a_lost_connection_may_pass() {
     assert!(output.contains("\"failure_type\":\"transient_error\""), "{output}");
     assert!(!output.contains("\"STATE\""), "{output}");
     assert_eq!(destination.numbers(TABLE), [1]);
+}
+
+#[test]
+fn two_syncs_of_a_table_do_not_take_each_others_for_their_own() {
+    let more = record_line("a", 3) + &state_line("a", 3);
+    let complete = status_line("a", "COMPLETE");
+    let other = record_line("a", 7) + &state_line("a", 7);
+    for (rest, other_end) in [
+        (more.clone() + &complete, "INCOMPLETE"),
+        (complete.clone(), "INCOMPLETE"),
+        (more, "COMPLETE"),
+        (complete, "COMPLETE"),
+    ] {
+        let destination = Destination::new();
+        let (child, mut input) = destination.begin(&overwrite(2));
+        let finished = destination.write(&overwrite(3), &(other.clone() + &status_line("a", other_end)));
+        assert_eq!(finished.states().len(), 1);
+        input.write_all(rest.as_bytes()).unwrap();
+        drop(input);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{other_end}, {rest}");
+        let output = String::from_utf8(output.stdout).unwrap();
+        assert!(output.contains("transient_error") && output.contains("Another sync writes the table"), "{output}");
+        assert!(!output.contains("\"STATE\""), "{output}");
+        let (table, tables) =
+            if other_end == "COMPLETE" { (TABLE, &[TABLE][..]) } else { (TEMPORARY, &[TABLE, TEMPORARY][..]) };
+        assert_eq!(destination.numbers(table), [7], "the other's is whole");
+        assert!(tables.ends_with(&destination.tables().iter().map(String::as_str).collect::<Vec<_>>()));
+    }
+}
+
+#[test]
+fn a_trigger_that_talks_is_not_listened_to() {
+    let destination = Destination::new();
+    destination.write(&append(), &status_line("a", "COMPLETE")).exits(0);
+    // 20 MB of notices: much more than lies between a server and a client that does not read.
+    destination.database.sql(&format!(
+        "CREATE FUNCTION talks() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN RAISE NOTICE '%', repeat('x', 1000); NEW._airbyte_meta = '\"heard\"'; RETURN NEW; END $$;
+         CREATE TRIGGER talks BEFORE INSERT ON airbyte_internal.{TABLE} FOR EACH ROW EXECUTE FUNCTION talks()"
+    ));
+    let records: String = (0..20_000).map(|number| record_line("a", number)).collect();
+    let start = Instant::now();
+    destination.write(&append(), &(records + &state_line("a", 1) + &status_line("a", "COMPLETE"))).exits(0);
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    let heard = format!("SELECT count(*) FROM airbyte_internal.{TABLE} WHERE _airbyte_meta = '\"heard\"'");
+    assert_eq!(destination.database.value(&heard), "20000");
+}
+
+#[test]
+fn a_name_with_a_nul_character_is_refused() {
+    let finished = Destination::new().write(&catalog("a\0b", "append", json!({})), "").exits(1);
+    assert_eq!(finished.error().0, "config_error");
+    assert!(finished.error().1.contains("a\\0b"), "{:?}", finished.error());
 }
 
 #[test]

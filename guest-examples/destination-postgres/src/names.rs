@@ -35,6 +35,13 @@ impl TableNames {
         let mut owners: HashMap<String, &StreamName> = HashMap::new();
         let mut all = Vec::new();
         for stream in streams {
+            if stream.name.contains('\0') || stream.namespace.as_ref().is_some_and(|name| name.contains('\0')) {
+                return Err(config_error(format!(
+                    "The name of the stream {:?} has a NUL character, which no name of a table can have: leave it out.",
+                    stream.to_string()
+                ))
+                .for_stream(stream));
+            }
             let names = TableNames::of(stream, default_namespace);
             for name in [&names.table, &names.temporary] {
                 if let Some(other) = owners.insert(name.clone(), stream) {
@@ -106,6 +113,15 @@ mod tests {
         assert_ne!(one.table, other.table);
         assert_ne!(one.table, one.temporary);
         assert_eq!(long("one"), one);
+    }
+
+    #[test]
+    fn a_name_that_no_table_can_have_is_refused() {
+        for stream in ["a\0b".into(), StreamName::in_namespace("a\0b", "users")] {
+            let failure = TableNames::of_all([&"users".into(), &stream], "public").unwrap_err();
+            assert_eq!(failure.kind, FailureKind::ConfigError);
+            assert!(failure.message.contains("a\\0b"), "{failure}");
+        }
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl Sync {
         let of_stream = |failure: Failure| failure.for_stream(&stream);
         let begin = if self.connection.is_in_transaction() { "" } else { "BEGIN; " };
         let sql = format!("{begin}{}", tables.copy());
-        let mut copy = self.connection.copy_in(&sql).map_err(|error| of_stream(error.into()))?;
+        let mut copy = self.connection.copy_in(&sql).map_err(|error| of_stream(tables.not_changed(error)))?;
         self.piece.clear();
         self.piece.extend_from_slice(HEADER);
         let mut batch = batch;
@@ -184,6 +184,9 @@ impl Sync {
 
     fn commit(&mut self) -> Result<()> {
         if self.connection.is_in_transaction() {
+            for (tables, _) in &mut self.streams {
+                tables.assure(&mut self.connection)?;
+            }
             self.connection.execute("COMMIT")?;
         }
         Ok(())

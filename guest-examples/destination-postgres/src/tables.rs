@@ -4,7 +4,7 @@
 //! statements is one transaction.
 
 use airlock_postgres::{Connection, Error, Rows, quote_identifier, quote_literal};
-use airlock_sdk::{Failure, Result, StreamName, config_error};
+use airlock_sdk::{Failure, Result, StreamName, config_error, transient_error};
 
 use crate::intent::{Deduplication, Intent, Leftover, Note, Target};
 use crate::names::TableNames;
@@ -45,7 +45,11 @@ pub struct Tables {
     settings: Settings,
     target: Target,
     deduplication: Option<Deduplication>,
+    /// The table that records go to, by what PostgreSQL knows it by: its name may come to be another table's.
+    identity: String,
     has_records: bool,
+    /// Whether the open transaction has changed the table.
+    is_changed: bool,
     is_complete: bool,
 }
 
@@ -93,7 +97,9 @@ impl Tables {
             settings: settings.clone(),
             target: Target::Table,
             deduplication,
+            identity: String::new(),
             has_records: false,
+            is_changed: false,
             is_complete: false,
         };
         let table = tables.find(connection, &tables.names.table)?;
@@ -131,6 +137,7 @@ impl Tables {
         if !sql.is_empty() {
             connection.execute(&sql)?;
         }
+        tables.identity = tables.find_identity(connection)?.ok_or_else(|| tables.taken())?;
         Ok(tables)
     }
 
@@ -151,26 +158,58 @@ impl Tables {
     /// The command that takes records.
     pub fn copy(&mut self) -> String {
         self.has_records = true;
-        let name = match self.target {
-            Target::Table => &self.names.table,
-            Target::Replacement { .. } => &self.names.temporary,
-        };
-        format!("COPY {} ({COLUMNS}) FROM STDIN (FORMAT binary)", self.quoted(name))
+        self.is_changed = true;
+        format!("COPY {} ({COLUMNS}) FROM STDIN (FORMAT binary)", self.quoted(self.target_name()))
+    }
+
+    /// The name of the table that records go to.
+    fn target_name(&self) -> &str {
+        match self.target {
+            Target::Replacement { .. } if !self.is_complete => &self.names.temporary,
+            _ => &self.names.table,
+        }
+    }
+
+    fn find_identity(&self, connection: &mut Connection) -> Result<Option<String>> {
+        let name = quote_literal(&self.quoted(self.target_name()));
+        let rows = connection.query(&format!("SELECT pg_catalog.to_regclass({name})::oid"))?;
+        Ok(rows.value().map(str::to_owned))
+    }
+
+    /// Before a commit: whether what was changed is the table that the sync began with. Another sync may have put its own in the
+    /// place. From the change on it can not: the transaction holds a lock.
+    pub fn assure(&mut self, connection: &mut Connection) -> Result<()> {
+        if std::mem::take(&mut self.is_changed) && self.find_identity(connection)?.as_ref() != Some(&self.identity) {
+            return Err(self.taken());
+        }
+        Ok(())
+    }
+
+    /// What a failed change means.
+    pub fn not_changed(&self, error: Error) -> Failure {
+        // It was there when the sync began.
+        if error.is_missing_table() { self.taken().with_internal(error) } else { error.into() }
+    }
+
+    fn taken(&self) -> Failure {
+        transient_error(format!(
+            "Another sync writes the table {} of the stream {}: it has replaced what this one wrote to. Nothing that came since \
+             the last acknowledged state is kept. Let one sync at a time write a table, and run this one again.",
+            self.names.table, self.stream
+        ))
+        .for_stream(&self.stream)
     }
 
     /// Everything has come: deduplicates, and puts a replacement in its place. Within a transaction, which the caller commits.
     pub fn complete(&mut self, connection: &mut Connection) -> Result<()> {
-        let target = match self.target {
-            Target::Table => &self.names.table,
-            Target::Replacement { .. } => &self.names.temporary,
-        };
         if let Some(deduplication) = &self.deduplication {
-            let sql = deduplicating(&self.quoted(target), deduplication, self.settings.deletes);
-            let gone = connection.execute(&sql)?;
+            let sql = deduplicating(&self.quoted(self.target_name()), deduplication, self.settings.deletes);
+            self.is_changed = true;
+            let gone = connection.execute(&sql).map_err(|error| self.not_changed(error))?;
             log::debug!("{gone} records of the stream {} were older than others of the same key.", self.stream);
         }
-        self.is_complete = true;
         let Target::Replacement { note, is_gone_on_with } = self.target else {
+            self.is_complete = true;
             return Ok(());
         };
         if !is_gone_on_with && note.generation_id.is_some() && !self.has_records {
@@ -178,9 +217,12 @@ impl Tables {
                 "No record of the stream {} came, and its table is of this generation already: it stays as it is.",
                 self.stream
             );
-            connection.execute(&self.drop_temporary())?;
+            self.drop_own_temporary(connection)?;
+            self.is_changed = false;
+            self.is_complete = true;
             return Ok(());
         }
+        self.is_changed = true;
         let swapped = connection.execute(&format!(
             "DROP TABLE IF EXISTS {table}{cascade}; ALTER TABLE {temporary} RENAME TO {name}; \
              COMMENT ON TABLE {table} IS {comment}",
@@ -191,6 +233,7 @@ impl Tables {
             comment = quote_literal(&note.to_comment()),
         ));
         swapped.map_err(|error| self.not_swapped(error))?;
+        self.is_complete = true;
         Ok(())
     }
 
@@ -204,12 +247,20 @@ impl Tables {
             ))
             .with_internal(error);
         }
-        error.into()
+        self.not_changed(error)
     }
 
     /// The sync ends without this stream being complete: removes what nothing goes on with.
     pub fn abandon(&self, connection: &mut Connection) -> Result<()> {
         if !self.keeps_what_is_committed() {
+            self.drop_own_temporary(connection)?;
+        }
+        Ok(())
+    }
+
+    /// Another sync's stays.
+    fn drop_own_temporary(&self, connection: &mut Connection) -> Result<()> {
+        if self.find_identity(connection)?.as_ref() == Some(&self.identity) {
             connection.execute(&self.drop_temporary())?;
         }
         Ok(())
