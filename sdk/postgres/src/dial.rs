@@ -12,6 +12,7 @@ use postgres_protocol::message::frontend;
 
 use crate::error::{Error, Result, UnreachableReason};
 use crate::options::{ConnectOptions, Encryption};
+use crate::socket::Socket;
 use crate::wire::{PATIENCE, Transport, is_patience_over};
 
 /// A way to a server.
@@ -68,14 +69,14 @@ pub(crate) fn dial(options: &ConnectOptions, attempt: Attempt, deadline: Instant
     };
     let mut stream = TlsStream::connect(agreeing, &tls_options(options)).map_err(tls)?;
     stream.get_mut().is_over = true;
-    set_patience(&stream.get_ref().socket, PATIENCE).map_err(|error| tls(TlsError::Connection(error)))?;
+    stream.get_mut().socket.set_patience(PATIENCE);
     Ok(Line { transport: Box::new(stream), is_encrypted: true })
 }
 
 /// A socket that both sides agree on TLS over: until that is over, its reads and writes end by the deadline only, however little
 /// the server says at a time, or at an interruption.
 struct Agreeing {
-    socket: TcpStream,
+    socket: Socket,
     deadline: Instant,
     attentive: bool,
     /// What ended it, if it was an interruption: an error of a socket can not hold that.
@@ -84,7 +85,7 @@ struct Agreeing {
 }
 
 impl Agreeing {
-    fn patiently<T>(&mut self, mut attempt: impl FnMut(&mut TcpStream) -> io::Result<T>) -> io::Result<T> {
+    fn patiently<T>(&mut self, mut attempt: impl FnMut(&mut Socket) -> io::Result<T>) -> io::Result<T> {
         while !self.is_over {
             if let Err(error) = attend(self.attentive) {
                 self.interrupted.replace(Some(error));
@@ -94,7 +95,7 @@ impl Agreeing {
             if rest.is_zero() {
                 return Err(ErrorKind::TimedOut.into());
             }
-            set_patience(&self.socket, rest.clamp(Duration::from_millis(1), PATIENCE))?;
+            self.socket.set_patience(rest.clamp(Duration::from_millis(1), PATIENCE));
             match attempt(&mut self.socket) {
                 Err(error) if is_patience_over(&error) => {}
                 attempted => return attempted,
@@ -116,7 +117,7 @@ impl Write for Agreeing {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.patiently(TcpStream::flush)
+        self.patiently(Socket::flush)
     }
 }
 
@@ -143,7 +144,7 @@ fn tls_options(options: &ConnectOptions) -> TlsOptions {
 }
 
 /// Connects to one of the host's addresses.
-fn open(options: &ConnectOptions, deadline: Instant, attentive: bool) -> Result<TcpStream> {
+fn open(options: &ConnectOptions, deadline: Instant, attentive: bool) -> Result<Socket> {
     let unreachable = |reason| Error::Unreachable { server: options.server(), reason };
     let timeout = || Error::Timeout { server: options.server() };
     let host = options.host();
@@ -166,9 +167,8 @@ fn open(options: &ConnectOptions, deadline: Instant, attentive: bool) -> Result<
         // In a component, std gives a socket that was refused as if it were connected, and keeps the error in it.
         match connected.and_then(|socket| socket.take_error()?.map_or(Ok(socket), Err)) {
             Ok(socket) => {
-                let prepared = socket.set_nodelay(true).and_then(|()| set_patience(&socket, PATIENCE));
-                prepared.map_err(|error| unreachable(UnreachableReason::Other(error.to_string())))?;
-                return Ok(socket);
+                let socket = Socket::new(socket, PATIENCE);
+                return socket.map_err(|error| unreachable(UnreachableReason::Other(error.to_string())));
             }
             Err(error) if is_patience_over(&error) => failure = timeout(),
             Err(error) => failure = unreachable(reason_of_connect(&error)),
@@ -211,19 +211,9 @@ fn reason_of_connect(error: &io::Error) -> UnreachableReason {
     }
 }
 
-fn set_patience(socket: &TcpStream, patience: Duration) -> io::Result<()> {
-    socket.set_read_timeout(Some(patience))?;
-    socket.set_write_timeout(Some(patience))
-}
-
 /// Asks whether the server speaks TLS. Its answer is one byte; what comes after it belongs to TLS already, so nothing that
 /// was slipped in before the encryption is taken for the server's word.
-fn server_encrypts(
-    socket: &mut TcpStream,
-    options: &ConnectOptions,
-    deadline: Instant,
-    attentive: bool,
-) -> Result<bool> {
+fn server_encrypts(socket: &mut Socket, options: &ConnectOptions, deadline: Instant, attentive: bool) -> Result<bool> {
     let server = || options.server();
     let lost = |error: io::Error| Error::Lost { server: server(), reason: error.to_string() };
     let mut request = BytesMut::new();
@@ -261,10 +251,10 @@ mod tests {
     use super::*;
     use airlock_sdk::{Failure, FailureKind};
 
-    fn pair() -> (TcpStream, TcpStream) {
+    fn pair() -> (Socket, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        (client, listener.accept().unwrap().0)
+        (Socket::new(client, PATIENCE).unwrap(), listener.accept().unwrap().0)
     }
 
     fn options(host: &str, port: u16) -> ConnectOptions {

@@ -21,6 +21,7 @@ mod failure;
 mod options;
 mod query;
 mod quote;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod wire;
