@@ -612,7 +612,9 @@ mod tests {
                    "required": required})
         };
         let Ok(Shape::Object(fields)) = Shape::of_record(&node(json!([]))) else { panic!("an object") };
-        let keys: Vec<&[u8]> = fields.iter().map(|(key, _)| key.as_slice()).collect();
+        // In which order depends on a feature of serde_json that another crate of the workspace may switch on.
+        let mut keys: Vec<&[u8]> = fields.iter().map(|(key, _)| key.as_slice()).collect();
+        keys.sort_unstable();
         assert_eq!(keys, [&b"\"all\":"[..], b"\"n\":", b"\"next\":"]);
         assert!(refusal(node(json!(["next"]))).contains("no value"));
 
