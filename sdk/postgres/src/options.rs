@@ -69,7 +69,8 @@ pub enum Encryption {
     },
     /// Always, with a server that shows a certificate of an authority.
     Verify {
-        /// The authorities, or the server's own certificate, in PEM. None: those that the host trusts.
+        /// The authorities, or the server's own certificate, in PEM. None: those that the host trusts, which without the name
+        /// is whoever has a public certificate.
         authorities: Option<String>,
         /// Whether the certificate has to be for the host's name.
         name: bool,
