@@ -430,3 +430,31 @@ fn only_the_columns_of_the_configured_catalog_are_read() {
     assert_eq!(finished.records("a"), [&json!({"id": 1, "kept": "x"})]);
     assert!(finished.logs("WARN").iter().any(|line| line.contains("gone")), "{:?}", finished.logs("WARN"));
 }
+
+#[test]
+fn a_database_without_an_encoding_is_read() {
+    let database =
+        Server::shared().database_with("without_encoding", "ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE 'C'");
+    database.sql(
+        "CREATE TABLE a (id int PRIMARY KEY, t text, l text[]);
+         INSERT INTO a VALUES (1, convert_from('\\x636166e9', 'SQL_ASCII'), '{x}'), (2, convert_from('\\x636166c3a9', 'SQL_ASCII'), '{}'),
+             (3, 'cafe', ARRAY[convert_from('\\xff', 'SQL_ASCII'), NULL]);
+         DO $$ BEGIN EXECUTE 'CREATE TABLE ' || quote_ident(convert_from('\\x6ee9', 'SQL_ASCII')) || ' (id int)'; END $$",
+    );
+    let source = Source::of(&database);
+    assert_eq!(source.discover().len(), 2, "a name that is no UTF-8 is no harm to the others");
+    let finished = source.read(&super::catalog([super::configured(source.stream("a"), None)]), None).exits(0);
+    let records = finished.of_type("RECORD");
+    let data: Vec<&Value> = records.iter().map(|record| &record["record"]["data"]).collect();
+    assert_eq!(
+        data,
+        [
+            &json!({"id": 1, "t": "caf\u{fffd}", "l": ["x"]}),
+            &json!({"id": 2, "t": "café", "l": []}),
+            &json!({"id": 3, "t": "cafe", "l": ["\u{fffd}", null]}),
+        ]
+    );
+    let changed = |field: &str| json!([{"field": field, "change": "TRUNCATED", "reason": "SOURCE_RETRIEVAL_ERROR"}]);
+    let changes: Vec<&Value> = records.iter().map(|record| &record["record"]["meta"]["changes"]).collect();
+    assert_eq!(changes, [&changed("t"), &Value::Null, &changed("l")]);
+}

@@ -21,7 +21,7 @@ pub(crate) const STOP_TIME: Duration = Duration::from_secs(1);
 /// How values look, whatever the server and the role have configured. As text, and not at the start of the session: what
 /// pools connections (PgBouncer) takes only some parameters there. No notices: a trigger may raise one for each row of a COPY.
 const SETTINGS: &str = "SET IntervalStyle = 'postgres'; SET extra_float_digits = 3; SET bytea_output = 'hex'; \
-                        SET client_min_messages = error";
+                        SET array_nulls = on; SET client_min_messages = error";
 
 /// A connection to a server, logged in. Dropped, it says goodbye.
 pub struct Connection {
@@ -36,7 +36,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects and logs in. Values come in ISO's forms, in UTC and UTF-8 from here on.
+    /// Connects and logs in. Values come in ISO's forms, in UTC and UTF-8 from here on; of a database without an encoding
+    /// (`SQL_ASCII`), texts come as the bytes that they are.
     pub fn connect(options: &ConnectOptions) -> Result<Connection> {
         let deadline = Instant::now().checked_add(options.connect_timeout);
         let deadline = deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(24 * 3600));
@@ -92,6 +93,10 @@ impl Connection {
         connection.wait_until_ready()?;
         connection.wire.login_is_over();
         connection.query(SETTINGS)?;
+        if connection.parameter("server_encoding") == Some("SQL_ASCII") {
+            // Such a database has any bytes. As UTF-8 the server would refuse them, row and all; so they come as they are.
+            connection.query("SET client_encoding = 'SQL_ASCII'")?;
+        }
         connection.wire.has_time();
         log::debug!(
             "Connected to {} (PostgreSQL {}, {}).",

@@ -73,7 +73,7 @@ impl IntoIterator for Rows {
     }
 }
 
-/// A row: its values as PostgreSQL writes them.
+/// A row: its values as PostgreSQL writes them, with U+FFFD for what is no UTF-8.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Row {
     text: String,
@@ -225,7 +225,8 @@ impl Connection {
                 Some(range) => {
                     let bytes = body.buffer().get(range).ok_or_else(unreadable)?;
                     let start = row.text.len();
-                    row.text.push_str(std::str::from_utf8(bytes).map_err(|_| unreadable())?);
+                    // Only a database without an encoding has what is no UTF-8.
+                    row.text.push_str(&String::from_utf8_lossy(bytes));
                     Some(start..row.text.len())
                 }
             };

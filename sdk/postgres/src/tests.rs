@@ -283,6 +283,26 @@ fn a_query_gives_texts_and_nulls() {
 }
 
 #[test]
+fn a_database_without_an_encoding_is_read_as_it_is() {
+    let says = [
+        message(b'R', &0u32.to_be_bytes()),
+        message(b'S', b"server_encoding\0SQL_ASCII\0"),
+        ready(b'I'),
+        message(b'C', b"SET\0"),
+        ready(b'I'),
+        message(b'C', b"SET\0"),
+        ready(b'I'),
+        message(b'T', b"\0\x01a\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        message(b'D', b"\0\x01\0\0\0\x04caf\xe9"),
+        message(b'C', b"SELECT 1\0"),
+        ready(b'I'),
+    ];
+    let (connection, heard) = connect_in(&says, usize::MAX, false);
+    assert_eq!(connection.unwrap().query("SELECT a").unwrap().value(), Some("caf\u{fffd}"));
+    assert!(String::from_utf8_lossy(&heard.borrow()).contains("SET client_encoding = 'SQL_ASCII'"));
+}
+
+#[test]
 fn what_is_no_postgresql_is_told_at_once() {
     for says in [
         "HTTP/1.1 400 Bad Request\r\n\r\n",
