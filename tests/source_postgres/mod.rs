@@ -2,6 +2,7 @@
 
 mod check;
 mod discover;
+mod domains;
 mod encryption;
 mod failures;
 mod full_refresh;

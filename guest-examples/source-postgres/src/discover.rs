@@ -5,7 +5,7 @@ use airlock_sdk::{Catalog, Result, Stream, SyncMode};
 use serde_json::{Map, json};
 
 use crate::config::Database;
-use crate::relation::{Order, Relation};
+use crate::relation::{Column, Order, Relation};
 use crate::system_catalog::{self, Which};
 
 /// Lists what there is to read.
@@ -21,7 +21,7 @@ fn stream(relation: &Relation) -> Stream {
     let schema = json!({"type": "object", "properties": properties});
     let mut stream = Stream::with_schema(relation.stream_name(), schema)
         .primary_key(relation.primary_key.iter().map(String::as_str));
-    if relation.columns.iter().any(|column| column.column_type.can_be_cursor()) {
+    if relation.columns.iter().any(Column::can_be_cursor) {
         // Which column it is, the user says.
         stream.supported_sync_modes.push(SyncMode::Incremental);
     }

@@ -116,19 +116,19 @@ impl<'a> Plan<'a> {
                 self.relation.oid
             )),
             Walk::Cursor { column, done, .. } if done.cursor.is_some() || done.null_cursor_record_count > 0 => {
-                let name = qualified(column);
                 let with_last = match &done.cursor {
                     Some(cursor) => {
                         format!(
-                            "(SELECT count(*) FROM {} AS t WHERE {name} = {})",
+                            "(SELECT count(*) FROM {} AS t WHERE {} = {})",
                             self.table(),
+                            compared(column),
                             literal(cursor, column)
                         )
                     }
                     None => "0".to_owned(),
                 };
                 let without = if column.is_nullable {
-                    format!("(SELECT count(*) FROM {} AS t WHERE {name} IS NULL)", self.table())
+                    format!("(SELECT count(*) FROM {} AS t WHERE {} IS NULL)", self.table(), qualified(column))
                 } else {
                     "0".to_owned()
                 };
@@ -176,14 +176,14 @@ impl<'a> Plan<'a> {
                     only = "ONLY ";
                 }
                 select.extend(columns.iter().map(|column| format!("{}::text", qualified(column))));
-                let names: Vec<String> = columns.iter().map(|column| qualified(column)).collect();
-                let names = names.join(", ");
                 if let Some(after) = after {
+                    let compared: Vec<String> = columns.iter().map(|column| compared(column)).collect();
                     let values: Vec<String> =
                         after.iter().zip(columns).map(|(value, column)| literal(value, column)).collect();
-                    conditions.push(format!("({names}) > ({})", values.join(", ")));
+                    conditions.push(format!("({}) > ({})", compared.join(", "), values.join(", ")));
                 }
-                order = format!(" ORDER BY {names}");
+                let names: Vec<String> = columns.iter().map(|column| qualified(column)).collect();
+                order = format!(" ORDER BY {}", names.join(", "));
             }
             Walk::Place { after, .. } => {
                 only = "ONLY ";
@@ -197,7 +197,7 @@ impl<'a> Plan<'a> {
                 select.push(format!("{name}::text"));
                 let newer = done.cursor.as_ref().map(|cursor| {
                     let operator = if reads.with_last { ">=" } else { ">" };
-                    format!("{name} {operator} {}", literal(cursor, column))
+                    format!("{} {operator} {}", compared(column), literal(cursor, column))
                 });
                 match (newer, reads.without) {
                     (Some(newer), true) => conditions.push(format!("({newer} OR {name} IS NULL)")),
@@ -271,8 +271,8 @@ impl<'a> Plan<'a> {
         match &self.walk {
             Walk::Cursor { column, .. } if !column.is_equal_by_text => {
                 let cursor = String::from_utf8(values.first()?.clone()).ok()?;
-                let (table, name, cursor) = (self.table(), qualified(column), literal(&cursor, column));
-                Some(format!("SELECT count(*) FROM {table} AS t WHERE {name} = {cursor}"))
+                let (table, compared, cursor) = (self.table(), compared(column), literal(&cursor, column));
+                Some(format!("SELECT count(*) FROM {table} AS t WHERE {compared} = {cursor}"))
             }
             _ => None,
         }
@@ -369,7 +369,14 @@ fn incremental<'a>(relation: &'a Relation, field: &str, saved: Option<Position>)
              the connection and choose another cursor field."
         )));
     };
-    if !column.column_type.can_be_cursor() {
+    if !column.can_name_type {
+        return Err(config_error(format!(
+            "The column \"{field}\" of {relation} can not be a cursor, for its type {} is in a schema that the user may not use: \
+             grant USAGE on the schema \"{}\", or choose another cursor field.",
+            column.sql_type, column.type_schema
+        )));
+    }
+    if !column.can_be_cursor() {
         return Err(config_error(format!(
             "The column \"{field}\" of {relation} can not be a cursor, for values of the type {} have no order that tells new rows \
              from old ones: choose another cursor field.",
@@ -436,7 +443,13 @@ fn qualified(column: &Column) -> String {
     format!("t.{}", quote_identifier(&column.name))
 }
 
-/// A value of the column, exactly.
+/// The column as what it is compared as: a domain may have no operators, so it is what it is based on.
+fn compared(column: &Column) -> String {
+    let name = qualified(column);
+    if column.is_domain { format!("{name}::{}", column.sql_type) } else { name }
+}
+
+/// A value of the column, exactly, and as what the column is compared as: a domain's checks may be newer than its rows.
 fn literal(value: &str, column: &Column) -> String {
     format!("{}::{}", quote_literal(value), column.sql_type)
 }

@@ -28,7 +28,7 @@ pub struct Relation {
     /// The columns of the primary key, in the key's order; empty if there is none that the user may read.
     pub primary_key: Vec<String>,
     /// Columns without NULL that identify a row and have an index in this order: the primary key, or those of a unique index.
-    /// Empty if there are none that the user may read.
+    /// Empty if there are none that the user may read and compare.
     pub unique_key: Vec<String>,
 }
 
@@ -54,15 +54,27 @@ pub struct Column {
     pub name: String,
     /// What its values are to Airbyte.
     pub column_type: ColumnType,
-    /// Its type in SQL, without a length: what a text is cast to that stands for one of its values.
+    /// Its type in SQL, without a length, of a domain what it is based on: what a text is cast to that stands for one of its
+    /// values.
     pub sql_type: String,
-    /// The schema in which its type, and what compares it, is defined.
+    /// The schema in which this type, and what compares it, is defined.
     pub type_schema: String,
+    /// Whether the user may name this type: whether a text can be cast to it.
+    pub can_name_type: bool,
+    /// Whether its own type is a domain: what compares may not be found for it, and old rows may violate its checks.
+    pub is_domain: bool,
     /// Whether it may be NULL.
     pub is_nullable: bool,
     /// Whether two of its values are equal exactly if their texts are: of numbers with a point or texts in some collations
     /// that is not so.
     pub is_equal_by_text: bool,
+}
+
+impl Column {
+    /// Whether an incremental read can go along it.
+    pub fn can_be_cursor(&self) -> bool {
+        self.column_type.can_be_cursor() && self.can_name_type
+    }
 }
 
 impl Relation {
@@ -128,6 +140,8 @@ pub mod tests {
                     column_type: ColumnType::resolve(oid, -1, &catalogue),
                     sql_type: (*sql_type).to_owned(),
                     type_schema: "pg_catalog".to_owned(),
+                    can_name_type: true,
+                    is_domain: false,
                     is_nullable: *is_nullable,
                     is_equal_by_text: *sql_type != "numeric",
                 }

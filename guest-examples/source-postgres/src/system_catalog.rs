@@ -141,13 +141,21 @@ pub fn relations(connection: &mut Connection, which: Which<'_>) -> Result<Vec<Re
 fn columns(connection: &mut Connection, relations: &str, types: &TypeCatalogue) -> Result<HashMap<u32, Vec<Column>>> {
     // Types that are equal exactly if their texts are: boolean, whole numbers, dates and times, uuid, and texts unless their
     // collation is one of its own (100, 950 and 951 are the database's, C and POSIX).
+    // A domain is compared as what it is based on, which may be another domain's: what is below is looked up once for each.
     let rows = connection.query(&format!(
-        "SELECT a.attrelid, a.attname, a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, -1), tn.nspname, \
-         NOT a.attnotnull, a.atttypid IN (16, 17, 20, 21, 23, 26, 1082, 1083, 1114, 1184, 2950) \
-         OR a.atttypid IN (19, 25, 1043) AND a.attcollation IN (100, 950, 951) \
-         FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
-         LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype \
-         JOIN pg_catalog.pg_namespace tn ON tn.oid = COALESCE(b.typnamespace, t.typnamespace) \
+        "WITH RECURSIVE below AS (\
+         SELECT t.oid AS domain, t.typbasetype AS base FROM pg_catalog.pg_type t WHERE t.typbasetype <> 0 \
+         UNION SELECT below.domain, t.typbasetype FROM below JOIN pg_catalog.pg_type t ON t.oid = below.base \
+         WHERE t.typbasetype <> 0) \
+         SELECT a.attrelid, a.attname, a.atttypid, a.atttypmod, pg_catalog.format_type(b.oid, -1), tn.nspname, \
+         NOT a.attnotnull, b.oid IN (16, 17, 20, 21, 23, 26, 1082, 1083, 1114, 1184, 2950) \
+         OR b.oid IN (19, 25, 1043) AND a.attcollation IN (100, 950, 951), b.oid <> a.atttypid, \
+         pg_catalog.has_schema_privilege(tn.oid, 'USAGE') \
+         FROM pg_catalog.pg_attribute a LEFT JOIN (\
+         SELECT below.domain, below.base FROM below JOIN pg_catalog.pg_type t ON t.oid = below.base \
+         WHERE t.typbasetype = 0) d ON d.domain = a.atttypid \
+         JOIN pg_catalog.pg_type b ON b.oid = COALESCE(d.base, a.atttypid) \
+         JOIN pg_catalog.pg_namespace tn ON tn.oid = b.typnamespace \
          WHERE a.attrelid IN (SELECT c.oid {relations}) AND a.attnum > 0 AND NOT a.attisdropped \
          AND pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT') \
          ORDER BY a.attrelid, a.attnum"
@@ -162,6 +170,8 @@ fn columns(connection: &mut Connection, relations: &str, types: &TypeCatalogue) 
             type_schema: text(row, 5)?.to_owned(),
             is_nullable: text(row, 6)? == "t",
             is_equal_by_text: text(row, 7)? == "t",
+            is_domain: text(row, 8)? == "t",
+            can_name_type: text(row, 9)? == "t",
         });
     }
     Ok(columns)
@@ -180,10 +190,13 @@ impl Key {
         if columns.len() != self.columns.len() {
             return;
         }
+        // Or else a key can be read, and not be gone on from.
+        let can_be_compared = columns.iter().all(|column| column.can_name_type);
+        let is_complete = columns.iter().all(|column| !column.is_nullable);
         if self.is_primary {
             relation.primary_key.clone_from(&self.columns);
-            relation.unique_key = self.columns;
-        } else if relation.unique_key.is_empty() && columns.iter().all(|column| !column.is_nullable) {
+        }
+        if can_be_compared && (self.is_primary || relation.unique_key.is_empty() && is_complete) {
             relation.unique_key = self.columns;
         }
     }
