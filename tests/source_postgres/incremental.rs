@@ -270,3 +270,31 @@ fn another_cursor_begins_anew() {
         assert_eq!(second.error().0, "config_error");
     }
 }
+
+#[test]
+fn equal_cursors_with_different_texts_are_complete_only_at_the_end() {
+    let database = Server::shared().database();
+    // Each value has two rows, one as 1 and one as 1.0: the first state comes between two of them.
+    database.sql(
+        "CREATE TABLE a (id int PRIMARY KEY, c numeric);
+         INSERT INTO a SELECT g, CASE WHEN g % 2 = 0 THEN (g / 2)::numeric(12, 0) ELSE (g / 2)::numeric(12, 1) END
+         FROM generate_series(1, 120001) g; CREATE INDEX ON a (c, id); ANALYZE a",
+    );
+    let source = Source::of(&database);
+    let catalog = source.incremental("a", "c");
+    let first = source.start(&catalog, None).watch(|_, _, _| ());
+    let (read, state) = first.states[0].clone();
+    assert_eq!(first.ids[..read].last(), Some(&100_000), "the state is between two rows with equal cursors");
+    assert!(first.states.len() > 1, "there is another one, at the end");
+
+    database.sql("UPDATE a SET c = c + 1000000 WHERE id = 100000");
+    let second = source.read(&catalog, Some(&[state])).exits(0);
+    assert_each_once(numbers(&second, "a", "id"), 100_000..=120_001);
+
+    // At the end it is the server that counts, and nothing comes again.
+    let third = source.read(&catalog, Some(&states(&second))).exits(0);
+    assert!(numbers(&third, "a", "id").is_empty(), "{:?}", numbers(&third, "a", "id"));
+    database.sql("INSERT INTO a VALUES (120002, 1050000.00)");
+    let fourth = source.read(&catalog, Some(&states(&third))).exits(0);
+    assert_each_once(numbers(&fourth, "a", "id"), [100_000, 120_002]);
+}

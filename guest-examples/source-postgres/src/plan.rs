@@ -230,7 +230,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The position after a row that had these values: rows that come before have all been read, and `count` with the very
-    /// same. None where there is nothing to go on from.
+    /// same texts. None where there is nothing to go on from.
     pub fn position(&self, values: &Values, count: u64) -> Option<Position> {
         let texts: Option<Vec<String>> = values.iter().map(|value| String::from_utf8(value.clone()).ok()).collect();
         let mut texts = texts?;
@@ -245,7 +245,8 @@ impl<'a> Plan<'a> {
             Walk::Cursor { column, done, reads } => Some(Position::CursorBased(CursorPosition {
                 cursor_field: vec![column.name.clone()],
                 cursor: Some(texts.pop()?),
-                cursor_record_count: Some(count).filter(|count| *count > 0),
+                // Of another text with the same value, rows may still be to come: they count as well, and are not counted.
+                cursor_record_count: Some(count).filter(|count| *count > 0 && column.is_equal_by_text),
                 // Those that are still to come are not counted.
                 null_cursor_record_count: if reads.without { 0 } else { done.null_cursor_record_count },
             })),
@@ -253,13 +254,15 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// The position after the last row: its values and how many had the very same, and how many rows had no cursor.
+    /// The position after the last row: its values and how many rows have equal ones, and how many rows had no cursor.
     pub fn end(&self, last: Option<(&Values, u64)>, without_cursor: u64) -> Position {
         let Walk::Cursor { column, done, reads } = &self.walk else {
             return Position::FullRefreshComplete;
         };
-        let position = match last.and_then(|(values, count)| self.position(values, count)) {
-            Some(Position::CursorBased(position)) => position,
+        let position = match last.and_then(|(values, count)| Some((self.position(values, count)?, count))) {
+            Some((Position::CursorBased(position), count)) => {
+                CursorPosition { cursor_record_count: Some(count).filter(|count| *count > 0), ..position }
+            }
             _ => CursorPosition { cursor_field: vec![column.name.clone()], ..CursorPosition::default() },
         };
         let null_cursor_record_count = if reads.without { without_cursor } else { done.null_cursor_record_count };
@@ -595,6 +598,9 @@ mod tests {
             plan.count_of(&values(&["1.0"])).unwrap(),
             r#"SELECT count(*) FROM "shop"."items" AS t WHERE t."price" = '1.0'::numeric"#
         );
+        // On the way nobody knows; at the end the server has said it.
+        assert_eq!(plan.position(&values(&["1.0"]), 1), cursor("price", Some("1.0"), None, 0));
+        assert_eq!(Some(plan.end(Some((&values(&["1.0"]), 2)), 0)), cursor("price", Some("1.0"), Some(2), 0));
         assert_eq!(Plan::new(&relation, &incremental("name"), None).unwrap().count_of(&values(&["a"])), None);
     }
 

@@ -372,6 +372,31 @@ mod tests {
     }
 
     #[test]
+    fn another_text_may_be_of_an_equal_value() {
+        // As numerics would be, of which both a and b are the same: no state says that its rows are complete.
+        let mut relation = table(&[("id", "bigint", false), ("at", "text", true)]);
+        relation.columns[1].is_equal_by_text = false;
+        let stream = json!({"streams": [{"stream": {"name": "items", "namespace": "shop"}, "sync_mode": "incremental",
+            "cursor_field": ["at"]}]});
+        let catalog: ConfiguredCatalog = serde_json::from_value(stream).unwrap();
+        let plan = Plan::new(&relation, &catalog.streams[0], None).unwrap();
+        let mut progress = Progress::new(&plan);
+        let mut positions = Vec::new();
+        for row in ["a", "b"] {
+            positions.extend(progress.step(&plan, std::iter::once(Some(row.as_bytes())), BYTES_A_STATE));
+            progress.written();
+        }
+        positions.extend(progress.safe(&plan));
+        for position in &positions {
+            assert!(
+                matches!(position, Position::CursorBased(position) if position.cursor_record_count.is_none()),
+                "{position:?}"
+            );
+        }
+        assert_eq!(positions.len(), 2);
+    }
+
+    #[test]
     fn a_key_is_done_with_its_row() {
         let (states, safe) = walk("full_refresh", &[Some("1"), Some("2"), Some("3")]);
         assert_eq!(states.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["1", "2"]);
