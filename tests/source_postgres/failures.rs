@@ -270,3 +270,27 @@ fn a_message_of_the_server_is_no_state_and_no_record() {
     let expected: Vec<Value> = (1..=100).map(|id| json!({"id": id})).collect();
     assert_eq!(finished.records("v"), expected.iter().collect::<Vec<_>>());
 }
+
+#[test]
+fn a_view_that_fails_is_the_users_to_correct() {
+    let database = Server::shared().database();
+    database.sql(
+        "CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a SELECT generate_series(1, 10);
+         CREATE VIEW divides AS SELECT id, 1 / (id - 5) AS x FROM a;
+         CREATE FUNCTION gone(id int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN no_such_function(id); END';
+         CREATE VIEW misses AS SELECT id, gone(id) AS x FROM a;
+         CREATE FUNCTION unset(id int) RETURNS text LANGUAGE sql VOLATILE AS 'SELECT current_setting(''app.none'') || id';
+         CREATE VIEW sets AS SELECT id, unset(id) AS x FROM a",
+    );
+    let source = Source::of(&database);
+    let finished = source.read(&source.full_refresh(), None).exits(1);
+    assert_eq!(numbers(&finished, "a", "id").len(), 10);
+    for (view, code) in [("divides", "22012"), ("misses", "42883"), ("sets", "42704")] {
+        let errors = finished.errors();
+        let error = errors.iter().find(|error| error["stream_descriptor"]["name"] == view);
+        let error = error.unwrap_or_else(|| panic!("{view}: {errors:?}"));
+        assert_eq!(error["failure_type"], "config_error", "{error}");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains(code) && message.contains("correct it"), "{message}");
+    }
+}

@@ -5,10 +5,11 @@
 //! `WHERE`, and by nobody else, for collations and types of extensions are known to it alone.
 
 use airlock_postgres::{quote_identifier, quote_literal};
-use airlock_sdk::{ConfiguredStream, DestinationSyncMode, Result, SyncMode, config_error};
+use airlock_sdk::{ConfiguredStream, DestinationSyncMode, Failure, Result, SyncMode, config_error};
 
 use crate::relation::{Column, Order, Relation, RelationKind};
 use crate::state::{CursorPosition, Position};
+use crate::values::BinaryForm;
 
 /// How a stream is read.
 #[derive(Debug)]
@@ -401,9 +402,22 @@ fn incremental<'a>(relation: &'a Relation, field: &str, saved: Option<Position>)
         }
         None => None,
     };
+    // PostgreSQL takes every text for some bytes.
+    if let Some(cursor) = done.as_ref().and_then(|done| done.cursor.as_ref()) {
+        if *column.column_type.binary_form() == BinaryForm::Bytea && !cursor.starts_with("\\x") {
+            return Err(state_does_not_fit(relation));
+        }
+    }
     let done =
         done.unwrap_or_else(|| CursorPosition { cursor_field: vec![field.to_owned()], ..CursorPosition::default() });
     Ok(Walk::Cursor { column, done, reads: CursorRows { with_last: false, without: true } })
+}
+
+/// A value of the state is none of its column's.
+pub fn state_does_not_fit(relation: &Relation) -> Failure {
+    config_error(format!(
+        "The saved state of {relation} does not fit its columns any more: clear the stream's data and sync it again."
+    ))
 }
 
 fn full_refresh(relation: &Relation, saved: Option<Position>) -> Walk<'_> {

@@ -1,19 +1,20 @@
 //! `read`: one connection, one stream after the other, each in a transaction of its own that sees the table as it was at its
 //! beginning.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use airlock_postgres::{Connection, Error};
 use airlock_sdk::{
-    Annotation, ConfiguredCatalog, ConfiguredStream, Failure, Result, SavedState, StreamName, StreamWriter,
-    config_error, system_error,
+    Annotation, ConfiguredCatalog, ConfiguredStream, Failure, FailureKind, Result, SavedState, StreamName,
+    StreamWriter, config_error, system_error,
 };
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::config::Database;
-use crate::plan::{Plan, Values};
+use crate::plan::{self, Plan, Values};
 use crate::relation::{Column, Relation};
 use crate::state::{Position, SavedPosition, State};
 use crate::system_catalog::{self, Which};
@@ -154,7 +155,9 @@ impl Stream<'_> {
         let mut records = RecordWriter::new(forms);
         let mut record = Vec::new();
         let mut rows = connection.copy_out_binary(&self.plan.copy()).map_err(|error| self.of_state(error))?;
-        while let Some(mut row) = rows.next().map_err(|error| Stop::at(self.name, error))? {
+        while let Some(mut row) = rows.next().map_err(|error| self.of_rows(error))? {
+            has_all_fields(row.len(), columns.len() + self.plan.position_length())
+                .map_err(|what| Stop::Stream(self.malformed(None, what)))?;
             record.clear();
             if record.capacity() > MOST_KEPT_BYTES {
                 record = Vec::new();
@@ -187,15 +190,25 @@ impl Stream<'_> {
     fn of_state(&self, error: Error) -> Stop {
         let is_about_a_value = error.code().is_some_and(|code| code.starts_with("22"));
         if is_about_a_value && self.plan.goes_on() {
-            return Stop::Stream(
-                config_error(format!(
-                    "The saved state of {} does not fit its columns any more: clear the stream's data and sync it again.",
-                    self.relation
-                ))
-                .with_internal(format!("{error:?}")),
-            );
+            return Stop::Stream(plan::state_does_not_fit(self.relation).with_internal(format!("{error:?}")));
         }
-        Stop::at(self.name, error)
+        self.of_rows(error)
+    }
+
+    /// An error that came while the server made the rows: a view, a function or a policy of the database may fail, or miss what
+    /// it is made of.
+    fn of_rows(&self, error: Error) -> Stop {
+        let is_the_databases =
+            error.code().is_some_and(|code| code.starts_with("22") || matches!(code, "42704" | "42883"));
+        match Stop::at(self.name, error) {
+            Stop::Stream(mut failure) if is_the_databases => {
+                failure.kind = FailureKind::ConfigError;
+                failure.message += " A view, a function or a policy fails for what is in the database: correct it, or leave the \
+                                    stream or the column out.";
+                Stop::Stream(failure)
+            }
+            stop => stop,
+        }
     }
 
     fn malformed(&self, column: Option<&Column>, what: &str) -> Failure {
@@ -208,6 +221,15 @@ impl Stream<'_> {
              this moment. Sync again."
         ))
         .with_internal(what)
+    }
+}
+
+/// Whether a row has what was asked for: its columns, and behind them its position.
+fn has_all_fields(fields: usize, asked: usize) -> Result<(), &'static str> {
+    match fields.cmp(&asked) {
+        Ordering::Less => Err("a row has fewer fields than were asked for"),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err("a row has more fields than were asked for"),
     }
 }
 
@@ -394,6 +416,12 @@ mod tests {
             );
         }
         assert_eq!(positions.len(), 2);
+    }
+
+    #[test]
+    fn a_row_has_what_was_asked_for() {
+        assert_eq!(has_all_fields(3, 3), Ok(()));
+        assert!(has_all_fields(2, 3).is_err() && has_all_fields(4, 3).is_err());
     }
 
     #[test]
