@@ -246,7 +246,7 @@ impl<'a> Plan<'a> {
             Walk::Cursor { column, done, reads } => Some(Position::CursorBased(CursorPosition {
                 cursor_field: vec![column.name.clone()],
                 cursor: Some(texts.pop()?),
-                // Of another text with the same value, rows may still be to come: they count as well, and are not counted.
+                // Rows with another text of the same value may still be to come, and it is values that are counted next time.
                 cursor_record_count: Some(count).filter(|count| *count > 0 && column.is_equal_by_text),
                 // Those that are still to come are not counted.
                 null_cursor_record_count: if reads.without { 0 } else { done.null_cursor_record_count },
