@@ -40,7 +40,6 @@ const SETTINGS: &str = "\
     listen_addresses = '127.0.0.1'\n\
     unix_socket_directories = ''\n\
     fsync = off\n\
-    synchronous_commit = off\n\
     full_page_writes = off\n\
     max_connections = 50\n\
     shared_buffers = 64MB\n\
