@@ -20,12 +20,15 @@ pub fn certificate(data: &[u8]) {
         assert!(within(part, certificate.signed), "a part that is not signed");
     }
     assert!(within(certificate.key_algorithm, certificate.key_info) && within(certificate.key, certificate.key_info));
-    assert!(certificate.common_names().iter().all(|name| within(name.as_bytes(), certificate.subject)));
+    assert!(certificate.common_name().is_none_or(|name| within(name.as_bytes(), certificate.subject)));
     if certificate.not_before <= certificate.not_after {
         assert_eq!(certificate.validity_at(certificate.not_before), Ordering::Equal);
         assert_eq!(certificate.validity_at(certificate.not_after), Ordering::Equal);
     }
     // What says what a certificate is for came with its third version.
-    let says_more = certificate.is_authority() || certificate.bounds_names() || certificate.lists_names();
+    let says_more = certificate.bounds_names() || certificate.lists_names();
     assert!(!(certificate.is_first_version && says_more), "version 1 with extensions");
+    if certificate.is_first_version {
+        assert_eq!(certificate.may_sign(), certificate.subject == certificate.issuer, "it says nothing else");
+    }
 }
