@@ -59,16 +59,20 @@ impl Authority {
     }
 
     fn identity_of(&self, parameters: CertificateParams) -> Identity {
-        let key = KeyPair::generate().expect("a key");
-        let certificate = parameters.signed_by(&key, &self.certificate, &self.key).expect("a certificate");
+        let (certificate, key) = self.sign(parameters);
         Identity { certificate: certificate.pem(), key: key.serialize_pem() }
     }
 
     /// A certificate, and its key.
     pub fn issue(&self, parameters: CertificateParams) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+        let (certificate, key) = self.sign(parameters);
+        (certificate.der().clone(), PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())))
+    }
+
+    fn sign(&self, parameters: CertificateParams) -> (Certificate, KeyPair) {
         let key = KeyPair::generate().expect("a key");
         let certificate = parameters.signed_by(&key, &self.certificate, &self.key).expect("a certificate");
-        (certificate.der().clone(), PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())))
+        (certificate, key)
     }
 
     fn server_of(&self, parameters: CertificateParams, protocols: &[&[u8]]) -> Arc<ServerConfig> {
