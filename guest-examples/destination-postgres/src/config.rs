@@ -5,8 +5,7 @@
 
 use std::time::Duration;
 
-use airlock_postgres::{ConnectOptions, Encryption};
-use airlock_sdk::tls::Identity;
+use airlock_postgres::{ConnectOptions, Encryption, SslMode};
 use airlock_sdk::{Result, WholeNumber, config_error};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -40,31 +39,6 @@ pub struct Config {
     drop_cascade: Option<bool>,
     #[serde(default)]
     tunnel_method: Option<TunnelMethod>,
-}
-
-#[derive(Clone, Deserialize, JsonSchema)]
-struct SslMode {
-    mode: Mode,
-    // Airbyte's connector had these up to version 2, and its specification still lets them through.
-    #[serde(default)]
-    ca_certificate: Option<String>,
-    #[serde(default)]
-    client_certificate: Option<String>,
-    #[serde(default)]
-    client_key: Option<String>,
-    #[serde(default)]
-    client_key_password: Option<String>,
-}
-
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-enum Mode {
-    Disable,
-    Allow,
-    Prefer,
-    Require,
-    VerifyCa,
-    VerifyFull,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -115,22 +89,12 @@ impl Config {
                 None => Encryption::Prefer,
             });
         };
-        let identity = ssl.identity()?;
-        let authorities = given(&ssl.ca_certificate);
-        Ok(match ssl.mode {
-            Mode::Disable => Encryption::Disable,
-            Mode::Allow => Encryption::Allow,
-            Mode::Prefer => Encryption::Prefer,
-            Mode::Require => Encryption::Require { identity },
-            Mode::VerifyCa if authorities.is_none() => {
-                return Err(config_error(
-                    "ssl_mode verify-ca needs ca_certificate: without it, any public certificate would do. Give it, or choose \
-                     verify-full.",
-                ));
-            }
-            Mode::VerifyCa => Encryption::Verify { authorities, name: false, identity },
-            Mode::VerifyFull => Encryption::Verify { authorities, name: true, identity },
-        })
+        if ssl.client_key_password().is_some() {
+            return Err(config_error(
+                "A client key with a password (ssl_mode.client_key_password) can not be used: give a key without one.",
+            ));
+        }
+        ssl.encryption()
     }
 
     /// The namespace of streams that have none.
@@ -168,21 +132,6 @@ impl Config {
             parameters.split('&').filter_map(|part| part.split('=').next()).filter(|name| !name.is_empty()).collect();
         if !names.is_empty() {
             log::warn!("jdbc_url_params are for Java's driver, and are ignored: {}.", names.join(", "));
-        }
-    }
-}
-
-impl SslMode {
-    fn identity(&self) -> Result<Option<Identity>> {
-        if given(&self.client_key_password).is_some() {
-            return Err(config_error(
-                "A client key with a password (ssl_mode.client_key_password) can not be used: give a key without one.",
-            ));
-        }
-        match (given(&self.client_certificate), given(&self.client_key)) {
-            (None, None) => Ok(None),
-            (Some(certificates), Some(private_key)) => Ok(Some(Identity { certificates, private_key })),
-            _ => Err(config_error("ssl_mode has one of client_certificate and client_key: give both, or none.")),
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use airlock_postgres::{ConnectOptions, Encryption};
-use airlock_sdk::tls::Identity;
+use airlock_postgres::{ConnectOptions, Encryption, SslMode};
 use airlock_sdk::{Result, WholeNumber, config_error};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -33,17 +32,6 @@ pub struct Config {
     entra_service_principal_auth: Option<bool>,
     #[serde(default)]
     jdbc_url_params: Option<String>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct SslMode {
-    mode: String,
-    #[serde(default)]
-    ca_certificate: Option<String>,
-    #[serde(default)]
-    client_certificate: Option<String>,
-    #[serde(default)]
-    client_key: Option<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -86,7 +74,7 @@ impl Config {
                 database,
                 username,
                 password: self.password.filter(|password| !password.is_empty()),
-                encryption: self.ssl_mode.map_or(Ok(Encryption::Prefer), SslMode::encryption)?,
+                encryption: self.ssl_mode.as_ref().map_or(Ok(Encryption::Prefer), SslMode::encryption)?,
                 application_name: "airlock source-postgres".to_owned(),
                 connect_timeout: CONNECT_TIMEOUT,
             },
@@ -143,49 +131,11 @@ fn required(option: &str, value: String) -> Result<String> {
     Ok(value)
 }
 
-impl SslMode {
-    fn encryption(self) -> Result<Encryption> {
-        let given = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
-        let identity = match (given(self.client_certificate), given(self.client_key)) {
-            (Some(certificates), Some(private_key)) => Some(Identity { certificates, private_key }),
-            (None, None) => None,
-            (Some(_), None) => {
-                return Err(config_error("The option `client_certificate` needs its key: give `client_key` as well."));
-            }
-            (None, Some(_)) => {
-                return Err(config_error(
-                    "The option `client_key` needs its certificate: give `client_certificate` as well.",
-                ));
-            }
-        };
-        let authorities = given(self.ca_certificate);
-        Ok(match self.mode.as_str() {
-            "disable" => Encryption::Disable,
-            "allow" => Encryption::Allow,
-            "prefer" => Encryption::Prefer,
-            "require" => Encryption::Require { identity },
-            "verify-ca" if authorities.is_none() => {
-                return Err(config_error(
-                    "The `ssl_mode` verify-ca needs `ca_certificate`: without it, any public certificate would do. Give it, \
-                     or choose verify-full.",
-                ));
-            }
-            "verify-ca" => Encryption::Verify { authorities, name: false, identity },
-            "verify-full" => Encryption::Verify { authorities, name: true, identity },
-            other => {
-                return Err(config_error(format!(
-                    "The option `ssl_mode` has the mode {other}, which is not known: choose disable, allow, prefer, \
-                     require, verify-ca or verify-full."
-                )));
-            }
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use airlock_sdk::FailureKind;
+    use airlock_sdk::tls::Identity;
     use serde_json::{Value, json};
 
     fn database(change: &Value) -> Result<Database> {

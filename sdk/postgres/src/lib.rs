@@ -1,7 +1,7 @@
 //! PostgreSQL for connectors: a connection, queries as text, and COPY in both directions, over a socket of the standard
 //! library. Synchronous, for a component has one thread; TLS is the host's ([`airlock_sdk::tls`]).
 //!
-//! From the outside in: `options` say whom to speak to, `dial` opens the socket and agrees on TLS, `wire` cuts the bytes into
+//! From the outside in: `options` say whom to speak to, `ssl_mode` how Airbyte's users say how safely, `dial` opens the socket and agrees on TLS, `wire` cuts the bytes into
 //! messages, `authentication` logs in, `connection` holds what is known of the server; `query`, `copy_out`, `binary_rows` and
 //! `copy_in` are what can be asked; `error` says what went wrong and `failure` whose fault that is.
 //!
@@ -22,6 +22,7 @@ mod options;
 mod query;
 mod quote;
 mod socket;
+mod ssl_mode;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -34,3 +35,4 @@ pub use error::{Error, Result, ServerError, UnreachableReason};
 pub use options::{ConnectOptions, Encryption};
 pub use query::{Row, Rows};
 pub use quote::{quote_identifier, quote_literal};
+pub use ssl_mode::SslMode;
