@@ -1,11 +1,11 @@
 //! An Airbyte destination for Airlock: raw tables in a PostgreSQL database, as Airbyte's connector lays them out.
 //!
 //! `config` is what the user chooses, `sync` takes what comes and acknowledges what is safe, `tables` are the tables of one
-//! stream, `intent` what the catalog means for them, `names` what they are called; `rows` are records in COPY's binary form, and
+//! stream, `decision` what the catalog means for them, `names` what they are called; `rows` are records in COPY's binary form, and
 //! `json_text` what of JSON PostgreSQL can not hold. The database is spoken to by `airlock-postgres`.
 
 mod config;
-mod intent;
+mod decision;
 mod json_text;
 mod names;
 mod rows;

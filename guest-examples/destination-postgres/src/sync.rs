@@ -7,12 +7,12 @@ use std::collections::HashMap;
 
 use airlock_postgres::Connection;
 use airlock_sdk::{
-    Checkpoint, CheckpointScope, ConfiguredCatalog, Failure, Input, Item, RecordBatch, Result, StreamName,
+    Checkpoint, CheckpointScope, ConfiguredCatalog, Failure, Input, Intent, Item, RecordBatch, Result, StreamName,
     system_error, transient_error,
 };
 
 use crate::config::Config;
-use crate::intent::{Deduplication, Intent};
+use crate::decision::Deduplication;
 use crate::names::TableNames;
 use crate::rows::{HEADER, RecordIds, Rows, TRAILER};
 use crate::tables::{Settings, Tables, make_schema};

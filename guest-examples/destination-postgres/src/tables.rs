@@ -4,9 +4,9 @@
 //! statements is one transaction.
 
 use airlock_postgres::{Connection, Error, Rows, quote_identifier, quote_literal};
-use airlock_sdk::{Failure, Result, StreamName, config_error, transient_error};
+use airlock_sdk::{Failure, Intent, Result, StreamName, config_error, transient_error};
 
-use crate::intent::{Deduplication, Intent, Leftover, Note, Target};
+use crate::decision::{Deduplication, Leftover, Note, Target, decide};
 use crate::names::TableNames;
 use crate::rows::COLUMNS;
 
@@ -105,7 +105,7 @@ impl Tables {
         let table = tables.find(connection, &tables.names.table)?;
         let leftover = tables.find(connection, &tables.names.temporary)?;
         let note = |found: &Option<Found>| found.as_ref().map(|found| found.note).unwrap_or_default();
-        let (target, fate) = intent.decide(note(&table), note(&leftover));
+        let (target, fate) = decide(intent, note(&table), note(&leftover));
         tables.target = target;
 
         let mut sql = String::new();

@@ -1,90 +1,18 @@
-//! Generations: what a sync means to do with a stream's file, and the note of which generation the file is.
+//! The note of which generation a stream's file is.
 //!
-//! Airbyte counts generations of a stream: the number grows when a refresh begins, an attempt that is tried again keeps
-//! it. So a replacement of a generation is gone on with by the next attempt, whose states say where. When it is whole
-//! it takes the place of the stream's file, and the note beside it says which generation that was: an attempt that
-//! still comes for this generation adds to the file and does not begin it again.
+//! When a replacement of a generation ([`airlock_sdk::Intent`]) is whole, it takes the place of the stream's file, and the note
+//! beside it says which generation that was: an attempt that still comes for this generation adds to the file and does not
+//! begin it again.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::Path;
 
-use airlock_sdk::{ConfiguredStream, DestinationSyncMode, Failure, Result, config_error, system_error};
+use airlock_sdk::{Failure, Generation, Result, config_error};
 use serde::{Deserialize, Serialize};
 
 use crate::disk;
-use crate::names::{FileNames, described};
-
-/// What a sync means to do with a stream's file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Intent {
-    /// Add to what is there.
-    Append,
-    /// Put a new file in its place when the stream is complete. A failed sync can not be gone on with.
-    Replace,
-    /// Put the file of this generation in its place when the stream is complete.
-    ReplaceByGeneration {
-        generation: Generation,
-        /// Whether each new sync begins again, although the generation is the same: Airbyte's `overwrite`.
-        overwrite: bool,
-    },
-}
-
-/// Which generation of a stream, written by which sync.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Generation {
-    pub id: i64,
-    pub sync_id: Option<i64>,
-}
-
-impl Intent {
-    /// What the configured catalog asks for. What can not be done is refused.
-    pub fn of(configured: &ConfiguredStream) -> Result<Self> {
-        let stream = configured.name();
-        let overwrite = match &configured.destination_sync_mode {
-            DestinationSyncMode::Append => false,
-            DestinationSyncMode::Overwrite => true,
-            // As Airbyte's connector does. PyAirbyte asks for it wherever a stream has a primary key, whatever the
-            // specification says.
-            DestinationSyncMode::AppendDedup => {
-                log::warn!(
-                    "The stream {} is configured as append_dedup. Files are not deduplicated: its records are \
-                     appended.",
-                    described(&stream)
-                );
-                false
-            }
-            DestinationSyncMode::Other(mode) => {
-                return Err(config_error(format!(
-                    "The stream {} is configured with the destination sync mode \"{mode}\", which this destination \
-                     does not have: choose append or overwrite.",
-                    described(&stream)
-                ))
-                .for_stream(stream));
-            }
-        };
-        let generation_id = configured.generation_id;
-        let minimum = configured.minimum_generation_id;
-        if minimum.is_some_and(|id| id != 0 && Some(id) != generation_id) && generation_id.is_some() {
-            return Err(system_error(format!(
-                "The stream {} is to keep some of its generations and lose others (generation_id {}, \
-                 minimum_generation_id {}). One file can not: refresh the stream to keep everything, or nothing.",
-                described(&stream),
-                generation_id.unwrap_or_default(),
-                minimum.unwrap_or_default(),
-            ))
-            .for_stream(stream));
-        }
-        // Airbyte counts from 1; 0 stands for a stream that never had a refresh.
-        let Some(id) = generation_id.filter(|id| *id > 0) else {
-            return Ok(if overwrite { Intent::Replace } else { Intent::Append });
-        };
-        if !overwrite && minimum != generation_id {
-            return Ok(Intent::Append);
-        }
-        Ok(Intent::ReplaceByGeneration { generation: Generation { id, sync_id: configured.sync_id }, overwrite })
-    }
-}
+use crate::names::FileNames;
 
 /// What is known of a stream's file: a small JSON file beside it. A file that was never replaced has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,9 +72,7 @@ impl Note {
 
     /// Whether it was this same sync that completed this generation: then an attempt of it is tried again.
     pub fn is_of_sync(&self, generation: Generation) -> bool {
-        // PyAirbyte gives 1 for the generation and for the sync, every time: that does not tell one sync from the next.
-        let tells = (generation.id, generation.sync_id) != (1, Some(1));
-        tells && generation.sync_id.is_some() && self.sync_id == generation.sync_id
+        generation.is_of_sync(self.sync_id)
     }
 }
 
@@ -163,62 +89,7 @@ mod tests {
     use super::*;
     use crate::format::tests::Lines;
     use airlock_sdk::FailureKind;
-    use serde_json::{Value, json};
     use tempfile::tempdir;
-
-    fn intent(mode: &str, generation: Value, minimum: Value, sync: Value) -> Result<Intent> {
-        let configured: ConfiguredStream = serde_json::from_value(json!({
-            "stream": {"name": "users", "json_schema": {}},
-            "sync_mode": "full_refresh",
-            "destination_sync_mode": mode,
-            "generation_id": generation,
-            "minimum_generation_id": minimum,
-            "sync_id": sync,
-        }))
-        .unwrap();
-        Intent::of(&configured)
-    }
-
-    fn by_generation(id: i64, sync_id: Option<i64>, overwrite: bool) -> Intent {
-        Intent::ReplaceByGeneration { generation: Generation { id, sync_id }, overwrite }
-    }
-
-    #[test]
-    fn the_catalog_decides() {
-        let null = Value::Null;
-        for (mode, generation, minimum, sync, expected) in [
-            ("append", null.clone(), null.clone(), null.clone(), Intent::Append),
-            ("append", json!(0), json!(0), json!(1), Intent::Append),
-            ("append", json!(5), json!(0), json!(1), Intent::Append),
-            ("append", json!(5), null.clone(), null.clone(), Intent::Append),
-            ("append", null.clone(), json!(5), null.clone(), Intent::Append),
-            ("append", json!(5), json!(5), json!(1), by_generation(5, Some(1), false)),
-            ("append_dedup", json!(5), json!(0), json!(1), Intent::Append),
-            ("append_dedup", json!(5), json!(5), null.clone(), by_generation(5, None, false)),
-            ("overwrite", null.clone(), null.clone(), null.clone(), Intent::Replace),
-            ("overwrite", json!(0), json!(0), json!(1), Intent::Replace),
-            ("overwrite", json!(5), json!(5), json!(1), by_generation(5, Some(1), true)),
-            ("overwrite", json!(5), json!(0), json!(1), by_generation(5, Some(1), true)),
-            ("overwrite", json!(5), null.clone(), null.clone(), by_generation(5, None, true)),
-        ] {
-            let what = format!("{mode} {generation} {minimum} {sync}");
-            assert_eq!(intent(mode, generation, minimum, sync).unwrap(), expected, "{what}");
-        }
-    }
-
-    #[test]
-    fn what_can_not_be_done_is_refused() {
-        for mode in ["update", "soft_delete", "sideways"] {
-            let failure = intent(mode, Value::Null, Value::Null, Value::Null).unwrap_err();
-            assert_eq!(failure.kind, FailureKind::ConfigError);
-            assert!(failure.message.contains(mode), "{failure}");
-            assert_eq!(failure.stream(), Some(&"users".into()));
-        }
-        for (mode, generation, minimum) in [("append", 5, 3), ("overwrite", 5, 3), ("append", 5, 6)] {
-            let failure = intent(mode, json!(generation), json!(minimum), json!(1)).unwrap_err();
-            assert_eq!(failure.kind, FailureKind::SystemError);
-        }
-    }
 
     #[test]
     fn a_note_is_kept_whole() {

@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use airlock_sdk::{Result, StreamName};
+use airlock_sdk::{Generation, Intent, Result, StreamName};
 
 use crate::disk;
 use crate::format::RecordFormat;
-use crate::generation::{Generation, Intent, Merge, Note};
+use crate::generation::{Merge, Note};
 use crate::names::{FileNames, Temporary, described};
 use crate::stream_file::StreamFile;
 

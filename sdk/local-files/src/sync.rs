@@ -9,11 +9,13 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use airlock_sdk::{CheckpointScope, ConfiguredCatalog, Failure, Result, StreamName, system_error, transient_error};
+use airlock_sdk::{
+    CheckpointScope, ConfiguredCatalog, DestinationSyncMode, Failure, Intent, Result, StreamName, system_error,
+    transient_error,
+};
 
 use crate::disk;
 use crate::format::RecordFormat;
-use crate::generation::Intent;
 use crate::names::{FileNames, described};
 use crate::record_lines::RecordLines;
 use crate::stream_storage::{StreamStorage, hidden_files};
@@ -32,7 +34,16 @@ impl<F: RecordFormat, C> Sync<F, C> {
     pub fn begin(root: &Path, directory: &Path, format: F, catalog: &ConfiguredCatalog) -> Result<Self> {
         let mut plans = Vec::new();
         for configured in &catalog.streams {
-            plans.push((configured.name(), Intent::of(configured)?));
+            let stream = configured.name();
+            // As Airbyte's connector does. PyAirbyte asks for it wherever a stream has a primary key, whatever the
+            // specification says.
+            if configured.destination_sync_mode == DestinationSyncMode::AppendDedup {
+                log::warn!(
+                    "The stream {} is configured as append_dedup. Files are not deduplicated: its records are appended.",
+                    described(&stream)
+                );
+            }
+            plans.push((stream, Intent::of(configured)?));
         }
         let names = FileNames::of_all::<F>(plans.iter().map(|(stream, _)| stream))?;
 

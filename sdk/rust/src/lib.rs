@@ -19,6 +19,7 @@ mod failure;
 mod host;
 pub mod http;
 mod input;
+mod intent;
 mod json_line;
 mod logging;
 mod pace;
@@ -37,6 +38,7 @@ pub use catalog::{Catalog, ConfiguredCatalog, ConfiguredStream, DestinationSyncM
 pub use connector::{Destination, Source};
 pub use failure::{Failure, FailureKind, Interruption, Result, config_error, system_error, transient_error};
 pub use input::{Checkpoint, CheckpointScope, Input, Item, Items, Record, RecordBatch, StreamEnd};
+pub use intent::{Generation, Intent};
 pub use platform::{analytics, config_changed, wait};
 pub use specification::Specification;
 pub use state::{GlobalState, SavedState};

@@ -1,28 +1,8 @@
-//! What a sync means to do with a stream's table: add to it, or replace it, and how a replacement is gone on with.
-//!
-//! Airbyte counts generations of a stream: the number grows when a refresh begins, an attempt that is tried again keeps it. So a
-//! replacement of a generation is gone on with by the next attempt, whose states say where. Touches no database.
+//! What a sync does with a stream's tables: what the catalog asks for ([`Intent`]), and what the tables say of themselves, decide.
+//! Touches no database.
 
-use airlock_sdk::{ConfiguredStream, DestinationSyncMode, Result, config_error, system_error};
+use airlock_sdk::{ConfiguredStream, DestinationSyncMode, Intent, Result, config_error};
 use serde::{Deserialize, Serialize};
-
-/// What a sync means to do with a stream's table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Intent {
-    /// Add to what is there.
-    Append,
-    /// Put a new table in its place when the stream is complete. A failed sync can not be gone on with.
-    Replace,
-    /// Put the table of this generation in its place when the stream is complete.
-    ReplaceByGeneration {
-        /// Which one.
-        generation_id: i64,
-        /// The sync that writes it.
-        sync_id: Option<i64>,
-        /// Whether each new sync begins again, although the generation is the same: Airbyte's `overwrite`.
-        overwrite: bool,
-    },
-}
 
 /// By what the newest record is told, of those that are the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,66 +49,25 @@ pub enum Leftover {
     Keep,
 }
 
-impl Intent {
-    /// What the configured catalog asks for. What can not be done is refused.
-    pub fn of(configured: &ConfiguredStream) -> Result<Self> {
-        let stream = configured.name();
-        let overwrite = match &configured.destination_sync_mode {
-            DestinationSyncMode::Append | DestinationSyncMode::AppendDedup => false,
-            DestinationSyncMode::Overwrite => true,
-            DestinationSyncMode::Other(mode) => {
-                return Err(config_error(format!(
-                    "The stream {stream} is configured with the destination sync mode \"{mode}\", which this destination \
-                     does not have: choose append, append_dedup or overwrite."
-                ))
-                .for_stream(stream));
-            }
-        };
-        let generation_id = configured.generation_id;
-        let minimum = configured.minimum_generation_id;
-        if minimum.is_some_and(|id| id != 0 && Some(id) != generation_id) && generation_id.is_some() {
-            return Err(system_error(format!(
-                "The stream {stream} is to keep some of its generations and lose others (generation_id {}, \
-                 minimum_generation_id {}), which this destination can not do: refresh the stream to keep everything, or \
-                 nothing.",
-                generation_id.unwrap_or_default(),
-                minimum.unwrap_or_default(),
-            ))
-            .for_stream(stream));
+/// Where the records go, and what becomes of what an earlier sync left, by what the two tables say of themselves. A table
+/// that is not there says nothing.
+pub fn decide(intent: Intent, table: Note, leftover: Note) -> (Target, Leftover) {
+    match intent {
+        Intent::Append => {
+            (Target::Table, if leftover.generation_id.is_some() { Leftover::Merge } else { Leftover::Drop })
         }
-        // Airbyte counts from 1; 0 stands for a stream that never had a refresh.
-        let Some(generation_id) = generation_id.filter(|id| *id > 0) else {
-            return Ok(if overwrite { Intent::Replace } else { Intent::Append });
-        };
-        if !overwrite && minimum != Some(generation_id) {
-            return Ok(Intent::Append);
-        }
-        Ok(Intent::ReplaceByGeneration { generation_id, sync_id: configured.sync_id, overwrite })
-    }
-
-    /// Where the records go, and what becomes of what an earlier sync left, by what the two tables say of themselves. A table
-    /// that is not there says nothing.
-    pub fn decide(self, table: Note, leftover: Note) -> (Target, Leftover) {
-        match self {
-            Intent::Append => {
-                (Target::Table, if leftover.generation_id.is_some() { Leftover::Merge } else { Leftover::Drop })
+        Intent::Replace => (Target::Replacement { note: Note::default(), is_gone_on_with: false }, Leftover::Drop),
+        Intent::ReplaceByGeneration { generation, overwrite } => {
+            let note = Note { generation_id: Some(generation.id), sync_id: generation.sync_id };
+            if table.generation_id != note.generation_id {
+                let is_same = leftover.generation_id == note.generation_id;
+                let leftover = if is_same { Leftover::Keep } else { Leftover::Drop };
+                return (Target::Replacement { note, is_gone_on_with: true }, leftover);
             }
-            Intent::Replace => (Target::Replacement { note: Note::default(), is_gone_on_with: false }, Leftover::Drop),
-            Intent::ReplaceByGeneration { generation_id, sync_id, overwrite } => {
-                let note = Note { generation_id: Some(generation_id), sync_id };
-                if table.generation_id != Some(generation_id) {
-                    let is_same = leftover.generation_id == Some(generation_id);
-                    let leftover = if is_same { Leftover::Keep } else { Leftover::Drop };
-                    return (Target::Replacement { note, is_gone_on_with: true }, leftover);
-                }
-                // PyAirbyte gives 1 for the generation and for the sync, every time: that does not tell one sync from the next.
-                let tells = (generation_id, sync_id) != (1, Some(1));
-                let is_same_sync = tells && sync_id.is_some() && table.sync_id == sync_id;
-                if overwrite && !is_same_sync {
-                    (Target::Replacement { note, is_gone_on_with: false }, Leftover::Drop)
-                } else {
-                    (Target::Table, Leftover::Drop)
-                }
+            if overwrite && !generation.is_of_sync(table.sync_id) {
+                (Target::Replacement { note, is_gone_on_with: false }, Leftover::Drop)
+            } else {
+                (Target::Table, Leftover::Drop)
             }
         }
     }
@@ -177,7 +116,7 @@ impl Note {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use airlock_sdk::FailureKind;
+    use airlock_sdk::Generation;
     use serde_json::{Value, json};
 
     fn configured(mode: &str, generation: &Value, minimum: &Value, sync: &Value) -> ConfiguredStream {
@@ -192,36 +131,8 @@ mod tests {
         .unwrap()
     }
 
-    fn by_generation(generation_id: i64, sync_id: Option<i64>, overwrite: bool) -> Intent {
-        Intent::ReplaceByGeneration { generation_id, sync_id, overwrite }
-    }
-
-    #[test]
-    fn the_catalog_decides() {
-        let null = Value::Null;
-        for (mode, generation, minimum, sync, expected) in [
-            ("append", null.clone(), null.clone(), null.clone(), Intent::Append),
-            ("append", json!(0), json!(0), json!(1), Intent::Append),
-            ("append", json!(5), json!(0), json!(1), Intent::Append),
-            ("append_dedup", json!(5), null.clone(), null.clone(), Intent::Append),
-            ("append", json!(5), json!(5), json!(1), by_generation(5, Some(1), false)),
-            ("append_dedup", json!(5), json!(5), null.clone(), by_generation(5, None, false)),
-            ("overwrite", null.clone(), null.clone(), null.clone(), Intent::Replace),
-            ("overwrite", json!(0), json!(0), json!(1), Intent::Replace),
-            ("overwrite", json!(5), json!(0), json!(1), by_generation(5, Some(1), true)),
-            ("overwrite", json!(5), json!(5), json!(1), by_generation(5, Some(1), true)),
-        ] {
-            let configured = configured(mode, &generation, &minimum, &sync);
-            assert_eq!(Intent::of(&configured).unwrap(), expected, "{mode} {generation} {minimum} {sync}");
-        }
-        for (mode, generation, minimum, kind) in [
-            ("update", 1, 0, FailureKind::ConfigError),
-            ("append", 5, 3, FailureKind::SystemError),
-            ("overwrite", 5, 6, FailureKind::SystemError),
-        ] {
-            let configured = configured(mode, &json!(generation), &json!(minimum), &json!(1));
-            assert_eq!(Intent::of(&configured).unwrap_err().kind, kind);
-        }
+    fn by_generation(id: i64, sync_id: Option<i64>, overwrite: bool) -> Intent {
+        Intent::ReplaceByGeneration { generation: Generation { id, sync_id }, overwrite }
     }
 
     #[test]
@@ -249,7 +160,7 @@ mod tests {
             (by_generation(5, None, true), of(5, None), none, replacement(of(5, None), false), Leftover::Drop),
             (by_generation(1, Some(1), true), of(1, Some(1)), none, replacement(of(1, Some(1)), false), Leftover::Drop),
         ] {
-            assert_eq!(intent.decide(table, leftover), (target, fate), "{intent:?} {table:?} {leftover:?}");
+            assert_eq!(decide(intent, table, leftover), (target, fate), "{intent:?} {table:?} {leftover:?}");
         }
     }
 
