@@ -110,13 +110,14 @@ pub fn run(invocation: Invocation) -> ExitCode {
     let Invocation { command, connector, metadata, grants, limits, debug } = invocation;
     let max_record_bytes = limits.max_record_bytes;
     let (max_log_level, unknown_level) = log_level(debug);
-    let (output, output_thread) = match Output::start(OutputOptions { max_log_level, max_record_bytes }) {
-        Ok(started) => started,
-        Err(error) => {
-            people::error(&format!("no thread can be started for the output: {error}"), None);
-            return exit_code::FAILURE.into();
-        }
-    };
+    let output = Output::start(OutputOptions { max_log_level, max_record_bytes });
+    // What answers at once needs no thread for that.
+    if !matches!(command, AirbyteCommand::Spec)
+        && let Err(error) = output.write_behind()
+    {
+        people::error(&format!("no thread can be started for the output: {error}"), None);
+        return exit_code::FAILURE.into();
+    }
     if let Some(level) = unknown_level {
         let text = format!(
             "LOG_LEVEL is {level:?}, which is none of fatal, error, warn, info, debug and trace: info is used."
@@ -151,7 +152,7 @@ pub fn run(invocation: Invocation) -> ExitCode {
             exit_code::WRONG_USAGE
         }
     };
-    let code = match output_thread.finish() {
+    let code = match output.finish() {
         Ok(()) => code,
         Err(error) => {
             people::error(&format!("stdout can not be written to any more: {error}"), None);

@@ -269,7 +269,8 @@ mod tests {
     fn a_panic_is_told_and_ends_the_process() {
         if std::env::var_os(PANICS).is_some() {
             let options = OutputOptions { max_log_level: LogLevel::Info, max_record_bytes: 1000 };
-            let (output, _thread) = Output::start(options).unwrap();
+            let output = Output::start(options);
+            output.write_behind().unwrap();
             Termination::watch(&output).unwrap().tell_panics();
             // Not the main thread, whose end would be the process's own.
             let _ = thread::spawn(|| panic!("as a defect would")).join();

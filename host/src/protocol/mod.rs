@@ -19,10 +19,12 @@ mod batches;
 mod checkpoints;
 mod input_message;
 mod interruption;
+mod lane;
 mod queue;
 mod record_lines;
 mod secrets;
 mod stdout;
 mod violation;
+mod writer;
 
 pub use interruption::Interruption;

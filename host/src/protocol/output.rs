@@ -1,13 +1,11 @@
-//! The way out: everything the process says goes through one bounded queue to one thread, which checks records, keeps the
-//! order of the protocol and writes whole lines to stdout. Knows nothing of WebAssembly or of why something is said.
+//! The way out: everything the process says. It leaves in lanes (`lane`), each with a writer that keeps the order of the protocol
+//! (`writer`), as whole lines on one stdout. Knows nothing of WebAssembly or of why something is said.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
-use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
-use std::thread::JoinHandle;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use serde_json::value::{RawValue, to_raw_value};
@@ -15,18 +13,15 @@ use serde_json::{Map, Value};
 
 use super::Interruption;
 use super::failure::Failure;
+use super::lane::{Ending, Lane, Unsaid};
 use super::log_level::LogLevel;
-use super::message::{self, Estimate, StreamStatus};
-use super::queue::{Queue, Refused, Weighed};
-use super::record_lines::RecordLines;
+use super::message::{self, Estimate};
 use super::secrets::{Masked, Secrets};
-use super::stdout::{self, LineBuffer, Stdout};
+use super::stdout::{self, LineSink, Stdout};
 use super::stream_name::StreamName;
+use super::writer::{Event, Writer};
 
 pub use super::record_lines::Annotation;
-
-/// How many bytes may wait to be written: enough to keep the writer busy, little enough to be no burden.
-const QUEUE_BYTES: usize = 2 * 1024 * 1024;
 
 /// A wait looks this often whether the sync is interrupted.
 const WAIT_STEP: Duration = Duration::from_millis(100);
@@ -43,30 +38,47 @@ pub struct OutputOptions {
     pub max_record_bytes: usize,
 }
 
-/// A handle to the output: cheap to clone, usable from every thread.
+/// A handle to the output, which speaks in one lane: cheap to clone, usable from every thread.
 #[derive(Clone)]
 pub struct Output {
     shared: Arc<Shared>,
+    lane: Arc<Speaker>,
 }
 
+/// What all lanes have in common.
 struct Shared {
-    queue: Queue<Event>,
     options: OutputOptions,
+    stdout: Mutex<Box<dyn Write + Send>>,
+    /// The first is the main lane, the others are streams'.
+    lanes: Mutex<Vec<Arc<Speaker>>>,
+    ending: Arc<Ending>,
     /// One of the constants below: read on every call of a guest, so no lock.
     interruption: AtomicU8,
-    refusal: Mutex<Option<String>>,
     trace_errors: AtomicU64,
     secrets: RwLock<Secrets>,
-    /// Set when the process is ended from outside: nobody else will end the streams.
-    forced: AtomicBool,
-    /// Set when the writer must give up at the next whole line.
-    abandoned: AtomicBool,
-    /// Whether the writer has ended, and who waits for that.
-    ended: (Mutex<bool>, Condvar),
     /// The streams of the configured catalog: their names are no secrets.
     configured: OnceLock<HashSet<StreamName>>,
-    /// Called once, at the first interruption.
+}
+
+/// A lane, and what those who speak in it are told.
+struct Speaker {
+    lane: Arc<Lane>,
+    /// A refusal in the main lane is one of the whole sync; in that of a stream, of this alone.
+    is_main: bool,
+    refused: AtomicBool,
+    refusal: Mutex<Option<String>>,
+    /// Called once, at the first interruption that this lane hears of.
     on_interruption: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
+}
+
+/// Stdout as the lanes share it: whatever is written at once stays together.
+pub struct Sink(Arc<Shared>);
+
+impl LineSink for Sink {
+    fn write_lines(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+        let mut stdout = self.0.stdout.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.iter().try_for_each(|part| stdout.write_all(part))
+    }
 }
 
 const RUNNING: u8 = 0;
@@ -75,111 +87,99 @@ const TIMED_OUT: u8 = 2;
 const REFUSED: u8 = 3;
 const CLOSED: u8 = 4;
 
-/// What the writer thread is told.
-enum Event {
-    /// Whole lines, ready.
-    Lines(Vec<u8>),
-    /// What the guest gave was refused; the lines say why. No record or state comes after it.
-    Refused(Vec<u8>),
-    Streams(Vec<StreamName>),
-    Opened(StreamIndex),
-    Records {
-        stream: StreamIndex,
-        records: Vec<u8>,
-        annotations: Vec<Annotation>,
-        emitted_at: i64,
-    },
-    StreamState {
-        stream: StreamIndex,
-        state: Box<RawValue>,
-    },
-    GlobalState {
-        shared: Option<Box<RawValue>>,
-        streams: Vec<(StreamName, Box<RawValue>)>,
-    },
-    Running {
-        stream: StreamIndex,
-        reasons: Box<RawValue>,
-    },
-    Ended {
-        stream: StreamIndex,
-        complete: bool,
-    },
-    /// Answered when everything before it is on stdout.
-    Written(SyncSender<()>),
-}
-
-impl Weighed for Event {
-    fn weight(&self) -> usize {
-        let content = match self {
-            Event::Lines(lines) | Event::Refused(lines) => lines.len(),
-            Event::Records { records, annotations, .. } => {
-                records.len() + annotations.iter().map(Annotation::weight).sum::<usize>()
-            }
-            Event::StreamState { state, .. } => state.get().len(),
-            Event::GlobalState { shared, streams } => {
-                let shared = shared.as_ref().map_or(0, |shared| shared.get().len());
-                shared + streams.iter().map(|(name, state)| name.name.len() + state.get().len()).sum::<usize>()
-            }
-            Event::Running { reasons, .. } => reasons.get().len(),
-            _ => 0,
-        };
-        mem::size_of::<Event>() + content
-    }
-}
-
 impl Output {
-    /// Starts the writer thread, which writes to stdout.
-    pub fn start(options: OutputOptions) -> io::Result<(Output, OutputThread)> {
+    /// Writes to stdout. Until `write_behind`, what is said is there when the call returns.
+    pub fn start(options: OutputOptions) -> Output {
         Output::start_on(Stdout, options)
     }
 
     /// The same, where stdout is something else: a test's.
-    pub fn start_on(stdout: impl Write + Send + 'static, options: OutputOptions) -> io::Result<(Output, OutputThread)> {
-        let output = Output {
-            shared: Arc::new(Shared {
-                queue: Queue::new(QUEUE_BYTES),
-                options,
-                interruption: AtomicU8::new(RUNNING),
-                refusal: Mutex::default(),
-                trace_errors: AtomicU64::new(0),
-                secrets: RwLock::default(),
-                forced: AtomicBool::new(false),
-                abandoned: AtomicBool::new(false),
-                ended: Default::default(),
-                configured: OnceLock::new(),
-                on_interruption: Mutex::default(),
-            }),
-        };
-        let writer = Writer {
-            output: output.clone(),
-            streams: Vec::new(),
-            records_since_global_state: 0,
-            refused: false,
-            lines: LineBuffer::new(Box::new(stdout)),
-        };
-        let thread = std::thread::Builder::new().name("output".into()).spawn(move || writer.run())?;
-        Ok((output.clone(), OutputThread { output, thread }))
+    pub fn start_on(stdout: impl Write + Send + 'static, options: OutputOptions) -> Output {
+        let shared = Arc::new(Shared {
+            options,
+            stdout: Mutex::new(Box::new(stdout)),
+            lanes: Mutex::default(),
+            ending: Arc::default(),
+            interruption: AtomicU8::new(RUNNING),
+            trace_errors: AtomicU64::new(0),
+            secrets: RwLock::default(),
+            configured: OnceLock::new(),
+        });
+        Output::open_lane(shared, true)
+    }
+
+    fn open_lane(shared: Arc<Shared>, is_main: bool) -> Output {
+        let speaker = Arc::new(Speaker {
+            lane: Arc::new(Lane::new(shared.ending.clone())),
+            is_main,
+            refused: AtomicBool::new(false),
+            refusal: Mutex::default(),
+            on_interruption: Mutex::default(),
+        });
+        shared.lanes.lock().unwrap_or_else(PoisonError::into_inner).push(speaker.clone());
+        let output = Output { shared, lane: speaker };
+        output.lane.lane.put(Box::new(Writer::new(output.clone())));
+        output
+    }
+
+    /// A lane of its own for one of the streams of the configured catalog, which is the only one that is spoken of there: as stream 0.
+    /// What is refused in it is no matter of the others.
+    pub fn lane_for(&self, stream: StreamIndex, name: &StreamName) -> io::Result<Output> {
+        self.push(Event::GivenAway(stream));
+        let output = Output::open_lane(self.shared.clone(), false);
+        output.push(Event::Streams(vec![name.clone()]));
+        output.write_behind()?;
+        Ok(output)
+    }
+
+    /// From now on a thread writes what is said in this lane, and saying it does not wait for stdout.
+    pub fn write_behind(&self) -> io::Result<()> {
+        let output = self.clone();
+        self.lane.lane.write_behind(move || output.interrupt(CLOSED))
+    }
+
+    /// Writes what is left, and ends the lane. The error is the one that stdout gave.
+    pub fn finish(&self) -> io::Result<()> {
+        let result = self.lane.lane.finish();
+        if !self.lane.is_main {
+            let mut lanes = self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+            lanes.retain(|lane| !Arc::ptr_eq(lane, &self.lane));
+        }
+        result
+    }
+
+    /// Where this lane's lines go.
+    pub fn sink(&self) -> Sink {
+        Sink(self.shared.clone())
+    }
+
+    fn lanes(&self) -> Vec<Arc<Speaker>> {
+        self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Why nothing more can be said, if so.
     pub fn interruption(&self) -> Option<Interruption> {
-        match self.shared.interruption.load(Ordering::Acquire) {
+        let refused = if self.lane.refused.load(Ordering::Acquire) { REFUSED } else { RUNNING };
+        match self.shared.interruption.load(Ordering::Acquire).max(refused) {
             CANCELLED => Some(Interruption::Cancelled),
             TIMED_OUT => Some(Interruption::TimedOut),
-            REFUSED => {
-                let reason = self.shared.refusal.lock().unwrap_or_else(PoisonError::into_inner);
-                Some(Interruption::Refused(reason.clone().unwrap_or_default()))
-            }
+            REFUSED => Some(Interruption::Refused(self.refusal())),
             CLOSED => Some(Interruption::Closed),
             _ => None,
         }
     }
 
+    /// Why this lane's data, or everybody's, is refused.
+    fn refusal(&self) -> String {
+        let said = |lane: &Speaker| lane.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let of_all = || self.lanes().iter().find(|lane| lane.is_main).and_then(|lane| said(lane));
+        said(&self.lane).or_else(of_all).unwrap_or_default()
+    }
+
     /// From now on guests are told that the sync is cancelled. What the host says still goes out.
     pub fn cancel(&self) {
         self.interrupt(CANCELLED);
-        self.shared.queue.interrupt();
+        self.lanes().iter().for_each(|lane| lane.lane.interrupt());
     }
 
     /// From now on guests are told that the sync is cancelled, because its time is over, which the TRACE ERROR says. Nothing happens
@@ -189,13 +189,13 @@ impl Output {
             // Before anybody hears of it: what a guest does then comes after.
             self.trace_error(failure);
             self.interrupt(TIMED_OUT);
-            self.shared.queue.interrupt();
+            self.lanes().iter().for_each(|lane| lane.lane.interrupt());
         }
     }
 
     /// From now on guests are told that their data is refused, and no record or state that they give leaves any more: a sync in
     /// which something was refused must not go on as if it had been there. What came before leaves. The TRACE ERROR that says
-    /// why is told once, however often a guest goes on.
+    /// why is told once, however often a guest goes on. In the main lane all guests are meant, in a stream's the one that reads it.
     pub fn refuse(&self, failure: &Failure) {
         if self.set_refused(failure) {
             let line = self.trace_error_line(failure);
@@ -204,13 +204,19 @@ impl Output {
     }
 
     /// Whether this is the first refusal.
-    fn set_refused(&self, failure: &Failure) -> bool {
-        let mut refusal = self.shared.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn set_refused(&self, failure: &Failure) -> bool {
+        let mut refusal = self.lane.refusal.lock().unwrap_or_else(PoisonError::into_inner);
         // When its time is over, that is what ended the sync, and it has been told.
         let first = refusal.is_none() && self.shared.interruption.load(Ordering::Acquire) != TIMED_OUT;
         refusal.get_or_insert_with(|| failure.message.clone());
         drop(refusal);
-        self.interrupt(REFUSED);
+        if self.lane.is_main {
+            self.interrupt(REFUSED);
+        } else if !self.lane.refused.swap(true, Ordering::AcqRel)
+            && self.shared.interruption.load(Ordering::Acquire) == RUNNING
+        {
+            self.lane.interrupted();
+        }
         first
     }
 
@@ -218,31 +224,34 @@ impl Output {
         // The graver reason stays.
         let before = self.shared.interruption.fetch_max(reason, Ordering::AcqRel);
         if before == RUNNING {
-            for call in self.shared.on_interruption.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-                call();
-            }
+            self.lanes().iter().for_each(|lane| lane.interrupted());
         }
     }
 
     /// Calls `call` once, at the first interruption from now on; at once where it has been.
     pub fn on_interruption(&self, call: impl Fn() + Send + Sync + 'static) {
-        let mut calls = self.shared.on_interruption.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut calls = self.lane.on_interruption.lock().unwrap_or_else(PoisonError::into_inner);
         // Under the lock: whoever interrupts just now calls those that are there, and no others.
-        if self.shared.interruption.load(Ordering::Acquire) == RUNNING {
+        if self.interruption().is_none() {
             calls.push(Box::new(call));
         } else {
+            drop(calls);
             call();
         }
     }
 
     fn push(&self, event: Event) {
-        // A closed queue means that stdout is gone; `interruption` tells that to whoever asks.
-        let _ = self.shared.queue.push(event, false);
+        // A lane that has ended means that stdout is gone; `interruption` tells that to whoever asks.
+        if let Err(Unsaid::StdoutGone) = self.lane.lane.say(event, false) {
+            self.interrupt(CLOSED);
+        }
     }
 
     /// Like `push` for what must not wait: who says it may be the one that ends a process whose reader does not read.
     fn push_now(&self, event: Event) {
-        let _ = self.shared.queue.push_now(event);
+        if let Err(Unsaid::StdoutGone) = self.lane.lane.say_now(event) {
+            self.interrupt(CLOSED);
+        }
     }
 
     /// Like `push` for what a guest gives: its wait for room ends when the sync is cancelled.
@@ -250,10 +259,14 @@ impl Output {
         if let Some(interruption) = self.interruption() {
             return Err(interruption);
         }
-        match self.shared.queue.push(event, true) {
+        match self.lane.lane.say(event, true) {
             Ok(()) => Ok(()),
-            Err(Refused::Interrupted) => Err(self.interruption().unwrap_or(Interruption::Cancelled)),
-            Err(Refused::Closed) => Err(Interruption::Closed),
+            Err(Unsaid::Interrupted) => Err(self.interruption().unwrap_or(Interruption::Cancelled)),
+            Err(Unsaid::Ended) => Err(Interruption::Closed),
+            Err(Unsaid::StdoutGone) => {
+                self.interrupt(CLOSED);
+                Err(Interruption::Closed)
+            }
         }
     }
 
@@ -281,7 +294,7 @@ impl Output {
         }
     }
 
-    fn log_line(&self, level: LogLevel, text: &str) -> Vec<u8> {
+    pub(super) fn log_line(&self, level: LogLevel, text: &str) -> Vec<u8> {
         message::log(level, &self.mask(text))
     }
 
@@ -310,7 +323,7 @@ impl Output {
         self.push_now(Event::Lines(line));
     }
 
-    fn trace_error_line(&self, failure: &Failure) -> Vec<u8> {
+    pub(super) fn trace_error_line(&self, failure: &Failure) -> Vec<u8> {
         self.shared.trace_errors.fetch_add(1, Ordering::AcqRel);
         let mut failure = failure.clone();
         failure.message = self.mask(&failure.message);
@@ -474,19 +487,30 @@ impl Output {
     /// not ended are INCOMPLETE. For a process that is about to be ended. Only a reader that takes nothing at all can make a line be
     /// torn.
     pub fn end_within(&self, patience: Duration) {
-        self.shared.forced.store(true, Ordering::Release);
-        self.shared.queue.close();
-        if !self.wait_until_ended(patience) {
-            self.shared.abandoned.store(true, Ordering::Release);
-            self.wait_until_ended(patience);
+        self.shared.ending.force();
+        let lanes = self.lanes();
+        lanes.iter().for_each(|lane| lane.lane.close());
+        if !all_end_within(&lanes, patience) {
+            self.shared.ending.abandon();
+            all_end_within(&lanes, patience);
         }
     }
+}
 
-    fn wait_until_ended(&self, patience: Duration) -> bool {
-        let (ended, changed) = &self.shared.ended;
-        let ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = changed.wait_timeout_while(ended, patience, |ended| !*ended);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
+fn all_end_within(lanes: &[Arc<Speaker>], patience: Duration) -> bool {
+    let end = Instant::now() + patience;
+    // Every one is asked, also after one that takes too long.
+    lanes
+        .iter()
+        .map(|lane| lane.lane.ends_within(end.saturating_duration_since(Instant::now())))
+        .fold(true, |all, one| all & one)
+}
+
+impl Speaker {
+    /// Tells whoever asked for it.
+    fn interrupted(&self) {
+        let calls = std::mem::take(&mut *self.on_interruption.lock().unwrap_or_else(PoisonError::into_inner));
+        calls.iter().for_each(|call| call());
     }
 }
 
@@ -510,215 +534,4 @@ fn mask_value(value: Value, mask: &dyn Fn(&str) -> String) -> Value {
 /// Names are a guest's as well as values.
 fn mask_fields(fields: Map<String, Value>, mask: &dyn Fn(&str) -> String) -> Map<String, Value> {
     fields.into_iter().map(|(name, value)| (mask(&name), mask_value(value, mask))).collect()
-}
-
-/// The writer thread.
-pub struct OutputThread {
-    output: Output,
-    thread: JoinHandle<io::Result<()>>,
-}
-
-impl OutputThread {
-    /// Writes what is left and ends the thread. The error is the one that stdout gave.
-    pub fn finish(self) -> io::Result<()> {
-        self.output.shared.queue.close();
-        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the output thread panicked")))
-    }
-}
-
-struct Writer {
-    output: Output,
-    streams: Vec<Stream>,
-    records_since_global_state: u64,
-    /// Something was refused: no record or state that is still on its way may leave, for it came after what is missing.
-    refused: bool,
-    lines: LineBuffer<Box<dyn Write + Send>>,
-}
-
-struct Stream {
-    name: StreamName,
-    record_lines: RecordLines,
-    records: u64,
-    records_since_state: u64,
-    empty_records: u64,
-    running: bool,
-    ended: bool,
-}
-
-/// Ends the queue with the writer, even where that panics: nobody waits for a thread that is no more.
-struct Ending(Output);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        let shared = &self.0.shared;
-        shared.queue.close();
-        // Whoever waits for an answer learns from the dropped question that none comes.
-        while shared.queue.try_pop().is_some() {}
-        let (ended, changed) = &shared.ended;
-        *ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        changed.notify_all();
-    }
-}
-
-impl Stream {
-    fn new(name: StreamName, max_record_bytes: usize) -> Stream {
-        Stream {
-            record_lines: RecordLines::new(&name, max_record_bytes),
-            name,
-            records: 0,
-            records_since_state: 0,
-            empty_records: 0,
-            running: false,
-            ended: false,
-        }
-    }
-}
-
-impl Writer {
-    fn run(mut self) -> io::Result<()> {
-        let _ending = Ending(self.output.clone());
-        let result = self.write_events();
-        if result.is_err() {
-            self.output.interrupt(CLOSED);
-        }
-        result
-    }
-
-    fn write_events(&mut self) -> io::Result<()> {
-        let shared = self.output.shared.clone();
-        loop {
-            let event = match shared.queue.try_pop() {
-                Some(event) => event,
-                None => {
-                    // Nothing waits: what is there leaves now, so that a slow source is seen to be alive.
-                    self.lines.flush()?;
-                    match shared.queue.pop(false) {
-                        Some(event) => event,
-                        None => return self.end_streams(),
-                    }
-                }
-            };
-            if shared.abandoned.load(Ordering::Acquire) {
-                return self.end_streams();
-            }
-            self.handle(event)?;
-            self.lines.write_if_full()?;
-        }
-    }
-
-    /// The last that is written: where the process is ended from outside, nobody else has ended the streams.
-    fn end_streams(&mut self) -> io::Result<()> {
-        if self.output.shared.forced.load(Ordering::Acquire) {
-            for stream in 0..self.streams.len() {
-                if !self.streams[stream].ended {
-                    self.status(stream, StreamStatus::Incomplete, None);
-                }
-            }
-        }
-        self.lines.flush()
-    }
-
-    fn handle(&mut self, event: Event) -> io::Result<()> {
-        match event {
-            Event::Lines(lines) => self.lines.push(&lines),
-            // A record before it may have been refused meanwhile: that has been told, and once is enough.
-            Event::Refused(lines) => {
-                if !mem::replace(&mut self.refused, true) {
-                    self.lines.push(&lines);
-                }
-            }
-            Event::Streams(names) => {
-                let max_record_bytes = self.output.shared.options.max_record_bytes;
-                self.streams = names.into_iter().map(|name| Stream::new(name, max_record_bytes)).collect();
-            }
-            Event::Opened(stream) => self.status(stream, StreamStatus::Started, None),
-            Event::Running { stream, reasons } => {
-                self.streams[stream].running = true;
-                self.status(stream, StreamStatus::Running, Some(&reasons));
-            }
-            Event::Ended { stream, complete } => {
-                let dropped = self.streams[stream].empty_records;
-                if dropped > 1 {
-                    let text = format!("Stream {}: {dropped} empty records were dropped.", self.streams[stream].name);
-                    self.log(LogLevel::Warn, &text);
-                }
-                self.streams[stream].ended = true;
-                let status = if complete && !self.refused { StreamStatus::Complete } else { StreamStatus::Incomplete };
-                self.status(stream, status, None);
-            }
-            Event::Written(answer) => {
-                self.lines.flush()?;
-                let _ = answer.send(());
-            }
-            Event::Records { .. } | Event::StreamState { .. } | Event::GlobalState { .. } if self.refused => {}
-            Event::Records { stream, records, annotations, emitted_at } => {
-                self.records(stream, &records, &annotations, emitted_at)?;
-            }
-            Event::StreamState { stream, state } => {
-                let Stream { name, records_since_state, .. } = &mut self.streams[stream];
-                let line = message::stream_state(name, &state, mem::take(records_since_state));
-                self.lines.push(&line);
-            }
-            Event::GlobalState { shared, streams } => {
-                let records = mem::take(&mut self.records_since_global_state);
-                let line = message::global_state(shared.as_deref(), &streams, records);
-                self.lines.push(&line);
-            }
-        }
-        Ok(())
-    }
-
-    fn records(
-        &mut self,
-        index: StreamIndex,
-        records: &[u8],
-        annotations: &[Annotation],
-        emitted_at: i64,
-    ) -> io::Result<()> {
-        if !self.streams[index].running {
-            self.streams[index].running = true;
-            self.status(index, StreamStatus::Running, None);
-        }
-        let stream = &mut self.streams[index];
-        let checked = stream.record_lines.write(records, emitted_at, annotations, &mut self.lines)?;
-        let first_empty = checked.empty > 0 && stream.empty_records == 0;
-        stream.records += checked.accepted + checked.empty;
-        stream.empty_records += checked.empty;
-        stream.records_since_state += checked.accepted;
-        self.records_since_global_state += checked.accepted;
-        if first_empty {
-            let text = format!(
-                "Stream {}: a record without any field ({{}}) was dropped, as the Airbyte platform would. It is not counted.",
-                self.streams[index].name
-            );
-            self.log(LogLevel::Warn, &text);
-        }
-        if let Some(reason) = checked.refusal {
-            let Stream { name, records, .. } = &self.streams[index];
-            let failure = Failure::system_error(format!(
-                "Record {} of stream {name} {reason}. It and everything after it was refused. \
-                 This is a defect of the connector: report it to its publisher.",
-                records + 1,
-            ))
-            .for_stream(name);
-            // Not through the queue: what waits there came after it, and nobody else empties it.
-            self.refused = true;
-            self.output.set_refused(&failure);
-            let line = self.output.trace_error_line(&failure);
-            self.lines.push(&line);
-        }
-        Ok(())
-    }
-
-    fn status(&mut self, stream: StreamIndex, status: StreamStatus, reasons: Option<&RawValue>) {
-        let line = message::stream_status(&self.streams[stream].name, status, reasons);
-        self.lines.push(&line);
-    }
-
-    fn log(&mut self, level: LogLevel, text: &str) {
-        if level <= self.output.shared.options.max_log_level {
-            let line = self.output.log_line(level, text);
-            self.lines.push(&line);
-        }
-    }
 }

@@ -1,13 +1,13 @@
 //! A source's records on their way out: each line of a batch is checked and put into its RECORD envelope.
 //! Knows nothing of streams' lives or of where the lines go.
 
-use std::io::{self, Write};
+use std::io;
 
 use memchr::memchr;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::stdout::LineBuffer;
+use super::stdout::{LineBuffer, LineSink};
 use super::stream_name::StreamName;
 
 /// What is said of one record beside its data.
@@ -64,7 +64,7 @@ impl RecordLines {
 
     /// Writes the RECORD line of each record of a batch, up to the first that is refused. Lines leave as they are made, for all of
     /// them together may be many times as long as the batch.
-    pub fn write<W: Write>(
+    pub fn write<W: LineSink>(
         &self,
         batch: &[u8],
         emitted_at: i64,

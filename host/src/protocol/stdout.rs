@@ -14,13 +14,25 @@ const WRITE_SIZE: usize = 64 * 1024;
 /// How much memory a buffer keeps after a huge line has gone through it.
 const KEPT_CAPACITY: usize = 4 * WRITE_SIZE;
 
+/// Where lines go.
+pub trait LineSink {
+    /// Writes whole lines, given in parts. Nothing of anybody else comes between them.
+    fn write_lines(&mut self, parts: &[&[u8]]) -> io::Result<()>;
+}
+
+impl<W: Write> LineSink for W {
+    fn write_lines(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+        parts.iter().try_for_each(|part| self.write_all(part))
+    }
+}
+
 /// Gathers lines and writes them. Only whole lines are ever given to the sink.
 pub struct LineBuffer<W> {
     lines: Vec<u8>,
     sink: W,
 }
 
-impl<W: Write> LineBuffer<W> {
+impl<W: LineSink> LineBuffer<W> {
     /// An empty buffer.
     pub fn new(sink: W) -> LineBuffer<W> {
         LineBuffer { lines: Vec::with_capacity(2 * WRITE_SIZE), sink }
@@ -43,7 +55,7 @@ impl<W: Write> LineBuffer<W> {
 
     /// Writes all there is. After an error the rest is lost: nobody is there to read it.
     pub fn flush(&mut self) -> io::Result<()> {
-        let result = self.sink.write_all(&self.lines);
+        let result = self.sink.write_lines(&[&self.lines]);
         self.lines.clear();
         self.lines.shrink_to(KEPT_CAPACITY);
         result

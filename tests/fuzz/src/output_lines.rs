@@ -93,7 +93,8 @@ const STREAMS: usize = 2;
 pub fn output(data: &[u8]) {
     let kept = Kept::default();
     let options = OutputOptions { max_log_level: LogLevel::Info, max_record_bytes: 100 };
-    let (output, thread) = Output::start_on(kept.clone(), options).expect("a thread");
+    let output = Output::start_on(kept.clone(), options);
+    output.write_behind().expect("a thread");
     let names = ["one", "two"].map(|name| StreamName { name: name.to_owned(), namespace: None });
     output.set_streams(names.to_vec());
     output.hide_secrets(&json!({"airbyte_secret": true}), "", &json!("hunter2")).expect("a short secret");
@@ -103,7 +104,7 @@ pub fn output(data: &[u8]) {
             break;
         }
     }
-    thread.finish().expect("a Vec takes everything");
+    output.finish().expect("a Vec takes everything");
     let written = kept.0.lock().expect("nobody panics with it").clone();
     check(&written);
 }

@@ -50,7 +50,8 @@ pub fn input(data: &[u8]) {
 /// What comes of these bytes, and why it ended before its end, if it did.
 fn given(text: &[u8], cuts: &[u16], max_bytes: usize) -> (Vec<Given>, Option<String>) {
     let options = OutputOptions { max_log_level: LogLevel::Fatal, max_record_bytes: MAX_RECORD_BYTES };
-    let (output, thread) = Output::start_on(sink(), options).expect("a thread");
+    let output = Output::start_on(sink(), options);
+    output.write_behind().expect("a thread");
     let catalog = Arc::new(ConfiguredCatalog::from_text(CATALOG.to_owned()).expect("a catalog"));
     // A pipe of packets: each read gets what one write gave.
     let (reader, writer) = pipe_with(PipeFlags::DIRECT).expect("a pipe");
@@ -60,7 +61,7 @@ fn given(text: &[u8], cuts: &[u16], max_bytes: usize) -> (Vec<Given>, Option<Str
         rustix::io::write(&writer, packet).expect("there is room");
     }
     drop(writer);
-    let mut input = Input::start(reader, catalog.clone(), MAX_RECORD_BYTES, output).expect("a thread");
+    let mut input = Input::start(reader, catalog.clone(), MAX_RECORD_BYTES, output.clone()).expect("a thread");
     let mut items = Vec::new();
     let stop = loop {
         match input.next(max_bytes) {
@@ -71,7 +72,7 @@ fn given(text: &[u8], cuts: &[u16], max_bytes: usize) -> (Vec<Given>, Option<Str
         }
     };
     drop(input);
-    thread.finish().expect("a sink takes everything");
+    output.finish().expect("a sink takes everything");
     (items, stop)
 }
 
