@@ -19,6 +19,7 @@ mod batches;
 mod checkpoints;
 mod input_message;
 mod interruption;
+mod json_scanner;
 mod lane;
 mod queue;
 mod record_lines;

@@ -7,6 +7,7 @@ use memchr::memchr;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::json_scanner::JsonScanner;
 use super::stdout::{LineBuffer, LineSink};
 use super::stream_name::StreamName;
 
@@ -75,32 +76,46 @@ impl RecordLines {
         let plain_suffix = format!(",\"emitted_at\":{emitted_at}}}}}\n").into_bytes();
         let mut annotations = annotations.iter().peekable();
         // One pass over the batch is far cheaper than one a line.
-        let valid_utf8 = std::str::from_utf8(batch).is_ok();
-        let has_carriage_return = memchr(b'\r', batch).is_some();
+        let text = std::str::from_utf8(batch).ok();
+        let mut scanner = text.map(JsonScanner::new);
 
         let mut index = 0;
-        let mut rest = batch;
-        while !rest.is_empty() {
-            let end = memchr(b'\n', rest).unwrap_or(rest.len());
-            let record = rest[..end].trim_ascii();
-            rest = rest.get(end + 1..).unwrap_or_default();
-            if record.is_empty() {
-                continue;
-            }
-            if let Err(refusal) = self.check(record, valid_utf8) {
-                checked.refusal = Some(refusal);
-                return Ok(checked);
-            }
+        let mut start = 0;
+        while start < batch.len() {
+            let plain = scanner.as_mut().and_then(JsonScanner::next_object);
+            let (record, has_carriage_return) = match (plain, &scanner) {
+                (Some(object), Some(scanner)) if object.len() <= self.max_record_bytes => {
+                    start = scanner.position();
+                    (&batch[object], scanner.carriage_returns())
+                }
+                _ => {
+                    let rest = &batch[start..];
+                    let end = memchr(b'\n', rest).unwrap_or(rest.len());
+                    let line = rest[..end].trim_ascii();
+                    start += end + 1;
+                    if let Some(scanner) = &mut scanner {
+                        scanner.go_to(start.min(batch.len()));
+                    }
+                    if line.is_empty() {
+                        continue;
+                    }
+                    if let Err(refusal) = self.check(line, text.is_some()) {
+                        checked.refusal = Some(refusal);
+                        return Ok(checked);
+                    }
+                    (line, true)
+                }
+            };
             let annotation = annotations.next_if(|annotation| annotation.index == index);
             index += 1;
-            if record[1..record.len() - 1].trim_ascii().is_empty() {
+            if record[1..record.len() - 1].trim_ascii_start().is_empty() {
                 checked.empty += 1;
                 continue;
             }
             checked.accepted += 1;
             let line = lines.line();
             line.extend_from_slice(&self.prefix);
-            if has_carriage_return {
+            if has_carriage_return && memchr(b'\r', record).is_some() {
                 // Only white space in JSON that is valid, but some readers take it for a line's end.
                 line.extend(record.iter().filter(|byte| **byte != b'\r'));
             } else {
