@@ -13,7 +13,8 @@ mod users;
 mod words;
 
 use airlock_sdk::{
-    Catalog, ConfiguredCatalog, Result, SavedState, Source, Specification, StreamWriter, config_error, export_source,
+    Catalog, ConfiguredCatalog, IndependentStreams, Result, SavedState, Source, Specification, StreamWriter,
+    config_error, export_source,
 };
 
 use config::Config;
@@ -74,7 +75,10 @@ impl Source for Faker {
     }
 }
 
-export_source!(Faker);
+// A record depends on nothing but the seed and its number.
+impl IndependentStreams for Faker {}
+
+export_source!(Faker, IndependentStreams);
 
 fn read_products(writer: &mut StreamWriter, config: &Config) -> Result<()> {
     writer.estimate(PRODUCTS.len() as u64, PRODUCTS.len() as u64 * 180)?;

@@ -84,6 +84,10 @@ struct Arguments {
     #[arg(long, global = true, env = "AIRLOCK_MAX_MEMORY", value_name = "SIZE", help_heading = "Connector")]
     max_memory: Option<String>,
 
+    /// How many streams are read at once, where the connector says that it can: as many as there are cores if not said
+    #[arg(long, global = true, env = "AIRLOCK_MAX_CONCURRENCY", value_name = "NUMBER", help_heading = "Connector")]
+    max_concurrency: Option<String>,
+
     /// How long the command may take, as in 90s, 15m or 2h. As long as it takes if not said
     #[arg(long, global = true, env = "AIRLOCK_TIMEOUT", value_name = "TIME", help_heading = "Connector")]
     timeout: Option<String>,
@@ -239,6 +243,7 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
         policy,
         max_record_bytes,
         max_memory,
+        max_concurrency,
         timeout,
         debug,
         config,
@@ -356,6 +361,7 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
     }
     let limits = Limits {
         max_record_bytes,
+        concurrency: limit("--max-concurrency", "AIRLOCK_MAX_CONCURRENCY", max_concurrency)?,
         memory: limit("--max-memory", "AIRLOCK_MAX_MEMORY", max_memory)?,
         time: limit("--timeout", "AIRLOCK_TIMEOUT", timeout)?,
     };

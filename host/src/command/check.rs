@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::specification::Specification;
-use super::{Run, Stop};
+use super::{Run, Started, Stop};
 use crate::connector::CheckResult;
 use crate::exit_code;
 use crate::protocol::config::Config;
@@ -12,7 +12,7 @@ use crate::protocol::log_level::LogLevel;
 
 pub fn check(run: &Run, config: &Path) -> Result<u8, Stop> {
     let config = Config::from_file(config)?;
-    let (mut instance, confinement) = run.start(Some(&config))?;
+    let Started { mut instance, confinement, .. } = run.start(Some(&config))?;
     let specification = Specification::from_guest(&instance.spec()?)?;
     if let Err(problem) = specification.validate(&config, &run.output) {
         run.output.connection_status(Some(&problem));

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::specification::Specification;
-use super::{Run, Stop};
+use super::{Run, Started, Stop};
 use crate::exit_code;
 use crate::protocol::catalog::SyncMode;
 use crate::protocol::config::Config;
@@ -18,7 +18,7 @@ use crate::protocol::{document, message};
 
 pub fn discover(run: &Run, config: &Path) -> Result<u8, Stop> {
     let config = Config::from_file(config)?;
-    let (mut source, confinement) = run.start_source("discover", &config)?;
+    let Started { instance: mut source, confinement, .. } = run.start_source("discover", &config)?;
     let specification = Specification::from_guest(&source.spec()?)?;
     specification.require_valid(&config, &run.output)?;
     confinement.tell(LogLevel::Debug, &config, &run.output)?;

@@ -1,6 +1,7 @@
 //! Airbyte's commands. Each joins the protocol to a connector and reads like a recipe.
 
 mod check;
+mod concurrent_read;
 mod confinement;
 mod data_channel;
 mod discover;
@@ -26,6 +27,8 @@ use crate::sandbox::{
 use confinement::Confinement;
 use termination::Termination;
 
+pub use concurrent_read::Concurrency;
+
 /// A command and what it is run with.
 pub struct Invocation {
     /// The command.
@@ -46,6 +49,8 @@ pub struct Invocation {
 pub struct Limits {
     /// A longer record is refused.
     pub max_record_bytes: usize,
+    /// How many streams may be read at once, where the connector can; none for as many as there are cores.
+    pub concurrency: Option<Concurrency>,
     /// The memory it may take; none for what the container leaves, or the default.
     pub memory: Option<MemorySize>,
     /// The time that the command may take; none for as long as it takes.
@@ -103,6 +108,14 @@ struct Run {
     limits: Limits,
     output: Output,
     termination: Termination,
+}
+
+/// A connector that runs, and what it runs in.
+struct Started<Instance> {
+    instance: Instance,
+    connector: Connector,
+    /// The sandbox's directories live as long as this is held.
+    confinement: Confinement,
 }
 
 /// Runs a command to its end and gives the exit code. Stdout carries whole protocol lines only, whatever happens.
@@ -200,7 +213,7 @@ impl Run {
 
     /// Loads and starts the connector, with this config's hosts within its reach where the metadata says so. The sandbox's
     /// directories live as long as the confinement is held.
-    fn start(&self, config: Option<&Config>) -> Result<(Instance, Confinement), Stop> {
+    fn start(&self, config: Option<&Config>) -> Result<Started<Instance>, Stop> {
         let grants = &self.grants;
         let filesystem =
             Filesystem::new(grants.airbyte_directory.as_deref(), &grants.mounts).map_err(Failure::config_error)?;
@@ -215,22 +228,24 @@ impl Run {
         let confinement =
             Confinement::new(&connector, filesystem, memory, grants, config, self.ceilings.clone(), &self.output)?;
         let instance = connector.start(&confinement.sandbox, &self.output)?;
-        Ok((instance, confinement))
+        Ok(Started { instance, connector, confinement })
     }
 
     /// Starts a connector that must be a source, for `command`.
-    fn start_source(&self, command: &str, config: &Config) -> Result<(SourceInstance, Confinement), Stop> {
-        match self.start(Some(config))? {
-            (Instance::Source(source), confinement) => Ok((source, confinement)),
-            (Instance::Destination(_), _) => Err(self.wrong_role(Role::Destination, command)),
+    fn start_source(&self, command: &str, config: &Config) -> Result<Started<SourceInstance>, Stop> {
+        let Started { instance, connector, confinement } = self.start(Some(config))?;
+        match instance {
+            Instance::Source(instance) => Ok(Started { instance, connector, confinement }),
+            Instance::Destination(_) => Err(self.wrong_role(Role::Destination, command)),
         }
     }
 
     /// Starts a connector that must be a destination, for `command`.
-    fn start_destination(&self, command: &str, config: &Config) -> Result<(DestinationInstance, Confinement), Stop> {
-        match self.start(Some(config))? {
-            (Instance::Destination(destination), confinement) => Ok((destination, confinement)),
-            (Instance::Source(_), _) => Err(self.wrong_role(Role::Source, command)),
+    fn start_destination(&self, command: &str, config: &Config) -> Result<Started<DestinationInstance>, Stop> {
+        let Started { instance, connector, confinement } = self.start(Some(config))?;
+        match instance {
+            Instance::Destination(instance) => Ok(Started { instance, connector, confinement }),
+            Instance::Source(_) => Err(self.wrong_role(Role::Source, command)),
         }
     }
 

@@ -3,20 +3,22 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::concurrent_read::{self, ConcurrentRead};
 use super::specification::Specification;
-use super::{Run, Stop, data_channel};
-use crate::connector::ReadOutcome;
+use super::{Run, Started, Stop, data_channel};
+use crate::connector::{CurrentConfig, ReadOutcome};
 use crate::exit_code;
 use crate::protocol::Interruption;
 use crate::protocol::catalog::ConfiguredCatalog;
 use crate::protocol::config::Config;
 use crate::protocol::failure::Failure;
 use crate::protocol::log_level::LogLevel;
+use crate::protocol::output::Output;
 use crate::protocol::state::SavedState;
 
 pub fn read(run: &Run, config: &Path, catalog: &Path, state: Option<&Path>) -> Result<u8, Stop> {
     let config = Config::from_file(config)?;
-    let (mut source, confinement) = run.start_source("read", &config)?;
+    let Started { instance: mut source, connector, confinement } = run.start_source("read", &config)?;
     let specification = Specification::from_guest(&source.spec()?)?;
     specification.require_valid(&config, &run.output)?;
     confinement.tell(LogLevel::Info, &config, &run.output)?;
@@ -24,15 +26,33 @@ pub fn read(run: &Run, config: &Path, catalog: &Path, state: Option<&Path>) -> R
     data_channel::require_lines(&catalog)?;
     let state = SavedState::from_file(state)?;
     run.output.set_streams(catalog.streams().to_vec());
+    let instances = if connector.independent_streams() && catalog.streams().len() > 1 {
+        concurrent_read::instances(
+            run.limits.concurrency,
+            source.max_concurrency(&config.text)?,
+            catalog.streams().len(),
+        )
+    } else {
+        1
+    };
     run.termination.data_moves(None);
-    let outcome = source.read(&config.text, &catalog, state);
+    let current_config = Arc::new(CurrentConfig::new(&config.text));
+    let succeeded = if instances > 1 {
+        // Each stream gets a new one.
+        drop(source);
+        let (connector, sandbox) = (&connector, &confinement.sandbox);
+        ConcurrentRead { run, connector, sandbox, config: current_config, catalog: &catalog, state }.run(instances)?
+    } else {
+        let outcome = source.read(&current_config, &catalog, state);
+        conclude(&run.output, &catalog, outcome)
+    };
     run.termination.data_has_moved();
-    Ok(conclude(run, &catalog, outcome))
+    Ok(if succeeded && run.output.trace_errors() == 0 { exit_code::SUCCESS } else { exit_code::FAILURE })
 }
 
-/// Ends the streams that the source left open, tells what failed, and decides the exit code.
-fn conclude(run: &Run, catalog: &ConfiguredCatalog, outcome: ReadOutcome) -> u8 {
-    let output = &run.output;
+/// Ends the streams that the source left open, and tells what failed. Whether nothing did, as far as the guest knows: its records are
+/// checked by the thread that writes them, and what that finds is told as a TRACE ERROR.
+pub fn conclude(output: &Output, catalog: &ConfiguredCatalog, outcome: ReadOutcome) -> bool {
     let ReadOutcome { result, open, unopened } = outcome;
     let interruption = output.interruption();
     // What was interrupted is not complete, whatever the guest makes of it: data may have been turned away.
@@ -72,7 +92,7 @@ fn conclude(run: &Run, catalog: &ConfiguredCatalog, outcome: ReadOutcome) -> u8 
     for stream in unopened {
         output.stream_ended(stream, false);
     }
-    // Records are checked by the thread that writes them: what it found counts as well.
+    // What is found in the last records counts as well.
     output.wait_until_written();
-    if failed || output.trace_errors() > 0 { exit_code::FAILURE } else { exit_code::SUCCESS }
+    !failed
 }

@@ -216,14 +216,32 @@ impl Termination {
         let end = move || {
             thread::sleep(grace);
             if !termination.shared.guest_returned.load(Ordering::Acquire) {
-                let seconds = grace.as_secs();
-                let text =
-                    format!("The connector went on for {seconds} seconds after it was told to stop. It was ended.");
-                termination.output.log_now(LogLevel::Error, &text);
-            } else if termination.shared.signal.load(Ordering::Acquire) == 0 {
-                return;
+                termination.end_telling_that_it_went_on(grace);
+            } else if termination.shared.signal.load(Ordering::Acquire) != 0 {
+                termination.end();
             }
-            termination.end();
+        };
+        if thread::Builder::new().name("grace".into()).spawn(end).is_err() {
+            self.end();
+        }
+    }
+
+    fn end_telling_that_it_went_on(&self, grace: Duration) {
+        let seconds = grace.as_secs();
+        let text = format!("The connector went on for {seconds} seconds after it was told to stop. It was ended.");
+        self.output.log_now(LogLevel::Error, &text);
+        self.end();
+    }
+
+    /// Ends the process after a while, unless somebody went on by then: for guests that were told to stop where there are several, of
+    /// which none can be stopped alone.
+    pub fn end_after_unless(&self, went_on: impl Fn() -> bool + Send + 'static) {
+        let termination = self.clone();
+        let end = move || {
+            thread::sleep(GRACE);
+            if !went_on() {
+                termination.end_telling_that_it_went_on(GRACE);
+            }
         };
         if thread::Builder::new().name("grace".into()).spawn(end).is_err() {
             self.end();

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::specification::Specification;
-use super::{Run, Stop, data_channel};
+use super::{Run, Started, Stop, data_channel};
 use crate::exit_code;
 use crate::protocol::Interruption;
 use crate::protocol::catalog::ConfiguredCatalog;
@@ -15,7 +15,7 @@ use crate::protocol::log_level::LogLevel;
 
 pub fn write(run: &Run, config: &Path, catalog: &Path) -> Result<u8, Stop> {
     let config = Config::from_file(config)?;
-    let (mut destination, confinement) = run.start_destination("write", &config)?;
+    let Started { instance: mut destination, confinement, .. } = run.start_destination("write", &config)?;
     let specification = Specification::from_guest(&destination.spec()?)?;
     specification.require_valid(&config, &run.output)?;
     confinement.tell(LogLevel::Info, &config, &run.output)?;

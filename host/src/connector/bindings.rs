@@ -26,6 +26,21 @@ pub mod destination {
     });
 }
 
+/// What a source exports beside its commands if its streams are independent.
+pub mod independent_streams {
+    wasmtime::component::bindgen!({
+        inline: "
+            package airlock:host;
+            world independent-streams {
+                import airlock:connector/types@0.1.0;
+                export airlock:connector/independent-streams@0.1.0;
+            }
+        ",
+        path: "../wit",
+        with: { "airlock:connector/types": super::source::airlock::connector::types },
+    });
+}
+
 pub use source::airlock::connector::types;
 
 use crate::protocol::Interruption;

@@ -21,6 +21,7 @@ pub struct Connector {
     pub(super) engine: Engine,
     pub(super) component: Component,
     role: Role,
+    independent_streams: bool,
     metadata: Option<Metadata>,
 }
 
@@ -45,9 +46,11 @@ impl Connector {
         } else {
             from_wasm(path, airbyte_directory, &engine, log)?
         };
-        let role = Interfaces::of(&component, &engine).role().map_err(problem)?;
+        let interfaces = Interfaces::of(&component, &engine);
+        let role = interfaces.role().map_err(problem)?;
+        let independent_streams = interfaces.independent_streams();
         let metadata = metadata::find(path, role, named_metadata, carried.as_deref(), Some(airbyte_directory))?;
-        Ok(Connector { name: connector_name(path), engine, component, role, metadata })
+        Ok(Connector { name: connector_name(path), engine, component, role, independent_streams, metadata })
     }
 
     /// What its metadata says, where it has any.
@@ -68,6 +71,11 @@ impl Connector {
     /// What it does.
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    /// Whether it says that its streams can be read at once, by several instances.
+    pub fn independent_streams(&self) -> bool {
+        self.independent_streams
     }
 }
 

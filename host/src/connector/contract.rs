@@ -81,6 +81,12 @@ impl Interfaces {
         }
     }
 
+    /// Whether the streams of a source are independent of each other.
+    pub fn independent_streams(&self) -> bool {
+        let mut exports = self.exports.iter().filter_map(|name| contract_interface(name));
+        exports.any(|(interface, _)| interface == "independent-streams")
+    }
+
     /// The version of the contract that the commands of this role were built for, if they are exported.
     pub fn contract_version(&self, role: Role) -> Option<&str> {
         let mut exports = self.exports.iter().filter_map(|name| contract_interface(name));

@@ -1,6 +1,6 @@
 //! What the host keeps for a running guest: its WASI context, its resources, and how far its command has come.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -36,11 +36,32 @@ pub enum Session {
     Write(Input),
 }
 
+/// The config of a `read`, which a guest may renew: instances that start later get the new one.
+pub struct CurrentConfig(Mutex<Arc<str>>);
+
+impl CurrentConfig {
+    /// As the user gave it.
+    pub fn new(text: &str) -> CurrentConfig {
+        CurrentConfig(Mutex::new(text.into()))
+    }
+
+    /// As it is now.
+    pub fn text(&self) -> Arc<str> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn renew(&self, text: &str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = text.into();
+    }
+}
+
 /// How far a `read` has come.
 pub struct ReadSession {
+    pub(super) config: Arc<CurrentConfig>,
     pub(super) catalog: Arc<ConfiguredCatalog>,
     /// Of each stream of the catalog.
     pub(super) streams: Vec<Progress>,
+    /// Decided by the first state, or from the beginning: independent streams have their own.
     pub(super) state_form: Option<StateForm>,
 }
 
@@ -66,9 +87,13 @@ pub enum StateForm {
 
 impl ReadSession {
     /// A session that has not begun.
-    pub fn new(catalog: Arc<ConfiguredCatalog>) -> ReadSession {
+    pub fn new(
+        config: Arc<CurrentConfig>,
+        catalog: Arc<ConfiguredCatalog>,
+        state_form: Option<StateForm>,
+    ) -> ReadSession {
         let streams = vec![Progress::Unopened; catalog.streams().len()];
-        ReadSession { catalog, streams, state_form: None }
+        ReadSession { config, catalog, streams, state_form }
     }
 }
 

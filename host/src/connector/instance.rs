@@ -5,12 +5,13 @@ use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 
+use super::bindings::independent_streams::IndependentStreams;
 use super::bindings::{destination, source, types};
 use super::component::Connector;
 use super::contract::{self, Role};
 use super::crash::{self, Circumstances};
 use super::denials;
-use super::guest::{Guest, MAX_RESOURCES, Progress, ReadSession, Session};
+use super::guest::{CurrentConfig, Guest, MAX_RESOURCES, Progress, ReadSession, Session, StateForm};
 use super::network_log;
 use crate::protocol::catalog::ConfiguredCatalog;
 use crate::protocol::failure::Failure;
@@ -37,7 +38,7 @@ pub enum Instance {
 }
 
 /// A running source.
-pub struct SourceInstance(Running<source::Source>);
+pub struct SourceInstance(Running<source::Source>, Option<IndependentStreams>);
 
 /// A running destination.
 pub struct DestinationInstance(Running<destination::Destination>);
@@ -116,8 +117,10 @@ impl Connector {
             crash::failure(&error, &Circumstances { connector: &name, function: "its start", memory, last_errors })
         })?;
         let instance = match exports {
-            Exports::Source(exports) => exports.load(&mut store, &instance).map(|bindings| {
-                Instance::Source(SourceInstance(Running { store, bindings, printed, name: name.clone() }))
+            Exports::Source(exports) => exports.load(&mut store, &instance).and_then(|bindings| {
+                let declared = self.independent_streams().then(|| IndependentStreams::new(&mut store, &instance));
+                let running = Running { store, bindings, printed, name: name.clone() };
+                Ok(Instance::Source(SourceInstance(running, declared.transpose()?)))
             }),
             Exports::Destination(exports) => exports.load(&mut store, &instance).map(|bindings| {
                 Instance::Destination(DestinationInstance(Running { store, bindings, printed, name: name.clone() }))
@@ -230,12 +233,27 @@ impl SourceInstance {
         })
     }
 
-    /// Reads the streams of `catalog`.
-    pub fn read(&mut self, config: &str, catalog: &Arc<ConfiguredCatalog>, state: SavedState) -> ReadOutcome {
-        let running = &mut self.0;
-        running.store.data_mut().session = Session::Read(ReadSession::new(catalog.clone()));
-        let state = guest_state(state);
+    /// How many streams may be read at once, each by an instance of its own, with this config. None for any number.
+    pub fn max_concurrency(&mut self, config: &str) -> Result<Option<u32>, Failure> {
+        let SourceInstance(running, Some(declared)) = self else { return Ok(Some(1)) };
         let config = config.to_owned();
+        running.call("max-concurrency", |_, store| {
+            declared.airlock_connector_independent_streams().call_max_concurrency(store, &config)
+        })
+    }
+
+    /// Reads the streams of `catalog`.
+    pub fn read(
+        &mut self,
+        config: &Arc<CurrentConfig>,
+        catalog: &Arc<ConfiguredCatalog>,
+        state: SavedState,
+    ) -> ReadOutcome {
+        let SourceInstance(running, declared) = self;
+        let state_form = declared.is_some().then_some(StateForm::Stream);
+        running.store.data_mut().session = Session::Read(ReadSession::new(config.clone(), catalog.clone(), state_form));
+        let state = guest_state(state);
+        let config = config.text().as_ref().to_owned();
         let result = running.call("read", |bindings, store| {
             bindings.airlock_connector_source_commands().call_read(store, &config, &catalog.text, &state)
         });

@@ -35,6 +35,7 @@ pub use description::{Code, Description, describe};
 pub use embed::embed;
 #[cfg(feature = "compiler")]
 pub use engine::{TARGET, WASMTIME_VERSION};
+pub use guest::CurrentConfig;
 pub use instance::{CheckResult, DestinationInstance, Instance, ReadOutcome, SourceInstance};
 pub use metadata::{Metadata, MetadataOrigin};
 pub use whole_file::write_named;

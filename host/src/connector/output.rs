@@ -94,7 +94,10 @@ impl Guest {
         if *session.state_form.get_or_insert(form) == form {
             return Ok(());
         }
-        Err(self.refuse(None, "The connector gave both states of streams and a global one.".into()))
+        Err(self.refuse(
+            None,
+            "The connector gave a global state beside those of streams, or although it declares its streams to be independent.".into(),
+        ))
     }
 
     fn state_blob(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::bindings::source::airlock::connector::host::{Host, LogLevel as GuestLogLevel};
 use super::bindings::types;
-use super::guest::Guest;
+use super::guest::{Guest, Session};
 use crate::protocol::document;
 use crate::protocol::log_level::LogLevel;
 
@@ -61,7 +61,11 @@ impl Host for Guest {
             self.output.log(LogLevel::Warn, &format!("{problem} It is not passed on."));
             return Ok(Err(types::Interruption::Refused(problem)));
         }
-        Ok(self.output.config_changed(&config).map_err(Into::into))
+        let changed = self.output.config_changed(&config);
+        if let (Ok(()), Session::Read(session)) = (&changed, &self.session) {
+            session.config.renew(config.get());
+        }
+        Ok(changed.map_err(Into::into))
     }
 
     fn wait(&mut self, milliseconds: u64) -> wasmtime::Result<Result<(), types::Interruption>> {

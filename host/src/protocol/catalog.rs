@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::document;
+use super::document::{self, RawObject};
 use super::failure::Failure;
 use super::output::StreamIndex;
 use super::stream_name::StreamName;
@@ -85,6 +87,24 @@ impl ConfiguredCatalog {
             streams.push(name);
         }
         Ok(ConfiguredCatalog { text, streams, stream_with_files, index })
+    }
+
+    /// For each stream a catalog of it alone, in their order. All else is as it came.
+    pub fn of_one_stream_each(&self) -> Result<Vec<ConfiguredCatalog>, String> {
+        #[derive(Deserialize)]
+        struct Streams<'a> {
+            #[serde(borrow)]
+            streams: Vec<&'a RawValue>,
+        }
+        let problem = |error: serde_json::Error| error.to_string();
+        let document: RawObject = serde_json::from_str(&self.text).map_err(problem)?;
+        let Streams { streams } = serde_json::from_str(&self.text).map_err(problem)?;
+        let mut rest = String::new();
+        for (name, value) in document.0.iter().filter(|(name, _)| name != "streams") {
+            rest.push_str(&format!(",{}:{value}", Value::from(name.as_str())));
+        }
+        let alone = |stream: &RawValue| ConfiguredCatalog::from_text(format!("{{\"streams\":[{stream}]{rest}}}"));
+        streams.into_iter().map(alone).collect()
     }
 
     /// The streams in their order.

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::stream_name::StreamName;
 
 /// Where an earlier read stopped.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub enum SavedState {
     /// Nowhere: there is no earlier read.
     #[default]
@@ -81,6 +81,17 @@ impl SavedState {
             }
         }
         Ok(saved)
+    }
+
+    /// What a read of this stream alone gets: its own state, or the one for all.
+    pub fn of_stream(&self, stream: &StreamName) -> SavedState {
+        match self {
+            SavedState::Streams(streams) => match streams.iter().find(|(name, _)| name == stream) {
+                Some(state) => SavedState::Streams(vec![state.clone()]),
+                None => SavedState::None,
+            },
+            other => other.clone(),
+        }
     }
 
     fn add(&mut self, text: &str) -> Result<(), String> {

@@ -33,6 +33,21 @@ pub trait Source: Sized {
     fn read(config: Self::Config, catalog: ConfiguredCatalog, state: SavedState) -> Result<()>;
 }
 
+/// A source none of whose streams needs to know of another: each has a state of its own and is read without the others.
+/// `export_source!(MySource, IndependentStreams)` declares it.
+///
+/// The host may then read several streams at once, each by an instance of the component, whose [`read`](Source::read) gets a catalog
+/// of one stream. Instances share `/airbyte`, and nothing else: a limit of requests counts in each of them, and
+/// [`global_checkpoint`](crate::global_checkpoint) is refused. What [`config_changed`](crate::config_changed) says reaches the instances
+/// that start later: a token that can be used but once is no matter of such a source.
+pub trait IndependentStreams: Source {
+    /// How many streams may be read at once with this configuration: what the server allows, for example. None for as many as the
+    /// host likes.
+    fn max_concurrency(_config: Self::Config) -> Result<Option<u32>> {
+        Ok(None)
+    }
+}
+
 /// A connector that writes. [`export_destination!`](crate::export_destination) makes a component of it.
 pub trait Destination: Sized {
     /// The configuration: the specification's schema is derived from it, and what the user gives is parsed into it.

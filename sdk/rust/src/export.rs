@@ -5,10 +5,11 @@ use std::marker::PhantomData;
 use serde::de::DeserializeOwned;
 
 use crate::bindings::destination::exports::airlock::connector::destination_commands;
+use crate::bindings::independent_streams::exports::airlock::connector::independent_streams;
 use crate::bindings::source::airlock::connector::types as wit;
 use crate::bindings::source::exports::airlock::connector::source_commands;
 use crate::catalog::ConfiguredCatalog;
-use crate::connector::{Destination, Source};
+use crate::connector::{Destination, IndependentStreams, Source};
 use crate::failure::{Failure, FailureKind, Result, config_error};
 use crate::input::Input;
 use crate::{logging, stream_writer};
@@ -36,6 +37,12 @@ impl<S: Source> source_commands::Guest for SourceComponent<S> {
 
     fn read(config: String, catalog: String, state: wit::SavedState) -> Result<(), wit::Failure> {
         source_part(|| S::read(parse_config(&config)?, ConfiguredCatalog::from_json(&catalog)?, state.into()))
+    }
+}
+
+impl<S: IndependentStreams> independent_streams::Guest for SourceComponent<S> {
+    fn max_concurrency(config: String) -> Result<Option<u32>, wit::Failure> {
+        export(|| S::max_concurrency(parse_config(&config)?))
     }
 }
 
@@ -91,8 +98,26 @@ fn connection_status(checked: Result<()>) -> Result<wit::ConnectionStatus> {
 }
 
 /// Makes a component of a [`Source`](crate::Source): `export_source!(MySource);`, once in a crate of type `cdylib`.
+///
+/// `export_source!(MySource, IndependentStreams);` also declares that its streams can be read at once:
+/// [`IndependentStreams`](crate::IndependentStreams).
 #[macro_export]
 macro_rules! export_source {
+    ($source:ty, IndependentStreams) => {
+        $crate::export_source!($source);
+        const _: () = {
+            type Component = $crate::export::SourceComponent<$source>;
+            #[cfg(target_arch = "wasm32")]
+            $crate::bindings::independent_streams::export_independent_streams_world!(
+                Component with_types_in $crate::bindings::independent_streams
+            );
+            // Elsewhere there is nothing to export to, but the type is checked.
+            #[cfg(not(target_arch = "wasm32"))]
+            const _: fn() = || {
+                let _ = <Component as $crate::bindings::independent_streams::exports::airlock::connector::independent_streams::Guest>::max_concurrency;
+            };
+        };
+    };
     ($source:ty) => {
         const _: () = {
             type Component = $crate::export::SourceComponent<$source>;

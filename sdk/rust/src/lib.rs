@@ -35,7 +35,7 @@ pub mod tls;
 mod whole_number;
 
 pub use catalog::{Catalog, ConfiguredCatalog, ConfiguredStream, DestinationSyncMode, Stream, SyncMode};
-pub use connector::{Destination, Source};
+pub use connector::{Destination, IndependentStreams, Source};
 pub use failure::{Failure, FailureKind, Interruption, Result, config_error, system_error, transient_error};
 pub use input::{Checkpoint, CheckpointScope, Input, Item, Items, Record, RecordBatch, StreamEnd};
 pub use intent::{Generation, Intent};

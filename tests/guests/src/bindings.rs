@@ -13,6 +13,24 @@ pub mod source {
     });
 }
 
+/// What a connector exports beside its commands if its streams are independent.
+pub mod independent_streams {
+    wit_bindgen::generate!({
+        inline: "
+            package airlock:declarations;
+            world independent-streams {
+                import airlock:connector/types@0.1.0;
+                export airlock:connector/independent-streams@0.1.0;
+            }
+        ",
+        path: "../../wit",
+        pub_export_macro: true,
+        export_macro_name: "export_independent_streams_world",
+        default_bindings_module: "test_guests::bindings::independent_streams",
+        with: { "airlock:connector/types@0.1.0": crate::bindings::source::airlock::connector::types },
+    });
+}
+
 /// The world of a connector that writes.
 pub mod destination {
     wit_bindgen::generate!({

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use serde_json::{Value, json};
 
 use crate::bindings::destination::exports::airlock::connector::destination_commands;
+use crate::bindings::independent_streams::exports::airlock::connector::independent_streams;
 use crate::bindings::source::exports::airlock::connector::source_commands;
 use crate::types::{ConnectionStatus, Failure, SavedState, StreamName};
 
@@ -31,6 +32,11 @@ pub trait Source {
         let stream =
             |name| json!({"name": name, "json_schema": {"type": "object"}, "supported_sync_modes": ["full_refresh"]});
         Ok(json!({"streams": [stream("one"), stream("two")]}).to_string())
+    }
+
+    /// How many streams may be read at once, where the guest declares that they can. None for any number.
+    fn max_concurrency(_config: &Value) -> Result<Option<u32>, Failure> {
+        Ok(None)
     }
 
     /// Reads the configured `streams`.
@@ -100,6 +106,12 @@ impl<S: Source> source_commands::Guest for SourceComponent<S> {
     }
 }
 
+impl<S: Source> independent_streams::Guest for SourceComponent<S> {
+    fn max_concurrency(config: String) -> Result<Option<u32>, Failure> {
+        S::max_concurrency(&parsed(&config))
+    }
+}
+
 impl<D: Destination> destination_commands::Guest for DestinationComponent<D> {
     fn spec() -> Result<String, Failure> {
         Ok(specification(D::properties()))
@@ -114,9 +126,16 @@ impl<D: Destination> destination_commands::Guest for DestinationComponent<D> {
     }
 }
 
-/// Makes a component of a [`Source`].
+/// Makes a component of a [`Source`]. With `independent streams` it declares that they can be read at once.
 #[macro_export]
 macro_rules! export_source {
+    ($source:ty, independent streams) => {
+        $crate::export_source!($source);
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::independent_streams::export_independent_streams_world!(
+            Component with_types_in $crate::bindings::independent_streams
+        );
+    };
     ($source:ty) => {
         type Component = $crate::SourceComponent<$source>;
         #[cfg(target_arch = "wasm32")]

@@ -93,9 +93,20 @@ impl MemoryBudget {
         Ok(())
     }
 
-    /// From now on nobody is told: somebody else tells that there is too little.
+    /// From now on nobody is told, until a guest has gone: the one that wanted too much is ended, and that is told.
     fn silence(&self) {
         self.change(|taken| taken.tolerated = usize::MAX);
+    }
+
+    /// A guest has gone, with so much.
+    fn guest_ends(&self, bytes: usize) {
+        self.change(|taken| {
+            taken.guests -= bytes;
+            // There may be others.
+            if taken.tolerated == usize::MAX {
+                taken.tolerated = 0;
+            }
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -196,7 +207,7 @@ impl GuestMemory {
 
 impl Drop for GuestMemory {
     fn drop(&mut self) {
-        self.give_back(self.taken);
+        self.budget.guest_ends(self.taken);
     }
 }
 
