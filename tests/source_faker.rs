@@ -14,7 +14,8 @@ fn faker(command: &str) -> Airlock {
 fn read(workspace: &Workspace, config: &Value, state: Option<&[Value]>) -> Finished {
     let config = workspace.json("config.json", config);
     let catalog = workspace.json("catalog.json", &configured_catalog(&["products", "users", "purchases"]));
-    let run = faker("read").option("--config", config).option("--catalog", catalog);
+    // One after the other, so that their order can be told.
+    let run = faker("read").option("--config", config).option("--catalog", catalog).option("--max-concurrency", "1");
     match state {
         Some(state) => run.option("--state", workspace.json("state.json", &json!(state))).run(),
         None => run.run(),

@@ -12,6 +12,7 @@ pub mod source_endless;
 pub mod source_escapes;
 pub mod source_explores;
 pub mod source_fails;
+pub mod source_independent;
 pub mod source_leaks;
 pub mod source_many;
 pub mod source_prints;

@@ -37,7 +37,12 @@ impl Guest {
     fn refuse(&mut self, stream: Option<&StreamName>, problem: String) -> Interruption {
         let mut failure =
             Failure::system_error(format!("{problem} This is a defect of the connector: report it to its publisher."));
-        if let Some(stream) = stream {
+        // Where one stream is all there is, it is about that one.
+        let only = match &self.session {
+            Session::Read(ReadSession { catalog, .. }) if catalog.streams().len() == 1 => catalog.streams().first(),
+            _ => None,
+        };
+        if let Some(stream) = stream.or(only) {
             failure = failure.for_stream(stream);
         }
         self.output.refuse(&failure);
