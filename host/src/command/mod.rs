@@ -11,6 +11,7 @@ mod specification;
 mod termination;
 mod write;
 
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -112,7 +113,9 @@ struct Run {
 
 /// A connector that runs, and what it runs in.
 struct Started<Instance> {
-    instance: Instance,
+    /// Not dropped unless others follow it: most end with the process, and the kernel frees at once what would be freed here piece by
+    /// piece.
+    instance: ManuallyDrop<Instance>,
     connector: Connector,
     /// The sandbox's directories live as long as this is held.
     confinement: Confinement,
@@ -227,15 +230,15 @@ impl Run {
         memory.guest_starts();
         let confinement =
             Confinement::new(&connector, filesystem, memory, grants, config, self.ceilings.clone(), &self.output)?;
-        let instance = connector.start(&confinement.sandbox, &self.output)?;
+        let instance = ManuallyDrop::new(connector.start(&confinement.sandbox, &self.output)?);
         Ok(Started { instance, connector, confinement })
     }
 
     /// Starts a connector that must be a source, for `command`.
     fn start_source(&self, command: &str, config: &Config) -> Result<Started<SourceInstance>, Stop> {
         let Started { instance, connector, confinement } = self.start(Some(config))?;
-        match instance {
-            Instance::Source(instance) => Ok(Started { instance, connector, confinement }),
+        match ManuallyDrop::into_inner(instance) {
+            Instance::Source(source) => Ok(Started { instance: ManuallyDrop::new(source), connector, confinement }),
             Instance::Destination(_) => Err(self.wrong_role(Role::Destination, command)),
         }
     }
@@ -243,8 +246,10 @@ impl Run {
     /// Starts a connector that must be a destination, for `command`.
     fn start_destination(&self, command: &str, config: &Config) -> Result<Started<DestinationInstance>, Stop> {
         let Started { instance, connector, confinement } = self.start(Some(config))?;
-        match instance {
-            Instance::Destination(instance) => Ok(Started { instance, connector, confinement }),
+        match ManuallyDrop::into_inner(instance) {
+            Instance::Destination(destination) => {
+                Ok(Started { instance: ManuallyDrop::new(destination), connector, confinement })
+            }
             Instance::Source(_) => Err(self.wrong_role(Role::Source, command)),
         }
     }

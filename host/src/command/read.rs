@@ -1,5 +1,6 @@
 //! `read`: records and states of a source, on stdout.
 
+use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -39,7 +40,7 @@ pub fn read(run: &Run, config: &Path, catalog: &Path, state: Option<&Path>) -> R
     let current_config = Arc::new(CurrentConfig::new(&config.text));
     let succeeded = if instances > 1 {
         // Each stream gets a new one.
-        drop(source);
+        drop(ManuallyDrop::into_inner(source));
         let (connector, sandbox) = (&connector, &confinement.sandbox);
         ConcurrentRead { run, connector, sandbox, config: current_config, catalog: &catalog, state }.run(instances)?
     } else {

@@ -24,8 +24,8 @@ const LENGTH_BYTES: usize = 4;
 const CHECKSUM_BYTES: usize = 4;
 const TRAILER_BYTES: usize = LENGTH_BYTES + CHECKSUM_BYTES + MAGIC.len();
 
-/// How much is summed at a time.
-const CHUNK_BYTES: usize = 256 * 1024;
+/// How much is summed at a time: what stays in the processor's nearest memory, and is no more than some new pages.
+const CHUNK_BYTES: usize = 32 * 1024;
 
 /// What a compiled file says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

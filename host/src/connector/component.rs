@@ -20,8 +20,8 @@ pub struct Connector {
     pub(super) name: String,
     pub(super) engine: Engine,
     pub(super) component: Component,
+    pub(super) interfaces: Interfaces,
     role: Role,
-    independent_streams: bool,
     metadata: Option<Metadata>,
 }
 
@@ -40,17 +40,15 @@ impl Connector {
         };
         require_file(path)?;
         let engine = engine::engine()?;
-        let (component, carried) = if is_native_code(path)? {
+        let (component, interfaces, carried) = if is_native_code(path)? {
             let (component, label) = from_native_code(path, Some(airbyte_directory), &engine).map_err(problem)?;
-            (component, label.metadata.map(String::into_bytes))
+            (component, label.interfaces, label.metadata.map(String::into_bytes))
         } else {
             from_wasm(path, airbyte_directory, &engine, log)?
         };
-        let interfaces = Interfaces::of(&component, &engine);
         let role = interfaces.role().map_err(problem)?;
-        let independent_streams = interfaces.independent_streams();
         let metadata = metadata::find(path, role, named_metadata, carried.as_deref(), Some(airbyte_directory))?;
-        Ok(Connector { name: connector_name(path), engine, component, role, independent_streams, metadata })
+        Ok(Connector { name: connector_name(path), engine, component, interfaces, role, metadata })
     }
 
     /// What its metadata says, where it has any.
@@ -75,7 +73,7 @@ impl Connector {
 
     /// Whether it says that its streams can be read at once, by several instances.
     pub fn independent_streams(&self) -> bool {
-        self.independent_streams
+        self.interfaces.independent_streams()
     }
 }
 
@@ -158,17 +156,17 @@ pub(super) fn open_to_all(path: &Path) -> Result<Option<String>, String> {
     Ok((writable && !sticky).then(|| format!("{} can be changed by everybody on this machine", path.display())))
 }
 
-/// Gives the component and the metadata that the file carries.
+/// Gives the component, its interfaces and the metadata that the file carries.
 #[cfg(feature = "compiler")]
 fn from_wasm(
     path: &Path,
     airbyte_directory: &Path,
     engine: &Engine,
     log: &dyn Fn(LogLevel, &str),
-) -> Result<(Component, Option<Vec<u8>>), Failure> {
+) -> Result<(Component, Interfaces, Option<Vec<u8>>), Failure> {
     let file = super::component_file::ComponentFile::read(path)?;
     let component = super::cache::load_or_compile(&file, path, airbyte_directory, engine, log)?;
-    Ok((component, file.metadata().map(<[u8]>::to_vec)))
+    Ok((component, file.interfaces().clone(), file.metadata().map(<[u8]>::to_vec)))
 }
 
 #[cfg(not(feature = "compiler"))]
@@ -177,7 +175,7 @@ fn from_wasm(
     _: &Path,
     _: &Engine,
     _: &dyn Fn(LogLevel, &str),
-) -> Result<(Component, Option<Vec<u8>>), Failure> {
+) -> Result<(Component, Interfaces, Option<Vec<u8>>), Failure> {
     Err(Failure::config_error(format!(
         "The connector {} can not be loaded: it is not compiled, and this airlock was built without its compiler. Compile it \
          with the full one: airlock compile {0}.",

@@ -2,8 +2,6 @@
 
 use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
-use wasmtime::Engine;
-use wasmtime::component::Component;
 
 /// The contract's package.
 pub const PACKAGE: &str = "airlock:connector";
@@ -52,15 +50,6 @@ pub struct Interfaces {
 }
 
 impl Interfaces {
-    /// Those of a component that was compiled.
-    pub fn of(component: &Component, engine: &Engine) -> Interfaces {
-        let component_type = component.component_type();
-        Interfaces {
-            exports: component_type.exports(engine).map(|(name, _)| name.to_owned()).collect(),
-            imports: component_type.imports(engine).map(|(name, _)| name.to_owned()).collect(),
-        }
-    }
-
     /// The role of the connector that has these interfaces. The error says what is wrong with them, and what to do: it is the
     /// rest of a sentence.
     pub fn role(&self) -> Result<Role, String> {

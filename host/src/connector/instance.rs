@@ -129,11 +129,10 @@ impl Connector {
         instance.map_err(|error| problem(contract::wrong_export(&error)))
     }
 
-    /// What the host gives.
+    /// What the host gives of what the connector imports.
     fn linker(&self) -> wasmtime::Result<Linker<Guest>> {
         let mut linker: Linker<Guest> = Linker::new(&self.engine);
-        wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
-        add_to_linker(&mut linker)?;
+        add_to_linker(&mut linker, self.interfaces.imports.iter().map(String::as_str))?;
         match self.role() {
             Role::Source => source::Source::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?,
             Role::Destination => destination::Destination::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?,

@@ -6,6 +6,7 @@ pub mod capability;
 mod environment;
 mod filesystem;
 mod in_force;
+mod interfaces;
 mod memory;
 mod network;
 mod policy;
@@ -19,13 +20,13 @@ use wasmtime_wasi::WasiCtx;
 
 pub use environment::Environment;
 pub use filesystem::{Filesystem, Mount};
+pub use interfaces::add_to_linker;
 pub use memory::{
     CountedHeap, ForeignMemory, GuestMemory, LimitOrigin, MemoryBudget, MemoryExceeded, MemoryLimit, MemorySize,
     is_out_of_memory, machine_has_none,
 };
 pub use network::{
-    HttpState, Identity, Network, NetworkEvent, NetworkView, Received, Refusal, TlsError, TlsOptions, TlsSession,
-    Trust, add_to_linker,
+    HttpState, Identity, Network, NetworkEvent, NetworkView, Received, Refusal, TlsError, TlsOptions, TlsSession, Trust,
 };
 pub use policy::{Ceilings, HostPattern, NetworkPolicy, PolicyFile, Wishes};
 pub use printed::{Channel, Printed, Taken};

@@ -3,14 +3,19 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// More than this is the kernel's way of saying that there is no limit.
 const NO_LIMIT: usize = 1 << 60;
 
-/// The least of the limits that this process stands under, in bytes; none where there is none, or no control groups.
+/// The least of the limits that this process stands under, in bytes; none where there is none, or no control groups. The kernel is
+/// asked once.
 pub fn memory_limit() -> Option<usize> {
-    let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
-    limit_below(Path::new("/sys/fs/cgroup"), &membership)
+    static LIMIT: OnceLock<Option<usize>> = OnceLock::new();
+    *LIMIT.get_or_init(|| {
+        let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
+        limit_below(Path::new("/sys/fs/cgroup"), &membership)
+    })
 }
 
 /// `membership` is the kernel's list of the groups of a process, `root` where the groups are mounted. In a container the paths of the

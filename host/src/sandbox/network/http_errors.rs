@@ -32,7 +32,7 @@ impl fmt::Display for NoConnection {
 impl StdError for NoConnection {}
 
 /// Puts a function in the place of wasmtime's, which knows no reason for a body that fails (48.0.8): `http-error-code`.
-pub fn add_to_linker<T: WasiHttpView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+pub fn add_error_code<T: WasiHttpView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     linker.instance("wasi:http/types@0.2.12")?.func_wrap(
         "http-error-code",

@@ -19,13 +19,16 @@ use tokio::sync::{Semaphore, watch};
 use url::Host;
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::WasiView;
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::p2::bindings::LinkOptions;
+use wasmtime_wasi_http::p2::bindings::sync::http::{outgoing_handler, types};
+use wasmtime_wasi_http::{WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::policy::{Denial, NetworkPolicy};
 use connection::Client;
 use http::HttpHooks;
 use sockets::LookUp;
 
+pub use sockets::{add_look_ups, add_udp};
 pub use tls::{Identity, Received, TlsError, TlsOptions, TlsSession, Trust};
 
 /// The longest name that there can be, with its last dot.
@@ -126,11 +129,15 @@ pub trait NetworkView: WasiView + WasiHttpView {
     fn network(&self) -> &Arc<Network>;
 }
 
-/// Adds HTTP, and puts what checks names and sockets in the place of WASI's own.
-pub fn add_to_linker<T: NetworkView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    wasmtime_wasi_http::p2::add_only_http_to_linker_sync(linker)?;
-    http_errors::add_to_linker(linker)?;
-    sockets::add_to_linker(linker)
+/// Adds requests.
+pub fn add_http_requests<T: NetworkView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    outgoing_handler::add_to_linker::<T, WasiHttp>(linker, T::http)
+}
+
+/// Adds what requests and responses are made of.
+pub fn add_http_types<T: NetworkView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    types::add_to_linker::<T, WasiHttp>(linker, &(&LinkOptions::default()).into(), T::http)?;
+    http_errors::add_error_code(linker)
 }
 
 /// What a guest's data keeps for HTTP.

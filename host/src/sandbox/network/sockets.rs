@@ -40,17 +40,19 @@ impl HasData for HasSockets {
     type Data<'a> = CheckedSockets<'a>;
 }
 
-/// Puts the checked functions in the place of wasmtime's.
-pub fn add_to_linker<T: NetworkView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    fn checked<T: NetworkView>(data: &mut T) -> CheckedSockets<'_> {
-        let network = data.network().clone();
-        CheckedSockets { wasi: data.sockets(), network }
-    }
-    linker.allow_shadowing(true);
-    ip_name_lookup::add_to_linker::<T, HasSockets>(linker, checked)?;
-    udp_create_socket::add_to_linker::<T, HasSockets>(linker, checked)?;
-    linker.allow_shadowing(false);
-    Ok(())
+fn checked<T: NetworkView>(data: &mut T) -> CheckedSockets<'_> {
+    let network = data.network().clone();
+    CheckedSockets { wasi: data.sockets(), network }
+}
+
+/// Adds the look-up of names, checked.
+pub fn add_look_ups<T: NetworkView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    ip_name_lookup::add_to_linker::<T, HasSockets>(linker, checked)
+}
+
+/// Adds the making of UDP sockets, which is refused.
+pub fn add_udp<T: NetworkView + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    udp_create_socket::add_to_linker::<T, HasSockets>(linker, checked)
 }
 
 impl Network {
