@@ -53,6 +53,11 @@ impl Live {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The most memory that it has held so far, in bytes.
     pub fn peak_memory(&self) -> u64 {
         peak_memory(self.child.id()) * 1024

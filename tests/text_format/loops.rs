@@ -1,12 +1,17 @@
 //! Guests that never come back, wherever they are called: --timeout ends them all the same.
 
+use std::fs;
 use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::{OPEN, OPEN_IMPORT, Source, WRITE, WRITE_IMPORT, component_of, told};
+use super::{LOG_IMPORT, OPEN, OPEN_IMPORT, Source, WRITE, WRITE_IMPORT, component_of, told};
+use crate::faulty::live::Live;
 use crate::harness::protocol::messages;
 use crate::harness::{Airlock, Finished, Workspace};
 
@@ -53,6 +58,63 @@ fn a_loop_in_a_function_ends_in_time() {
     let post_return =
         format!("(func (export \"cabi_post_airlock:connector/source-commands@0.1.0#spec\") (param i32) {LOOP})");
     timed_out(&Source { items: post_return, ..Source::default() }, "spec");
+}
+
+/// Says `one` in `spec`, and never comes back.
+fn says_one_and_loops() -> Source {
+    let spec = format!("(call $log (i32.const 3) (i32.const 1024) (i32.const 3)) {LOOP}");
+    Source { imports: LOG_IMPORT.into(), spec, ..Source::default() }
+}
+
+#[test]
+fn a_signal_ends_a_loop_in_spec_and_nothing_stays_behind() {
+    for (signal, number) in [(Signal::TERM, 15), (Signal::INT, 2)] {
+        let workspace = Workspace::new();
+        let temporary = workspace.directory("temporary");
+        let mut live = Live::start(says_one_and_loops().command(&workspace, "spec").env("TMPDIR", &temporary));
+        live.wait_for(|message| message["log"]["message"] == "one");
+        assert_eq!(fs::read_dir(&temporary).unwrap().count(), 1, "its /airbyte");
+        live.signal(signal);
+        let finished = live.finish();
+        assert_eq!(finished.status.signal(), Some(number), "{:?} {}", finished.status, finished.stderr);
+        assert_eq!(finished.outline(), ["LOG"]);
+        assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn as_the_first_process_of_a_container_spec_ends_by_a_signal_as_well() {
+    const FIRST: [&str; 5] = ["--user", "--map-root-user", "--pid", "--fork", "--kill-child"];
+    if !Command::new("unshare").args(FIRST).arg("true").output().is_ok_and(|tried| tried.status.success()) {
+        println!("left out: this kernel gives this user no namespace of its own for processes");
+        return;
+    }
+    let workspace = Workspace::new();
+    let run = says_one_and_loops().command(&workspace, "spec").into_command();
+    let mut command = Command::new("unshare");
+    command.args(FIRST).arg(run.get_program()).args(run.get_args()).env_clear();
+    command.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut parent = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut one = [0; 8];
+    parent.stdout.as_mut().unwrap().read_exact(&mut one).unwrap();
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", parent.id())).unwrap();
+    let first = Pid::from_raw(children.trim().parse().unwrap()).unwrap();
+    kill_process(first, Signal::TERM).unwrap();
+    assert_eq!(parent.wait().unwrap().code(), Some(128 + 15));
+}
+
+#[test]
+fn spec_starts_no_thread_for_signals_or_memory() {
+    let workspace = Workspace::new();
+    let mut live = Live::start(says_one_and_loops().command(&workspace, "spec"));
+    live.wait_for(|message| message["log"]["message"] == "one");
+    let threads = fs::read_dir(format!("/proc/{}/task", live.id())).unwrap();
+    let names = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("comm")).unwrap());
+    let names: Vec<String> = names.map(|name| name.trim().to_owned()).collect();
+    live.kill();
+    for thread in ["signals", "memory", "tokio-rt-worker"] {
+        assert!(!names.iter().any(|name| name == thread), "{names:?}");
+    }
 }
 
 #[test]

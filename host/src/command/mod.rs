@@ -5,6 +5,7 @@ mod concurrent_read;
 mod confinement;
 mod data_channel;
 mod discover;
+mod end_at_once;
 mod read;
 mod spec;
 mod specification;
@@ -140,7 +141,12 @@ pub fn run(invocation: Invocation) -> ExitCode {
         );
         output.log(LogLevel::Warn, &text);
     }
-    let termination = match Termination::watch(&output) {
+    let termination = match command {
+        // It is asked often, and answers from memory: it is not worth a thread.
+        AirbyteCommand::Spec => Termination::at_once(&output),
+        _ => Termination::watch(&output),
+    };
+    let termination = match termination {
         Ok(termination) => termination,
         Err(error) => {
             people::error(&format!("signals can not be watched for: {error}"), None);

@@ -14,11 +14,13 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
+use super::end_at_once;
 use crate::cli::people;
 use crate::exit_code;
 use crate::protocol::failure::{Failure, FailureKind};
 use crate::protocol::input::InputInterrupter;
 use crate::protocol::log_level::LogLevel;
+use crate::protocol::message;
 use crate::protocol::output::Output;
 use crate::sandbox::{MemoryBudget, TimeLimit, remove_private_directory};
 
@@ -41,6 +43,8 @@ const REMOVAL: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Termination {
     output: Output,
+    /// No thread waits for a reason to end: the process ends where the reason is.
+    at_once: bool,
     shared: Arc<Shared>,
 }
 
@@ -71,7 +75,7 @@ impl Termination {
     /// Starts to watch for signals, and for guests that go on when they have been told to stop. As PID 1 a process has to
     /// watch, for there no signal ends it by itself.
     pub fn watch(output: &Output) -> io::Result<Termination> {
-        let termination = Termination { output: output.clone(), shared: Arc::default() };
+        let termination = Termination { output: output.clone(), at_once: false, shared: Arc::default() };
         let mut signals = Signals::new([SIGTERM, SIGINT])?;
         let watcher = termination.clone();
         let watch = move || {
@@ -83,6 +87,12 @@ impl Termination {
         let watcher = termination.clone();
         output.on_interruption(move || watcher.end_after(GRACE));
         Ok(termination)
+    }
+
+    /// The same without a thread, for a command that moves no data: a signal ends the process at once.
+    pub fn at_once(output: &Output) -> io::Result<Termination> {
+        end_at_once::end_at_signals()?;
+        Ok(Termination { output: output.clone(), at_once: true, shared: Arc::default() })
     }
 
     /// From now on a guest moves data, and a signal leaves it time to clean up. Its wait for input ends then.
@@ -97,6 +107,9 @@ impl Termination {
 
     /// A directory that must not stay behind when the process does not end by itself.
     pub fn remove_at_end(&self, directory: Option<&Path>) {
+        if let Some(directory) = directory.filter(|_| self.at_once) {
+            end_at_once::remove_if_empty(directory);
+        }
         *self.shared.temporary.lock().unwrap_or_else(PoisonError::into_inner) = directory.map(Path::to_owned);
     }
 
@@ -148,6 +161,11 @@ impl Termination {
 
     /// Ends the command when `connector` and what the host keeps for it take more memory than this.
     pub fn limit_memory(&self, budget: &MemoryBudget, connector: &str) -> io::Result<()> {
+        if self.at_once {
+            let line = |problem| message::trace_error(&Failure::system_error(problem));
+            budget.end_when_exceeded(connector, line, |line| end_at_once::end_with(line));
+            return Ok(());
+        }
         let (watcher, last_resort) = (self.clone(), self.clone());
         budget.watch(
             connector,
@@ -262,14 +280,9 @@ impl Termination {
     /// Ends the process by the signal that asked for it, if one did.
     pub fn end_by_signal_if_any(&self) {
         let signal = self.shared.signal.load(Ordering::Acquire);
-        if signal == 0 {
-            return;
+        if signal != 0 {
+            end_at_once::die_of(signal);
         }
-        // As PID 1 a process does not die of a signal: then the exit code says it.
-        if rustix::process::getpid().is_init() {
-            low_level::exit(128 + signal);
-        }
-        let _ = low_level::emulate_default_handler(signal);
     }
 }
 

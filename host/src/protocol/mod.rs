@@ -29,3 +29,4 @@ mod violation;
 mod writer;
 
 pub use interruption::Interruption;
+pub use stdout::Stdout;

@@ -1,5 +1,5 @@
 //! The heap of this process, counted: what the host keeps for a guest (records of a call, documents, lines of stdin) lies there.
-//! Tells one thread when it grows over a ceiling, or when the system has no more. Knows nothing of guests or of what the ceiling is
+//! Tells one thread when it grows over a ceiling, or when the system has no more; or ends the process then and there. Knows nothing of guests or of what the ceiling is
 //! for.
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -24,6 +24,7 @@ static IN_USE: AtomicUsize = AtomicUsize::new(0);
 static CEILING: AtomicUsize = AtomicUsize::new(usize::MAX);
 static ALARM: AtomicBool = AtomicBool::new(false);
 static WATCHER: OnceLock<Thread> = OnceLock::new();
+static ENDER: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 static RESERVED: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 static EXHAUSTED: AtomicBool = AtomicBool::new(false);
 
@@ -53,7 +54,7 @@ impl CountedHeap {
 /// The system gave nothing. Nearly all code can only abort then: this thread waits while another tells it and ends the process.
 #[cold]
 fn exhausted() {
-    if WATCHER.get().is_none() {
+    if WATCHER.get().is_none() && ENDER.get().is_none() {
         return;
     }
     EXHAUSTED.store(true, Ordering::Release);
@@ -70,10 +71,13 @@ fn exhausted() {
 /// Nothing in here may allocate: it runs within an allocation.
 #[cold]
 fn sound_alarm() {
-    if !ALARM.swap(true, Ordering::AcqRel)
-        && let Some(watcher) = WATCHER.get()
-    {
+    if ALARM.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    if let Some(watcher) = WATCHER.get() {
         watcher.unpark();
+    } else if let Some(end) = ENDER.get() {
+        end();
     }
 }
 
@@ -145,6 +149,17 @@ pub fn set_ceiling(bytes: usize) {
 /// Whether the system has no memory left for the heap.
 pub fn is_exhausted() -> bool {
     EXHAUSTED.load(Ordering::Acquire)
+}
+
+/// Ends the process by `end` at the first alarm, within the allocation that sounds it: there nothing may be allocated. For who needs
+/// no thread.
+pub fn end_at_alarm(end: impl Fn() + Send + Sync + 'static) {
+    let _ = ENDER.set(Box::new(end));
+    if ALARM.load(Ordering::Acquire)
+        && let Some(end) = ENDER.get()
+    {
+        end();
+    }
 }
 
 /// Starts the thread that calls `alarmed` each time the heap has grown over its ceiling, and when the system has no more. One thread is kept: a second is an error.

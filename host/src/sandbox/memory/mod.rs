@@ -9,6 +9,7 @@ mod size;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wasmtime::ResourceLimiter;
@@ -31,12 +32,12 @@ pub struct MemoryBudget(Arc<Shared>);
 struct Shared {
     limit: MemoryLimit,
     compiler_limit: MemoryLimit,
+    /// The connector is still being compiled.
+    compiling: AtomicBool,
     taken: Mutex<Taken>,
 }
 
 struct Taken {
-    /// The connector is still being compiled.
-    compiling: bool,
     /// The linear memories of all guests.
     guests: usize,
     /// How far the heap may go over the limit before its alarm.
@@ -48,13 +49,15 @@ struct Taken {
 impl MemoryBudget {
     /// With this limit, of which nothing is taken. It counts from when the guest starts; until then there is more, for the compiler.
     pub fn new(limit: MemoryLimit) -> MemoryBudget {
-        let taken = Mutex::new(Taken { compiling: true, guests: 0, tolerated: 0, refused_growth: None });
-        MemoryBudget(Arc::new(Shared { compiler_limit: limit.for_compiler(), limit, taken }))
+        let taken = Mutex::new(Taken { guests: 0, tolerated: 0, refused_growth: None });
+        let (compiler_limit, compiling) = (limit.for_compiler(), AtomicBool::new(true));
+        MemoryBudget(Arc::new(Shared { compiler_limit, limit, compiling, taken }))
     }
 
     /// From now on the guest runs.
     pub fn guest_starts(&self) {
-        self.change(|taken| taken.compiling = false);
+        self.0.compiling.store(false, Ordering::Release);
+        self.change(|_| {});
     }
 
     /// The limit.
@@ -82,8 +85,7 @@ impl MemoryBudget {
             told = true;
             // Room for what it takes to end in order.
             budget.change(|taken| taken.tolerated = LEAST_MARGIN / 2);
-            let compiling = budget.lock().compiling;
-            exceeded(if compiling {
+            exceeded(if budget.is_compiling() {
                 budget.0.compiler_limit.exceeded_by_compiler(&connector)
             } else {
                 budget.0.limit.exceeded(&connector)
@@ -91,6 +93,27 @@ impl MemoryBudget {
         })?;
         self.change(|_| {});
         Ok(())
+    }
+
+    /// The same without a thread: `end` is called within the allocation that was too much, with what `line` made of the problem while
+    /// there was memory. It ends the process, and may neither allocate nor take a lock.
+    pub fn end_when_exceeded(&self, connector: &str, line: impl Fn(String) -> Vec<u8>, end: fn(&[u8])) {
+        let nothing_left = line(machine_has_none(connector));
+        let by_compiler = line(self.0.compiler_limit.exceeded_by_compiler(connector));
+        let by_guest = line(self.0.limit.exceeded(connector));
+        let budget = self.clone();
+        heap::end_at_alarm(move || {
+            end(match budget.is_compiling() {
+                _ if heap::is_exhausted() => &nothing_left,
+                true => &by_compiler,
+                false => &by_guest,
+            });
+        });
+        self.change(|_| {});
+    }
+
+    fn is_compiling(&self) -> bool {
+        self.0.compiling.load(Ordering::Acquire)
     }
 
     /// From now on nobody is told, until a guest has gone: the one that wanted too much is ended, and that is told.
@@ -117,7 +140,7 @@ impl MemoryBudget {
     fn change(&self, change: impl FnOnce(&mut Taken)) {
         let mut taken = self.lock();
         change(&mut taken);
-        let limit = if taken.compiling { &self.0.compiler_limit } else { &self.0.limit };
+        let limit = if self.is_compiling() { &self.0.compiler_limit } else { &self.0.limit };
         let left = limit.size.0.saturating_sub(taken.guests);
         heap::set_ceiling(left.saturating_add(taken.tolerated));
     }
