@@ -1,11 +1,26 @@
 //! A call of a guest that did not return: a trap, an exit, too little memory, made into a failure that says so.
 
+use std::error::Error;
+use std::fmt;
+
 use wasmtime::component::ResourceTableError;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::protocol::failure::Failure;
 use crate::sandbox::{MemoryBudget, MemoryExceeded, is_out_of_memory, machine_has_none};
+
+/// A call carries more than a call may.
+#[derive(Debug)]
+pub struct CallTooLarge;
+
+impl fmt::Display for CallTooLarge {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a call carries more than a call may")
+    }
+}
+
+impl Error for CallTooLarge {}
 
 /// What is known of a guest when a call of it did not return.
 pub struct Circumstances<'a> {
@@ -60,7 +75,7 @@ fn what_happened(error: &wasmtime::Error) -> String {
         format!("has more than {} files, streams and other resources open", super::guest::MAX_RESOURCES)
     } else if error.root_cause().to_string().starts_with("resource limit exceeded") {
         "is made of more instances, tables or memories than a connector may have".to_owned()
-    } else if error.root_cause().to_string().contains("fuel allocated for hostcalls") {
+    } else if error.is::<CallTooLarge>() || error.root_cause().to_string().contains("fuel allocated for hostcalls") {
         // wasmtime keeps the type of this error to itself.
         "passed more in one call than a record and its batch, or a quarter of its memory, may have (--max-record-bytes and \
          --max-memory raise that)"

@@ -13,6 +13,7 @@ use super::crash::{self, Circumstances};
 use super::denials;
 use super::guest::{CurrentConfig, Guest, MAX_RESOURCES, Progress, ReadSession, Session, StateForm};
 use super::network_log;
+use super::output;
 use crate::protocol::catalog::ConfiguredCatalog;
 use crate::protocol::failure::Failure;
 use crate::protocol::input::Input;
@@ -134,7 +135,10 @@ impl Connector {
         let mut linker: Linker<Guest> = Linker::new(&self.engine);
         add_to_linker(&mut linker, self.interfaces.imports.iter().map(String::as_str))?;
         match self.role() {
-            Role::Source => source::Source::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?,
+            Role::Source => {
+                source::Source::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?;
+                output::take_records_where_they_are(&mut linker)?;
+            }
             Role::Destination => destination::Destination::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest)?,
         }
         Ok(linker)

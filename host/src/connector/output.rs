@@ -2,10 +2,13 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use wasmtime::component::Resource;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource, WasmList};
 
 use super::bindings::source::airlock::connector::output::{Host, HostStreamWriter, Outcome};
 use super::bindings::types::{self, Annotation, GlobalState, Interruption};
+use super::contract::{CONTRACT_VERSION, PACKAGE};
+use super::crash::CallTooLarge;
 use super::denials;
 use super::guest::{Guest, Progress, ReadSession, Session, StateForm};
 use crate::protocol::document;
@@ -188,6 +191,30 @@ impl Guest {
     fn stream_of(&self, writer: &Resource<StreamWriter>) -> wasmtime::Result<StreamIndex> {
         Ok(self.table.get(writer)?.stream)
     }
+}
+
+/// `stream-writer.write` as the binding has it copies records into a vector that is new each time. This is the call that counts: here
+/// they are borrowed from the guest's memory, and copied once into a buffer that was used before.
+pub fn take_records_where_they_are(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    type Call = (Resource<StreamWriter>, WasmList<u8>);
+    linker.allow_shadowing(true);
+    linker.instance(&format!("{PACKAGE}/output@{CONTRACT_VERSION}"))?.func_wrap(
+        "[method]stream-writer.write",
+        |store: StoreContextMut<'_, Guest>, (writer, records): Call| {
+            let guest = store.data();
+            let stream = guest.stream_of(&writer)?;
+            // What wasmtime asks of calls whose lists it copies itself.
+            let most = store.hostcall_fuel();
+            if records.len() > most {
+                return Err(CallTooLarge.into());
+            }
+            let mut buffer = guest.output.record_buffer();
+            buffer.extend_from_slice(records.as_le_slice(&store));
+            Ok((guest.output.records(stream, buffer, Vec::new()).map_err(Interruption::from),))
+        },
+    )?;
+    linker.allow_shadowing(false);
+    Ok(())
 }
 
 impl Host for Guest {

@@ -23,6 +23,10 @@ use super::writer::{Event, Writer};
 
 pub use super::record_lines::Annotation;
 
+/// How many buffers are kept for the next records, and how large they may be.
+const KEPT_BUFFERS: usize = 4;
+const KEPT_BUFFER_BYTES: usize = 1024 * 1024;
+
 /// A wait looks this often whether the sync is interrupted.
 const WAIT_STEP: Duration = Duration::from_millis(100);
 
@@ -65,6 +69,8 @@ struct Speaker {
     lane: Arc<Lane>,
     /// A refusal in the main lane is one of the whole sync; in that of a stream, of this alone.
     is_main: bool,
+    /// Buffers that held records, and may hold others.
+    buffers: Mutex<Vec<Vec<u8>>>,
     refused: AtomicBool,
     refusal: Mutex<Option<String>>,
     /// Called once, at the first interruption that this lane hears of.
@@ -112,6 +118,7 @@ impl Output {
         let speaker = Arc::new(Speaker {
             lane: Arc::new(Lane::new(shared.ending.clone())),
             is_main,
+            buffers: Mutex::default(),
             refused: AtomicBool::new(false),
             refusal: Mutex::default(),
             on_interruption: Mutex::default(),
@@ -415,6 +422,20 @@ impl Output {
     /// The stream has been opened: STARTED.
     pub fn stream_opened(&self, stream: StreamIndex) -> Result<(), Interruption> {
         self.push_data(Event::Opened(stream))
+    }
+
+    /// An empty buffer for records, most often one that held some before: a new one would cost the kernel's pages.
+    pub fn record_buffer(&self) -> Vec<u8> {
+        self.lane.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Takes a buffer back whose records are written.
+    pub(super) fn reuse(&self, mut buffer: Vec<u8>) {
+        let mut buffers = self.lane.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        if buffers.len() < KEPT_BUFFERS && buffer.capacity() <= KEPT_BUFFER_BYTES {
+            buffer.clear();
+            buffers.push(buffer);
+        }
     }
 
     /// Records of a stream, one JSON object a line.

@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::json_scanner::JsonScanner;
-use super::stdout::{LineBuffer, LineSink};
+use super::stdout::{LineBuffer, LineSink, WRITE_SIZE};
 use super::stream_name::StreamName;
 
 /// What is said of one record beside its data.
@@ -113,18 +113,22 @@ impl RecordLines {
                 continue;
             }
             checked.accepted += 1;
+            let own_suffix = annotation.map(|annotation| suffix(annotation, emitted_at));
+            let suffix = own_suffix.as_deref().unwrap_or(&plain_suffix);
+            let has_carriage_return = has_carriage_return && memchr(b'\r', record).is_some();
+            if record.len() >= WRITE_SIZE && !has_carriage_return {
+                lines.write_line(&[&self.prefix, record, suffix])?;
+                continue;
+            }
             let line = lines.line();
             line.extend_from_slice(&self.prefix);
-            if has_carriage_return && memchr(b'\r', record).is_some() {
+            if has_carriage_return {
                 // Only white space in JSON that is valid, but some readers take it for a line's end.
                 line.extend(record.iter().filter(|byte| **byte != b'\r'));
             } else {
                 line.extend_from_slice(record);
             }
-            match annotation {
-                None => line.extend_from_slice(&plain_suffix),
-                Some(annotation) => append_suffix(line, annotation, emitted_at),
-            }
+            line.extend_from_slice(suffix);
             lines.write_if_full()?;
         }
         if let Some(annotation) = annotations.next() {
@@ -159,15 +163,17 @@ impl RecordLines {
     }
 }
 
-fn append_suffix(line: &mut Vec<u8>, annotation: &Annotation, emitted_at: i64) {
+/// What comes after the data of a record of which something is said.
+fn suffix(annotation: &Annotation, emitted_at: i64) -> Vec<u8> {
     let emitted_at = annotation.emitted_at.unwrap_or(emitted_at);
-    line.extend_from_slice(format!(",\"emitted_at\":{emitted_at}").as_bytes());
+    let mut suffix = format!(",\"emitted_at\":{emitted_at}");
     for (name, value) in [("meta", &annotation.meta), ("file_reference", &annotation.file_reference)] {
         if let Some(value) = value {
-            line.extend_from_slice(format!(",\"{name}\":{value}").as_bytes());
+            suffix.push_str(&format!(",\"{name}\":{value}"));
         }
     }
-    line.extend_from_slice(b"}}\n");
+    suffix.push_str("}}\n");
+    suffix.into_bytes()
 }
 
 #[cfg(test)]
@@ -214,6 +220,33 @@ mod tests {
             assert_eq!((checked.accepted, lines.lines().count()), (1, 1), "{}", bad.escape_ascii());
             assert!(checked.refusal.is_some(), "{}", bad.escape_ascii());
         }
+    }
+
+    #[test]
+    fn a_large_record_is_a_line_in_its_place() {
+        let stream = StreamName { name: "a".into(), namespace: None };
+        let large = format!("{{\"a\":\"{}\"}}", "x".repeat(WRITE_SIZE));
+        let with_carriage_return = large.replacen(':', "\r:", 1);
+        let batch = format!("{{\"n\":1}}\n{large}\n{with_carriage_return}\n{large}\n{{\"n\":2}}");
+        let meta = RawValue::from_string("{\"changes\":[]}".into()).unwrap();
+        let annotation = Annotation { index: 3, meta: Some(meta), ..Annotation::default() };
+        let mut written = Vec::new();
+        let mut lines = LineBuffer::new(&mut written);
+        let checked =
+            RecordLines::new(&stream, usize::MAX).write(batch.as_bytes(), 7, &[annotation], &mut lines).unwrap();
+        lines.flush().unwrap();
+        assert_eq!(checked, Checked { accepted: 5, empty: 0, refusal: None });
+        let line = |data: &str, more: &str| {
+            format!("{{\"type\":\"RECORD\",\"record\":{{\"stream\":\"a\",\"data\":{data},\"emitted_at\":7{more}}}}}\n")
+        };
+        let expected = [
+            line("{\"n\":1}", ""),
+            line(&large, ""),
+            line(&large, ""),
+            line(&large, ",\"meta\":{\"changes\":[]}"),
+            line("{\"n\":2}", ""),
+        ];
+        assert!(String::from_utf8(written).unwrap() == expected.concat());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 /// How many bytes are gathered before they are written: one pipe's worth. Larger writes cost more, not less.
-const WRITE_SIZE: usize = 64 * 1024;
+pub const WRITE_SIZE: usize = 64 * 1024;
 
 /// How much memory a buffer keeps after a huge line has gone through it.
 const KEPT_CAPACITY: usize = 4 * WRITE_SIZE;
@@ -51,6 +51,12 @@ impl<W: LineSink> LineBuffer<W> {
     /// Writes if enough has been gathered.
     pub fn write_if_full(&mut self) -> io::Result<()> {
         if self.lines.len() >= WRITE_SIZE { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes a line that is given in its parts, after all there is. For one that is so large that gathering it would only copy it.
+    pub fn write_line(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+        self.flush()?;
+        self.sink.write_lines(parts)
     }
 
     /// Writes all there is. After an error the rest is lost: nobody is there to read it.

@@ -169,6 +169,7 @@ impl Writer {
             Event::Records { .. } | Event::StreamState { .. } | Event::GlobalState { .. } if self.refused => {}
             Event::Records { stream, records, annotations, emitted_at } => {
                 self.records(stream, &records, &annotations, emitted_at)?;
+                self.output.reuse(records);
             }
             Event::StreamState { stream, state } => {
                 if let Some(Stream { name, records_since_state, .. }) = self.streams.get_mut(&stream) {
