@@ -271,6 +271,7 @@ fn every_example_carries_its_metadata() {
         assert_eq!(shown["metadata"]["repository"], format!("airlock/{name}"));
         assert_eq!(shown["role"], name.split('-').next().unwrap());
         assert_eq!(shown["contract"], "0.1.0");
+        assert_eq!(shown["independent_streams"], name == "source-faker");
         let capabilities = shown["capabilities"].as_array().unwrap();
         assert!(capabilities.contains(&json!("clocks")), "{shown:#}");
         for capability in ["http", "tls"] {

@@ -16,6 +16,8 @@ pub struct Description {
     pub role: Role,
     /// The version of the contract that it was built for.
     pub contract_version: String,
+    /// Whether its streams can be read at once.
+    pub independent_streams: bool,
     /// The interfaces that it asks for.
     pub imports: Vec<String>,
     /// Its metadata.
@@ -70,7 +72,8 @@ pub fn describe(
     let role = interfaces.role().map_err(problem)?;
     let contract_version = interfaces.contract_version(role).unwrap_or_default().to_owned();
     let metadata = metadata::find(path, role, named_metadata, carried.as_deref(), airbyte_directory)?;
-    Ok(Description { role, contract_version, imports: interfaces.imports, metadata, size, code })
+    let independent_streams = interfaces.independent_streams();
+    Ok(Description { role, contract_version, independent_streams, imports: interfaces.imports, metadata, size, code })
 }
 
 #[cfg(feature = "compiler")]

@@ -60,6 +60,8 @@ struct Report {
     role: Role,
     /// The version of `airlock:connector` that it was built for.
     contract: String,
+    /// Whether its streams can be read at once.
+    independent_streams: bool,
     /// None where the connector has no metadata.
     metadata: Option<MetadataReport>,
     /// What its imports let it do.
@@ -163,6 +165,7 @@ impl Report {
             bytes: description.size,
             role: description.role,
             contract: description.contract_version,
+            independent_streams: description.independent_streams,
             metadata: description.metadata.map(metadata),
             capabilities,
             imports,
@@ -275,6 +278,9 @@ fn print_identity(out: &mut impl Write, report: &Report) -> io::Result<()> {
         None => line("metadata", &"none. `airlock embed` puts one into a .wasm file")?,
     }
     line("contract", &format_args!("{}@{}", connector::PACKAGE, report.contract))?;
+    if report.independent_streams {
+        line("streams", &"independent: several are read at once (--max-concurrency)")?;
+    }
     line("file", &format_args!("{} ({} KB)", report.file, report.bytes.div_ceil(1000)))?;
     match &report.code {
         CodeReport::Component { .. } if cfg!(not(feature = "compiler")) => {
