@@ -8,7 +8,7 @@ use super::compiled_file::Label;
 use super::component_file::ComponentFile;
 use super::contract::Role;
 use super::engine;
-use super::metadata::{self, Metadata};
+use super::metadata::{self, Carried, Metadata};
 use crate::protocol::failure::Failure;
 
 /// A component that was read and checked, and can be compiled for one platform or for several.
@@ -35,7 +35,8 @@ impl UncompiledConnector {
             .interfaces()
             .role()
             .map_err(|text| Failure::config_error(format!("The component {} {text}.", path.display())))?;
-        let metadata = metadata::find(path, role, named_metadata, file.metadata(), airbyte_directory)?;
+        let carried = file.metadata().map(|text| Carried::Text(text.to_vec()));
+        let metadata = metadata::find(path, role, named_metadata, carried, airbyte_directory)?;
         Ok(UncompiledConnector { path: path.to_owned(), file, role, metadata })
     }
 
@@ -55,8 +56,7 @@ impl UncompiledConnector {
             Failure::system_error(format!("The compiler can not be started for {target}: {error:#}."))
         })?;
         let code = engine.precompile_component(self.file.bytes()).map_err(|error| not_compiled(&self.path, &error))?;
-        let metadata = self.metadata.as_ref().map(|metadata| metadata.text.clone());
-        let label = Label::new(target, self.file.interfaces().clone(), metadata);
+        let label = Label::new(target, self.file.interfaces().clone(), self.metadata.clone());
         let behind = label.behind(&code).map_err(|error| {
             Failure::system_error(format!(
                 "The compiled connector {} can not be labelled: {error}.",

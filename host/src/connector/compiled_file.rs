@@ -16,9 +16,10 @@ use serde::{Deserialize, Serialize};
 
 use super::contract::Interfaces;
 use super::engine::{TARGET, WASMTIME_VERSION};
+use super::metadata::Metadata;
 
 /// Its last byte is the version of this format.
-const MAGIC: [u8; 8] = *b"AIRLOCK\x01";
+const MAGIC: [u8; 8] = *b"AIRLOCK\x02";
 
 const LENGTH_BYTES: usize = 4;
 const CHECKSUM_BYTES: usize = 4;
@@ -38,14 +39,14 @@ pub struct Label {
     pub target: String,
     /// The component's interfaces.
     pub interfaces: Interfaces,
-    /// The connector's `metadata.yaml`, as it was.
-    pub metadata: Option<String>,
+    /// The connector's metadata, which need not be read of its `metadata.yaml` again.
+    pub metadata: Option<Metadata>,
 }
 
 impl Label {
     /// For code that this airlock compiles.
     #[cfg(feature = "compiler")]
-    pub fn new(target: &str, interfaces: Interfaces, metadata: Option<String>) -> Label {
+    pub fn new(target: &str, interfaces: Interfaces, metadata: Option<Metadata>) -> Label {
         Label {
             airlock: env!("CARGO_PKG_VERSION").to_owned(),
             wasmtime: WASMTIME_VERSION.to_owned(),
@@ -139,7 +140,8 @@ mod tests {
 
     fn label(metadata: Option<&str>) -> Label {
         let interfaces = Interfaces { exports: vec!["a".to_owned()], imports: vec!["b".to_owned(), "c".to_owned()] };
-        Label::new(TARGET, interfaces, metadata.map(str::to_owned))
+        let metadata = metadata.map(|text| Metadata { text: text.to_owned(), ..Metadata::default() });
+        Label::new(TARGET, interfaces, metadata)
     }
 
     fn read(bytes: &[u8]) -> Result<Label, String> {

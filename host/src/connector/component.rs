@@ -11,7 +11,7 @@ use wasmtime::component::Component;
 use super::compiled_file::{self, Label};
 use super::contract::{Interfaces, Role};
 use super::engine;
-use super::metadata::{self, Metadata};
+use super::metadata::{self, Carried, Metadata};
 use crate::protocol::failure::Failure;
 use crate::protocol::log_level::LogLevel;
 
@@ -42,12 +42,12 @@ impl Connector {
         let engine = engine::engine()?;
         let (component, interfaces, carried) = if is_native_code(path)? {
             let (component, label) = from_native_code(path, Some(airbyte_directory), &engine).map_err(problem)?;
-            (component, label.interfaces, label.metadata.map(String::into_bytes))
+            (component, label.interfaces, label.metadata.map(Carried::Read))
         } else {
             from_wasm(path, airbyte_directory, &engine, log)?
         };
         let role = interfaces.role().map_err(problem)?;
-        let metadata = metadata::find(path, role, named_metadata, carried.as_deref(), Some(airbyte_directory))?;
+        let metadata = metadata::find(path, role, named_metadata, carried, Some(airbyte_directory))?;
         Ok(Connector { name: connector_name(path), engine, component, interfaces, role, metadata })
     }
 
@@ -163,10 +163,10 @@ fn from_wasm(
     airbyte_directory: &Path,
     engine: &Engine,
     log: &dyn Fn(LogLevel, &str),
-) -> Result<(Component, Interfaces, Option<Vec<u8>>), Failure> {
+) -> Result<(Component, Interfaces, Option<Carried>), Failure> {
     let file = super::component_file::ComponentFile::read(path)?;
     let component = super::cache::load_or_compile(&file, path, airbyte_directory, engine, log)?;
-    Ok((component, file.interfaces().clone(), file.metadata().map(<[u8]>::to_vec)))
+    Ok((component, file.interfaces().clone(), file.metadata().map(|text| Carried::Text(text.to_vec()))))
 }
 
 #[cfg(not(feature = "compiler"))]
@@ -175,7 +175,7 @@ fn from_wasm(
     _: &Path,
     _: &Engine,
     _: &dyn Fn(LogLevel, &str),
-) -> Result<(Component, Interfaces, Option<Vec<u8>>), Failure> {
+) -> Result<(Component, Interfaces, Option<Carried>), Failure> {
     Err(Failure::config_error(format!(
         "The connector {} can not be loaded: it is not compiled, and this airlock was built without its compiler. Compile it \
          with the full one: airlock compile {0}.",

@@ -7,7 +7,7 @@ use super::compiled_file;
 use super::component;
 use super::component_file::ComponentFile;
 use super::contract::Role;
-use super::metadata::{self, Metadata};
+use super::metadata::{self, Carried, Metadata};
 use crate::protocol::failure::Failure;
 
 /// What a connector's file says, and what is to be said of the file.
@@ -63,15 +63,15 @@ pub fn describe(
         // Its label says it: a stranger's native code is not even loaded in order to be looked at.
         let problem = component::trust(path, airbyte_directory).and_then(|()| label.require_ours()).err();
         let code = Code::Compiled { target: label.target, airlock: label.airlock, wasmtime: label.wasmtime, problem };
-        (label.interfaces, label.metadata.map(String::into_bytes), code)
+        (label.interfaces, label.metadata.map(Carried::Read), code)
     } else {
         let file = ComponentFile::read(path)?;
-        let carried = file.metadata().map(<[u8]>::to_vec);
+        let carried = file.metadata().map(|text| Carried::Text(text.to_vec()));
         (file.interfaces().clone(), carried, Code::Component { cached: is_cached(&file)? })
     };
     let role = interfaces.role().map_err(problem)?;
     let contract_version = interfaces.contract_version(role).unwrap_or_default().to_owned();
-    let metadata = metadata::find(path, role, named_metadata, carried.as_deref(), airbyte_directory)?;
+    let metadata = metadata::find(path, role, named_metadata, carried, airbyte_directory)?;
     let independent_streams = interfaces.independent_streams();
     Ok(Description { role, contract_version, independent_streams, imports: interfaces.imports, metadata, size, code })
 }

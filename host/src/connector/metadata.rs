@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::contract::Role;
 use crate::protocol::failure::Failure;
@@ -15,7 +15,7 @@ use crate::protocol::failure::Failure;
 const MAX_BYTES: usize = 1024 * 1024;
 
 /// What is read of a `metadata.yaml`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {
     /// `name`: the connector's name for people.
     pub name: Option<String>,
@@ -33,16 +33,18 @@ pub struct Metadata {
     pub role: Option<Role>,
     /// `allowedHosts.hosts` as it is written, placeholders and all. None where there is no `allowedHosts`.
     pub allowed_hosts: Option<Vec<String>>,
-    /// Where it was found.
+    /// Where it was found. Whoever keeps metadata in a connector's file has it from there.
+    #[serde(skip)]
     pub origin: MetadataOrigin,
     /// All of it, as it was written.
     pub(super) text: String,
 }
 
 /// Where metadata was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum MetadataOrigin {
     /// In the connector's own file.
+    #[default]
     Connector,
     /// In a file beside it, or in the one that was named.
     File(PathBuf),
@@ -57,6 +59,23 @@ impl fmt::Display for MetadataOrigin {
     }
 }
 
+/// The metadata that a connector's file carries.
+pub enum Carried {
+    /// As its author wrote it: in a component.
+    Text(Vec<u8>),
+    /// As it was read when the connector was compiled.
+    Read(Metadata),
+}
+
+impl Carried {
+    fn into_metadata(self) -> Result<Metadata, String> {
+        match self {
+            Carried::Text(bytes) => Metadata::parse(&bytes, MetadataOrigin::Connector),
+            Carried::Read(metadata) => Ok(metadata),
+        }
+    }
+}
+
 /// The metadata of the connector at `connector`: of the file that was named, else what the connector carries, else what lies
 /// beside it. What is there and wrong is an error, never none.
 ///
@@ -65,12 +84,12 @@ pub fn find(
     connector: &Path,
     role: Role,
     named: Option<&Path>,
-    carried: Option<&[u8]>,
+    carried: Option<Carried>,
     guests: Option<&Path>,
 ) -> Result<Option<Metadata>, Failure> {
     let found = match (named, carried) {
         (Some(file), _) => Some(from_file(file.to_owned())),
-        (None, Some(bytes)) => Some(Metadata::parse(bytes, MetadataOrigin::Connector)),
+        (None, Some(carried)) => Some(carried.into_metadata()),
         (None, None) => beside(connector).map(from_regular_file),
     };
     let checked = found.map(|metadata| {
