@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 #[cfg(feature = "compiler")]
 use std::io::IsTerminal;
+use std::mem::ManuallyDrop;
 #[cfg(feature = "compiler")]
 use std::path::Path;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use std::str::FromStr;
 
 #[cfg(feature = "compiler")]
 use airlock_images::Platform;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{Request, people};
 use crate::command::{AirbyteCommand, Grants, Invocation, Limits};
@@ -222,7 +223,13 @@ Examples:
 
 /// Reads the command line. Ends the process where it is wrong, or asks for help.
 pub fn parse() -> Request {
-    let arguments = Arguments::parse();
+    // Not dropped: it is large, and goes with the process.
+    let mut command = ManuallyDrop::new(Arguments::command());
+    let matches = command.try_get_matches_from_mut(std::env::args_os());
+    let arguments = matches.and_then(|mut matches| {
+        Arguments::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+    });
+    let arguments = arguments.unwrap_or_else(|error| error.exit());
     request(arguments).unwrap_or_else(|(error, hint)| {
         people::error(&error, Some(&hint));
         exit(exit_code::WRONG_USAGE.into());
