@@ -1,19 +1,21 @@
-//! The end of a command that moves no data and leaves nothing behind but an empty directory, without a thread that waits for it: the
-//! process ends within the signal, or within the allocation that was too much. There nothing may be allocated and no lock be
-//! taken, so what is needed is made ready before. Knows nothing of why it ends.
+//! The end of a command that moves no data, without a thread that waits for it: the process ends within the signal, or within the
+//! allocation that was too much. There nothing may be allocated and no lock be taken, so what is needed is made ready before.
+//! Knows nothing of why it ends.
 
 use std::ffi::CString;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::OnceLock;
+use std::time::Instant;
 
-use rustix::fs::{AtFlags, CWD, unlinkat};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level;
 
+use super::termination::REMOVAL;
 use crate::exit_code;
 use crate::protocol::Stdout;
+use crate::sandbox::remove_private_directory;
 
 /// What must not stay behind.
 static DIRECTORY: OnceLock<CString> = OnceLock::new();
@@ -27,8 +29,8 @@ pub fn end_at_signals() -> io::Result<()> {
     Ok(())
 }
 
-/// A directory that is removed at the end, if the guest has left nothing in it.
-pub fn remove_if_empty(directory: &Path) {
+/// A directory that is removed at the end.
+pub fn remove_at_end(directory: &Path) {
     if let Ok(directory) = CString::new(directory.as_os_str().as_bytes()) {
         let _ = DIRECTORY.set(directory);
     }
@@ -58,6 +60,6 @@ pub fn die_of(signal: i32) {
 
 fn remove_directory() {
     if let Some(directory) = DIRECTORY.get() {
-        let _ = unlinkat(CWD, directory.as_c_str(), AtFlags::REMOVEDIR);
+        let _ = remove_private_directory(directory.as_c_str(), Some(Instant::now() + REMOVAL));
     }
 }

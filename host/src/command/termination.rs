@@ -37,7 +37,7 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 const WITH_BACKTRACE: &str = "RUST_BACKTRACE=1 in the environment says more, which may be data";
 
 /// How long it may take to remove the temporary directory of a guest that still runs.
-const REMOVAL: Duration = Duration::from_secs(2);
+pub const REMOVAL: Duration = Duration::from_secs(2);
 
 /// Decides how the process ends where it does not end by itself.
 #[derive(Clone)]
@@ -108,7 +108,7 @@ impl Termination {
     /// A directory that must not stay behind when the process does not end by itself.
     pub fn remove_at_end(&self, directory: Option<&Path>) {
         if let Some(directory) = directory.filter(|_| self.at_once) {
-            end_at_once::remove_if_empty(directory);
+            end_at_once::remove_at_end(directory);
         }
         *self.shared.temporary.lock().unwrap_or_else(PoisonError::into_inner) = directory.map(Path::to_owned);
     }

@@ -1,18 +1,25 @@
 //! A directory that lives no longer than the process. A guest writes to it as it likes, so it is removed without trust in its
 //! depth, its size or its stillness. Knows nothing of what it is for.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::fs::Permissions;
-use std::io;
+use std::io::{self, Write};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use rustix::path::Arg;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// So many bytes of a directory's entries are read at a time. The longest name has 255.
+const ENTRIES_BYTES: usize = 4096;
+
+/// The longest number of 64 bits, and what stands before and behind it.
+const NUMBER_BYTES: usize = 32;
 
 /// A directory of its owner alone, removed when this is dropped.
 pub struct PrivateDirectory {
@@ -36,28 +43,29 @@ impl PrivateDirectory {
 impl Drop for PrivateDirectory {
     fn drop(&mut self) {
         // It is among the system's temporary files: what can not be removed here goes with them.
-        let _ = remove(&self.path, None);
+        let _ = remove(self.path.as_path(), None);
     }
 }
 
 /// Removes a directory and all that is in it. Links are removed and never followed. Where a guest still runs it may add as fast
-/// as this removes: then it has to end at a time.
+/// as this removes: then it has to end at a time. Allocates nothing where the path is a C string, so that a signal may call it.
 ///
 /// The standard library's way calls itself for each level and keeps a file open for each, so a guest that digs deep enough would
-/// crash the host at its end. Here the directories below are first brought to the top, one after the other.
-pub fn remove(directory: &Path, until: Option<Instant>) -> io::Result<()> {
+/// crash the host at its end. Here the directories below are brought to the top, one level in each round.
+pub fn remove(directory: impl Arg + Copy, until: Option<Instant>) -> io::Result<()> {
     // To remove is to open, and a guest may have opened all that it may.
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
-    let top = open(CWD, directory)?;
-    let mut number = 0_u64;
+    let mut raised = 0;
     loop {
-        let mut waiting = names(&top)?;
-        while let Some(name) = waiting.pop() {
+        let top = open(CWD, directory)?;
+        let mut buffer = [MaybeUninit::uninit(); ENTRIES_BYTES];
+        let mut entries = RawDir::new(&top, &mut buffer);
+        while let Some(entry) = entries.next() {
             if until.is_some_and(|until| Instant::now() >= until) {
                 return Err(Errno::TIMEDOUT.into());
             }
-            remove_entry(&top, &name, &mut waiting, &mut number)?;
+            remove_entry(&top, entry?.file_name(), &mut raised)?;
         }
         match unlinkat(CWD, directory, AtFlags::REMOVEDIR) {
             Err(Errno::NOTEMPTY | Errno::EXIST) => {}
@@ -66,21 +74,21 @@ pub fn remove(directory: &Path, until: Option<Instant>) -> io::Result<()> {
     }
 }
 
-/// Removes a file, or a directory after its own directories have come to the top, where they wait under numbers.
-fn remove_entry(top: &OwnedFd, name: &CStr, waiting: &mut Vec<CString>, number: &mut u64) -> io::Result<()> {
-    if remove_file(top, name)? {
+/// Removes a file, or a directory after its own directories have come to the top, where they are seen in this round or the next.
+fn remove_entry(top: &OwnedFd, name: &CStr, raised: &mut u64) -> io::Result<()> {
+    if is_itself_or_above(name) || remove_file(top, name)? {
         return Ok(());
     }
     let below = open(top, name)?;
-    for inner in names(&below)? {
-        while !remove_file(&below, &inner)? {
-            *number += 1;
-            let new = CString::new(format!("airlock-{number}")).unwrap_or_default();
-            match renameat(&below, inner.as_c_str(), top, new.as_c_str()) {
-                Ok(()) => {
-                    waiting.push(new);
-                    break;
-                }
+    let mut buffer = [MaybeUninit::uninit(); ENTRIES_BYTES];
+    let mut entries = RawDir::new(&below, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        while !is_itself_or_above(entry.file_name()) && !remove_file(&below, entry.file_name())? {
+            *raised += 1;
+            let mut place = [0; NUMBER_BYTES];
+            match renameat(&below, entry.file_name(), top, numbered(*raised, &mut place)) {
+                Ok(()) => break,
                 // What a guest has given this name stays in its place.
                 Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => {}
                 Err(error) => return Err(error.into()),
@@ -109,15 +117,15 @@ fn open(directory: impl AsFd, path: impl Arg) -> io::Result<OwnedFd> {
     Ok(openat(directory, path, flags, Mode::empty())?)
 }
 
-fn names(directory: &OwnedFd) -> io::Result<Vec<CString>> {
-    let mut names = Vec::new();
-    for entry in Dir::read_from(directory)? {
-        let entry = entry?;
-        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-            names.push(entry.file_name().to_owned());
-        }
-    }
-    Ok(names)
+fn is_itself_or_above(name: &CStr) -> bool {
+    matches!(name.to_bytes(), b"." | b"..")
+}
+
+/// `airlock-1` and so on.
+fn numbered(number: u64, place: &mut [u8; NUMBER_BYTES]) -> &CStr {
+    // There is room for the longest number, and zeros end it.
+    let _ = write!(place.as_mut_slice(), "airlock-{number}");
+    CStr::from_bytes_until_nul(place).unwrap_or_default()
 }
 
 #[cfg(test)]
