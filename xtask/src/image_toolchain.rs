@@ -77,9 +77,11 @@ fn rustflags() -> Result<OsString> {
     Ok(rustflags_of(&home, &command::workspace_root()))
 }
 
-const FLAGS: [&str; 3] = [
+const FLAGS: [&str; 4] = [
     "-Ctarget-feature=+crt-static",
     "-Cforce-unwind-tables=no",
+    // By the system call: what is linked statically can not look for the C library's function, and opens files instead.
+    "--cfg=getrandom_backend=\"linux_getrandom\"",
     // Static programs understand it since version 2.36 of the GNU C Library.
     "-Clink-arg=-Wl,-z,pack-relative-relocs",
 ];
@@ -129,12 +131,10 @@ mod tests {
         assert_eq!(
             flags.split('\u{1f}').collect::<Vec<_>>(),
             [
-                FLAGS[0],
-                FLAGS[1],
-                FLAGS[2],
-                "--remap-path-prefix=/home/a b/.cargo/registry/src=/cargo",
-                "--remap-path-prefix=/w=/airlock",
+                FLAGS.as_slice(),
+                &["--remap-path-prefix=/home/a b/.cargo/registry/src=/cargo", "--remap-path-prefix=/w=/airlock"]
             ]
+            .concat()
         );
     }
 
