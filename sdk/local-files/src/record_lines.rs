@@ -1,6 +1,8 @@
 //! Records become lines of a format, each with an id of its own. Knows nothing of files.
 
-use airlock_sdk::{Result, system_error};
+use airlock_sdk::Result;
+#[cfg(not(target_os = "wasi"))]
+use airlock_sdk::system_error;
 use uuid::Builder;
 
 use crate::format::{RawRecord, RecordFormat};
@@ -69,15 +71,35 @@ impl RecordIds {
 
     fn next(&mut self) -> Result<[u8; 16]> {
         if self.used == self.pool.len() {
-            getrandom::fill(&mut self.pool).map_err(|error| {
-                system_error("No random numbers can be had for the ids of the records.").with_internal(error)
-            })?;
+            platform::fill_with_random_bytes(&mut self.pool)?;
             self.used = 0;
         }
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&self.pool[self.used..self.used + 16]);
         self.used += 16;
         Ok(bytes)
+    }
+}
+
+#[cfg(target_os = "wasi")]
+mod platform {
+    use super::Result;
+
+    // Not getrandom: on WASI that is a call of the host for every 8 bytes, two for each record.
+    pub fn fill_with_random_bytes(bytes: &mut [u8]) -> Result<()> {
+        bytes.copy_from_slice(&wasip2::random::random::get_random_bytes(bytes.len() as u64));
+        Ok(())
+    }
+}
+
+#[cfg(not(target_os = "wasi"))]
+mod platform {
+    use super::{Result, system_error};
+
+    pub fn fill_with_random_bytes(bytes: &mut [u8]) -> Result<()> {
+        getrandom::fill(bytes).map_err(|error| {
+            system_error("No random numbers can be had for the ids of the records.").with_internal(error)
+        })
     }
 }
 
