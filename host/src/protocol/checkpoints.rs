@@ -157,7 +157,7 @@ mod tests {
             None => "\"type\":\"GLOBAL\",\"global\":{}".to_owned(),
         };
         let line = format!("{{\"type\":\"STATE\",\"state\":{{{state},\"mark\":{mark}}}}}");
-        let Ok(InputMessage::State(state)) = input_message::parse(line.as_bytes()) else { panic!("{line}") };
+        let Ok(InputMessage::State(state)) = input_message::parse(&line) else { panic!("{line}") };
         checkpoints.add(state.stream, 10, state.echo)
     }
 

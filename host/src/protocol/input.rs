@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter, memrchr};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use serde_json::value::RawValue;
@@ -20,6 +20,7 @@ use super::log_level::LogLevel;
 use super::message;
 use super::output::{Annotation, Output, StreamIndex};
 use super::queue::{Queue, Weighed};
+use super::record_beginnings::{PlainRecord, RecordBeginnings};
 use super::stream_name::StreamName;
 
 pub use super::batches::RecordBatch;
@@ -130,6 +131,7 @@ impl Input {
             catalog: catalog.clone(),
             batches: Batches::default(),
             last_stream: None,
+            beginnings: RecordBeginnings::default(),
             records_since_global_state: 0,
             data_seen: false,
             statuses_seen: false,
@@ -243,8 +245,9 @@ struct Reader {
     catalog: Arc<ConfiguredCatalog>,
     streams: Vec<Stream>,
     batches: Batches,
-    /// The stream of the record before: most often that of the next as well.
+    /// The stream of the last record that was read the long way: most often that of the next as well.
     last_stream: Option<(StreamName, StreamIndex)>,
+    beginnings: RecordBeginnings,
     records_since_global_state: u32,
     /// A record or a state came.
     data_seen: bool,
@@ -282,11 +285,11 @@ impl Reader {
 
     fn read_lines(&mut self, stdin: &impl AsFd) -> Result<(), Stop> {
         let mut buffer: Vec<u8> = Vec::with_capacity(2 * READ_SIZE);
-        // How far the buffer has been searched for a line's end: a huge line is searched once, not once a read.
-        let mut searched = 0;
         loop {
             self.flush_old_batches(stdin)?;
             buffer.reserve(READ_SIZE);
+            // What was there before has no line's end: a huge line is searched once, not once a read.
+            let searched = buffer.len();
             match rustix::io::read(stdin, rustix::buffer::spare_capacity(&mut buffer)) {
                 Ok(0) => break,
                 Ok(_) => {}
@@ -299,15 +302,11 @@ impl Reader {
                     ))));
                 }
             }
-            let mut start = 0;
-            while let Some(end) = memchr(b'\n', &buffer[searched..]) {
+            if let Some(end) = memrchr(b'\n', &buffer[searched..]) {
                 let end = searched + end;
-                self.line(&buffer[start..end])?;
-                start = end + 1;
-                searched = start;
+                self.lines(&buffer[..end])?;
+                buffer.drain(..=end);
             }
-            searched = buffer.len() - start;
-            buffer.drain(..start);
             // Before its end has come: a line without one must not fill the memory.
             if buffer.len() > self.max_record_bytes.saturating_add(ENVELOPE_BYTES) {
                 self.line_number += 1;
@@ -315,7 +314,7 @@ impl Reader {
             }
         }
         if !buffer.is_empty() {
-            self.line(&buffer)?;
+            self.lines(&buffer)?;
         }
         self.end()
     }
@@ -341,8 +340,8 @@ impl Reader {
         self.queue.push(Event::Item(item), false).map_err(|_| Stop::Closed)
     }
 
-    fn send_other(&self, line: &[u8]) -> Result<(), Stop> {
-        self.send(Item::Other(String::from_utf8_lossy(line.trim_ascii()).into_owned()))
+    fn send_other(&self, line: &str) -> Result<(), Stop> {
+        self.send(Item::Other(line.trim_ascii().to_owned()))
     }
 
     fn failed(&self, problem: &str) -> Stop {
@@ -360,22 +359,50 @@ impl Reader {
         ))
     }
 
-    fn line(&mut self, line: &[u8]) -> Result<(), Stop> {
-        self.line_number += 1;
-        let line = match line.strip_prefix("\u{feff}".as_bytes()) {
-            Some(rest) if self.line_number == 1 => rest,
-            _ => line,
+    /// Takes whole lines, without the last line break. What can be looked for in all of them at once is.
+    fn lines(&mut self, lines: &[u8]) -> Result<(), Stop> {
+        let lines = match lines.strip_prefix("\u{feff}".as_bytes()) {
+            Some(rest) if self.line_number == 0 => rest,
+            _ => lines,
         };
         // White space in JSON that is valid, but what passes on as it came must not look like two lines to anybody.
         let without_carriage_returns: Vec<u8>;
-        let line = if memchr(b'\r', line).is_some() {
-            without_carriage_returns = line.iter().copied().filter(|byte| *byte != b'\r').collect();
+        let lines = if memchr(b'\r', lines).is_some() {
+            without_carriage_returns = lines.iter().copied().filter(|byte| *byte != b'\r').collect();
             &without_carriage_returns
         } else {
-            line
+            lines
         };
+        let text = std::str::from_utf8(lines);
+        let mut start = 0;
+        for end in memchr_iter(b'\n', lines).chain([lines.len()]) {
+            match text {
+                Ok(text) => self.line(&text[start..end])?,
+                Err(_) => self.line_of_bytes(&lines[start..end])?,
+            }
+            start = end + 1;
+        }
+        Ok(())
+    }
+
+    /// Takes a line where one, this or another, is not UTF-8.
+    fn line_of_bytes(&mut self, line: &[u8]) -> Result<(), Stop> {
+        if let Ok(line) = std::str::from_utf8(line) {
+            return self.line(line);
+        }
+        self.line_number += 1;
+        input_message::pass_over_broken_text(line).map_err(|problem| self.failed(&problem))?;
+        self.log_unknown(line);
+        Ok(())
+    }
+
+    fn line(&mut self, line: &str) -> Result<(), Stop> {
+        self.line_number += 1;
+        if let Some(PlainRecord { stream, data, emitted_at }) = self.beginnings.read(line) {
+            return self.add_record(stream, data, emitted_at, None);
+        }
         match input_message::parse(line).map_err(|problem| self.failed(&problem))? {
-            InputMessage::Record(record) => self.record(&record),
+            InputMessage::Record(record) => self.record(line, &record),
             InputMessage::State(state) => self.state(state),
             InputMessage::StreamStatus { stream, complete } => self.stream_status(line, &stream, complete),
             InputMessage::Error => {
@@ -385,7 +412,7 @@ impl Reader {
             InputMessage::OtherTrace => self.send_other(line),
             InputMessage::Ignored => Ok(()),
             InputMessage::Unknown => {
-                self.log_unknown(line);
+                self.log_unknown(line.as_bytes());
                 Ok(())
             }
         }
@@ -402,19 +429,10 @@ impl Reader {
         self.output.log(LogLevel::Info, &text);
     }
 
-    fn record(&mut self, record: &Record) -> Result<(), Stop> {
-        if record.data.get().len() > self.max_record_bytes {
-            return Err(self.too_long());
-        }
-        let index = self.stream_of(record)?;
-        let stream = &mut self.streams[index];
-        if stream.complete {
-            let name = &self.catalog.streams()[index];
-            return Err(self.failed(&format!("is a record of stream {name}, which was COMPLETE before it")));
-        }
-        self.data_seen = true;
-        stream.records_since_state = stream.records_since_state.saturating_add(1);
-        self.records_since_global_state = self.records_since_global_state.saturating_add(1);
+    /// Takes a record that was read the long way, and learns from it how to read the next.
+    fn record(&mut self, line: &str, record: &Record) -> Result<(), Stop> {
+        let stream = self.stream_of(record)?;
+        self.beginnings.learn(line, record, stream);
         let owned = |value: Option<&RawValue>| value.map(ToOwned::to_owned);
         let annotation = (record.meta.is_some() || record.file_reference.is_some()).then(|| Annotation {
             index: 0,
@@ -423,7 +441,28 @@ impl Reader {
             file_reference: owned(record.file_reference),
         });
         let emitted_at = record.emitted_at().unwrap_or_else(message::now);
-        for batch in self.batches.add(index, record.data.get(), emitted_at, annotation) {
+        self.add_record(stream, record.data.get(), emitted_at, annotation)
+    }
+
+    fn add_record(
+        &mut self,
+        index: StreamIndex,
+        data: &str,
+        emitted_at: i64,
+        annotation: Option<Annotation>,
+    ) -> Result<(), Stop> {
+        if data.len() > self.max_record_bytes {
+            return Err(self.too_long());
+        }
+        let stream = &mut self.streams[index];
+        if stream.complete {
+            let name = &self.catalog.streams()[index];
+            return Err(self.failed(&format!("is a record of stream {name}, which was COMPLETE before it")));
+        }
+        self.data_seen = true;
+        stream.records_since_state = stream.records_since_state.saturating_add(1);
+        self.records_since_global_state = self.records_since_global_state.saturating_add(1);
+        for batch in self.batches.add(index, data, emitted_at, annotation) {
             self.send(Item::Records(batch))?;
         }
         Ok(())
@@ -472,7 +511,7 @@ impl Reader {
         self.send(Item::Checkpoint(Checkpoint { id, state, records }))
     }
 
-    fn stream_status(&mut self, line: &[u8], stream: &StreamName, complete: bool) -> Result<(), Stop> {
+    fn stream_status(&mut self, line: &str, stream: &StreamName, complete: bool) -> Result<(), Stop> {
         self.statuses_seen = true;
         match self.catalog.index_of(stream) {
             Some(index) if complete => {

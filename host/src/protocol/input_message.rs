@@ -120,14 +120,23 @@ struct Kind<'a> {
     kind: Option<&'a RawValue>,
 }
 
-/// Reads a line. The error says what is wrong without repeating the line.
-pub fn parse(line: &[u8]) -> Result<InputMessage<'_>, String> {
+/// Says whether a line that is not UTF-8 may be passed over, as other text is. The error says what is wrong with a message.
+pub fn pass_over_broken_text(line: &[u8]) -> Result<(), String> {
     let line = line.trim_ascii();
-    if line.first() != Some(&b'{') {
+    match std::str::from_utf8(line) {
+        Err(error) if line.first() == Some(&b'{') => {
+            Err(format!("begins like a message but is not UTF-8: byte {} is wrong", error.valid_up_to()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads a line. The error says what is wrong without repeating the line.
+pub fn parse(line: &str) -> Result<InputMessage<'_>, String> {
+    let line = line.trim_ascii();
+    if !line.starts_with('{') {
         return Ok(InputMessage::Unknown);
     }
-    let line = std::str::from_utf8(line)
-        .map_err(|error| format!("begins like a message but is not UTF-8: byte {} is wrong", error.valid_up_to()))?;
     let message: Message = match serde_json::from_str(line) {
         Ok(message) => message,
         Err(error) => return unless_unknown(line, &error),
@@ -248,17 +257,13 @@ mod tests {
 
     use super::*;
 
-    fn parse_text(line: &str) -> Result<InputMessage<'_>, String> {
-        parse(line.as_bytes())
-    }
-
     #[test]
     fn explicit_nulls_and_fractions_are_read() {
         let line =
             r#"{"type":"RECORD","log":null,"state":null,"trace":null,"record":{"namespace":null,"stream":"a\u0062",
             "data":{"n":1.10},"emitted_at":1795328919764.25,"meta":null,"file_reference":null}}"#
                 .replace('\n', "");
-        let Ok(InputMessage::Record(record)) = parse_text(&line) else { panic!() };
+        let Ok(InputMessage::Record(record)) = parse(&line) else { panic!() };
         assert_eq!((record.stream.0.as_ref(), record.data.get()), ("ab", "{\"n\":1.10}"));
         assert_eq!(record.emitted_at(), Some(1_795_328_919_764));
         assert!(record.meta.is_none() && record.namespace.is_none());
@@ -269,7 +274,7 @@ mod tests {
         let line = r#"{"type":"STATE","extra":[1.0],"state":{"type":"GLOBAL","global_":{"shared_state":{"n":1.10}},
             "global":null,"destinationStats":null,"sourceStats":{"recordCount":2.0},"data":{"old":1}}}"#
             .replace("\n            ", "");
-        let Ok(InputMessage::State(state)) = parse_text(&line) else { panic!() };
+        let Ok(InputMessage::State(state)) = parse(&line) else { panic!() };
         assert_eq!(state.stream, None);
         let echoed = String::from_utf8(state.echo.line(2, 1)).unwrap();
         assert_eq!(
@@ -283,9 +288,9 @@ mod tests {
     #[test]
     fn text_and_unknown_messages_are_not_errors() {
         for line in ["", "Using AIRBYTE_ENTRYPOINT: x", "[1]", "{}", r#"{"type":"NEWS","record":5}"#, r#"{"type":7}"#] {
-            assert!(matches!(parse_text(line), Ok(InputMessage::Unknown)), "{line}");
+            assert!(matches!(parse(line), Ok(InputMessage::Unknown)), "{line}");
         }
-        assert!(matches!(parse_text(r#"{"type":"LOG","log":{}}"#), Ok(InputMessage::Ignored)));
+        assert!(matches!(parse(r#"{"type":"LOG","log":{}}"#), Ok(InputMessage::Ignored)));
     }
 
     #[test]
@@ -309,10 +314,14 @@ mod tests {
             "{\"type\": hush",
             "{",
         ] {
-            let problem = parse_text(line).unwrap_err();
+            let problem = parse(line).unwrap_err();
             assert!(!problem.contains("hush"), "{problem}");
         }
-        assert!(parse(b"{\"type\":\"RECORD\",\"record\":{\"stream\":\"\xff\"}}").unwrap_err().contains("UTF-8"));
+        assert!(
+            pass_over_broken_text(b"{\"type\":\"RECORD\",\"record\":{\"stream\":\"\xff\"}}")
+                .unwrap_err()
+                .contains("UTF-8")
+        );
     }
 
     /// Lines that are nearly right: a message with a piece of it replaced.
@@ -342,7 +351,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_comes_in_is_read_or_told_and_echoes_are_whole(line in lines()) {
-            if let Ok(InputMessage::State(state)) = parse(&line) {
+            if let Ok(InputMessage::State(state)) = parse(&String::from_utf8_lossy(&line)) {
                 let echoed: serde_json::Value = serde_json::from_slice(&state.echo.line(3, 1)).unwrap();
                 prop_assert_eq!(&echoed["type"], "STATE");
                 prop_assert_eq!(&echoed["state"]["destinationStats"]["recordCount"], 3.0);

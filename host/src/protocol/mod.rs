@@ -22,6 +22,7 @@ mod interruption;
 mod json_scanner;
 mod lane;
 mod queue;
+mod record_beginnings;
 mod record_lines;
 mod secrets;
 mod stdout;

@@ -24,6 +24,8 @@ pub mod message;
 pub mod output;
 #[path = "../../../host/src/protocol/queue.rs"]
 pub mod queue;
+#[path = "../../../host/src/protocol/record_beginnings.rs"]
+pub mod record_beginnings;
 #[path = "../../../host/src/protocol/record_lines.rs"]
 pub mod record_lines;
 #[path = "../../../host/src/protocol/secret_forms.rs"]

@@ -117,7 +117,11 @@ fn check(text: &[u8], given: &[Given], stop: Option<&str>) {
     for (index, line) in lines.enumerate() {
         let line = line.strip_prefix("\u{feff}".as_bytes()).filter(|_| index == 0).unwrap_or(line);
         let line: Vec<u8> = line.iter().copied().filter(|byte| *byte != b'\r').collect();
-        match input_message::parse(&line).expect("a line before the one that is wrong") {
+        let Ok(line) = str::from_utf8(&line) else {
+            input_message::pass_over_broken_text(&line).expect("a line before the one that is wrong");
+            continue;
+        };
+        match input_message::parse(line).expect("a line before the one that is wrong") {
             InputMessage::Record(record) => {
                 let name = crate::protocol::stream_name::StreamName {
                     name: record.stream.0.into_owned(),
