@@ -1,7 +1,7 @@
 //! Records on their way to a destination, gathered by stream: a source that alternates between streams must not mean
 //! batches of one record. Order is kept within a stream. Knows nothing of where records come from or go to.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use memchr::memchr;
@@ -9,7 +9,7 @@ use memchr::memchr;
 use super::output::StreamIndex;
 use super::record_lines::Annotation;
 
-/// A stream's batch leaves when it holds this much.
+/// A stream's batch leaves before it holds more than this; a larger record leaves alone.
 const BATCH_BYTES: usize = 256 * 1024;
 
 /// All batches leave when they hold this much together: memory is bounded, however many streams there are.
@@ -40,7 +40,7 @@ impl RecordBatch {
 
     /// Cuts the batch after about `max_bytes`, but at least one record, and gives what comes after.
     pub fn split_off(&mut self, max_bytes: usize) -> Option<RecordBatch> {
-        if self.records.len() <= max_bytes {
+        if self.records.len() <= max_bytes || self.emitted_at.len() == 1 {
             return None;
         }
         let mut bytes = 0;
@@ -73,10 +73,10 @@ impl RecordBatch {
 /// The batches that are being gathered.
 #[derive(Default)]
 pub struct Batches {
-    /// By when their first record came: the first in front.
-    open: BTreeMap<u64, OpenBatch>,
-    /// Where a stream's batch is in `open`.
-    places: HashMap<StreamIndex, u64>,
+    /// Of each stream, as far as any has had a record.
+    streams: Vec<OpenBatch>,
+    /// The streams whose batches have records, by when the first of these came: the first in front.
+    order: BTreeMap<u64, StreamIndex>,
     next_place: u64,
     weight: usize,
     /// When the first record of all that are held came.
@@ -86,8 +86,10 @@ pub struct Batches {
 #[derive(Default)]
 struct OpenBatch {
     batch: RecordBatch,
-    /// Kept as it grows: to count it anew for each record would take long.
+    /// Kept as it grows: to count it anew for each record would take long. None where there is no record.
     weight: usize,
+    /// Its place in `order`.
+    place: u64,
 }
 
 impl Batches {
@@ -99,40 +101,48 @@ impl Batches {
         emitted_at: i64,
         annotation: Option<Annotation>,
     ) -> Vec<RecordBatch> {
-        if self.since.is_none() {
-            self.since = Some(Instant::now());
+        let added = record.len() + 1 + size_of::<i64>() + annotation.as_ref().map_or(0, Annotation::weight);
+        let mut leaving = Vec::new();
+        if self.streams.len() <= stream {
+            self.streams.resize_with(stream + 1, OpenBatch::default);
         }
-        let place = *self.places.entry(stream).or_insert_with(|| {
+        // Before it is too large, so that it fits what was asked for and need not be cut.
+        if self.streams[stream].weight + added > BATCH_BYTES {
+            leaving.extend(self.take(stream));
+        }
+        let open = &mut self.streams[stream];
+        if open.weight == 0 {
             self.next_place += 1;
-            self.next_place
-        });
-        let OpenBatch { batch, weight } = self.open.entry(place).or_default();
-        let mut added = record.len() + 1 + size_of::<i64>();
-        batch.stream = stream;
+            open.place = self.next_place;
+            open.batch.stream = stream;
+            self.order.insert(open.place, stream);
+            self.since.get_or_insert_with(Instant::now);
+        }
+        let batch = &mut open.batch;
         if let Some(mut annotation) = annotation {
-            added += annotation.weight();
             annotation.index = batch.emitted_at.len();
             batch.annotations.push(annotation);
         }
         batch.records.extend_from_slice(record.as_bytes());
         batch.records.push(b'\n');
         batch.emitted_at.push(emitted_at);
-        *weight += added;
+        open.weight += added;
         self.weight += added;
-        if *weight >= BATCH_BYTES {
-            self.take(stream).into_iter().collect()
+        if open.weight >= BATCH_BYTES {
+            leaving.extend(self.take(stream));
         } else if self.weight >= TOTAL_BYTES {
-            self.take_all()
-        } else {
-            Vec::new()
+            leaving.extend(self.take_all());
         }
+        leaving
     }
 
     /// The batch of one stream, if it has one.
     pub fn take(&mut self, stream: StreamIndex) -> Option<RecordBatch> {
-        let OpenBatch { batch, weight } = self.open.remove(&self.places.remove(&stream)?)?;
+        let open = self.streams.get_mut(stream).filter(|open| open.weight > 0)?;
+        let OpenBatch { batch, weight, place } = std::mem::take(open);
+        self.order.remove(&place);
         self.weight -= weight;
-        if self.open.is_empty() {
+        if self.order.is_empty() {
             self.since = None;
         }
         Some(batch)
@@ -140,8 +150,8 @@ impl Batches {
 
     /// Every batch, in the order of their first records.
     pub fn take_all(&mut self) -> Vec<RecordBatch> {
-        let taken = std::mem::take(self);
-        taken.open.into_values().map(|open| open.batch).collect()
+        let order: Vec<StreamIndex> = self.order.values().copied().collect();
+        order.into_iter().filter_map(|stream| self.take(stream)).collect()
     }
 
     /// How long until a record will have been held for `MAX_AGE`; none while there is no record.
@@ -172,7 +182,12 @@ mod tests {
         let mut batches = Batches::default();
         let record = format!("{{\"text\":\"{}\"}}", "x".repeat(BATCH_BYTES / 2));
         assert!(batches.add(0, &record, 0, None).is_empty());
-        assert_eq!(batches.add(0, &record, 0, None).len(), 1);
+        // Two are too much for one batch, and what is too much for any leaves alone.
+        let left = batches.add(0, &record, 1, None);
+        assert_eq!(left.iter().map(|batch| batch.emitted_at.as_slice()).collect::<Vec<_>>(), [[0]]);
+        let left = batches.add(0, &record.repeat(3), 2, None);
+        assert_eq!(left.iter().map(|batch| batch.emitted_at.as_slice()).collect::<Vec<_>>(), [[1], [2]]);
+        assert!(batches.time_left().is_none());
         let left: Vec<usize> = (0..TOTAL_BYTES / record.len() + 1)
             .map(|stream| batches.add(stream, &record, 0, None).len())
             .filter(|count| *count > 0)
