@@ -1,5 +1,7 @@
 //! Where an earlier read stopped, and what a source whose streams share one state saves.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -14,13 +16,13 @@ pub enum SavedState {
     #[default]
     None,
     /// One state a stream, as JSON text. Streams that are not listed start from the beginning.
-    Streams(Vec<(StreamName, String)>),
+    Streams(BTreeMap<StreamName, String>),
     /// One state for all.
     Global {
         /// What all streams share, as JSON text.
         shared: Option<String>,
         /// What is particular to each stream, as JSON text.
-        streams: Vec<(StreamName, String)>,
+        streams: BTreeMap<StreamName, String>,
     },
 }
 
@@ -47,8 +49,8 @@ impl SavedState {
             SavedState::Streams(streams) | SavedState::Global { streams, .. } => streams,
         };
         let name = name.into();
-        match streams.iter().find(|(listed, _)| *listed == name) {
-            Some((_, text)) => parse_stream(&name, text),
+        match streams.get(&name) {
+            Some(text) => parse_stream(&name, text),
             None => Ok(None),
         }
     }
@@ -132,7 +134,7 @@ impl<Shared: Serialize, Stream: Serialize> GlobalState<Shared, Stream> {
 
 impl From<wit::SavedState> for SavedState {
     fn from(state: wit::SavedState) -> Self {
-        fn texts(streams: Vec<wit::StreamState>) -> Vec<(StreamName, String)> {
+        fn texts(streams: Vec<wit::StreamState>) -> BTreeMap<StreamName, String> {
             streams.into_iter().map(|stream| (stream.stream_name.into(), stream.state)).collect()
         }
         match state {
@@ -158,12 +160,12 @@ mod tests {
 
     #[test]
     fn a_stream_finds_its_own_state() {
-        let state = SavedState::Streams(vec![
+        let state = SavedState::Streams(BTreeMap::from([
             ("users".into(), r#"{"row":7}"#.into()),
             (StreamName::in_namespace("public", "users"), r#"{"row":8}"#.into()),
             ("reset".into(), " { } ".into()),
             ("broken".into(), r#"{"row":"seven"}"#.into()),
-        ]);
+        ]));
         assert_eq!(state.stream("users").unwrap(), Some(Position { row: 7 }));
         let public = StreamName::in_namespace("public", "users");
         assert_eq!(state.stream(&public).unwrap(), Some(Position { row: 8 }));

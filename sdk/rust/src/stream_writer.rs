@@ -5,6 +5,7 @@
 //! of `read` find what is still unsent, whatever the author does with the writers.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -51,6 +52,8 @@ pub struct Annotation {
 #[derive(Debug)]
 pub struct StreamWriter {
     stream: Rc<RefCell<OpenStream>>,
+    /// Its place among the open ones.
+    number: u64,
     pace: Pace,
 }
 
@@ -68,7 +71,10 @@ struct OpenStream {
 
 #[derive(Default)]
 struct OpenStreams {
-    streams: Vec<Rc<RefCell<OpenStream>>>,
+    /// By their numbers: in the order in which they were opened.
+    streams: BTreeMap<u64, Rc<RefCell<OpenStream>>>,
+    /// How many have been opened so far.
+    count: u64,
     /// What went wrong where nobody could be told: in a drop.
     untold: Option<Failure>,
 }
@@ -90,9 +96,13 @@ impl StreamWriter {
             records: 0,
             since: None,
         }));
-        OPEN_STREAMS.with_borrow_mut(|open| open.streams.push(Rc::clone(&stream)));
+        let number = OPEN_STREAMS.with_borrow_mut(|open| {
+            open.count += 1;
+            open.streams.insert(open.count, Rc::clone(&stream));
+            open.count
+        });
         platform::before_a_wait(|aged_at| aged_at.map_or_else(flush_all, flush_aged));
-        Ok(StreamWriter { stream, pace: Pace::default() })
+        Ok(StreamWriter { stream, number, pace: Pace::default() })
     }
 
     /// Writes a record: whatever becomes a JSON object.
@@ -218,7 +228,7 @@ impl Drop for StreamWriter {
         // The thread's own end may have come first; then nothing is left to be told to anybody.
         let _ = OPEN_STREAMS.try_with(|open| {
             let mut open = open.borrow_mut();
-            open.streams.retain(|stream| !Rc::ptr_eq(stream, &self.stream));
+            open.streams.remove(&self.number);
             if let Err(failure) = flushed {
                 open.untold.get_or_insert(failure);
             }
@@ -305,11 +315,10 @@ pub fn global_checkpoint<Shared: Serialize, Stream: Serialize>(state: &GlobalSta
 /// Sends what every stream still holds, and forgets the streams: `read` has returned.
 pub(crate) fn flush_at_the_end() -> Result<()> {
     let flushed = flush_all();
-    let open = OPEN_STREAMS.take();
-    match open.untold {
-        Some(failure) => Err(failure),
-        None => flushed,
-    }
+    // The numbers go on: a writer that outlives its `read` must not end the stream of another.
+    let (_streams, untold) =
+        OPEN_STREAMS.with_borrow_mut(|open| (std::mem::take(&mut open.streams), open.untold.take()));
+    untold.map_or(flushed, Err)
 }
 
 /// Sends what every open stream holds.
@@ -325,7 +334,7 @@ fn flush_aged(now: Instant) -> Result<()> {
 fn flush_each(which: impl Fn(&OpenStream) -> bool) -> Result<()> {
     OPEN_STREAMS.with_borrow(|open| {
         let mut result = Ok(());
-        for stream in &open.streams {
+        for stream in open.streams.values() {
             // A stream that is borrowed is being written to at this moment, and looks after itself.
             if let Ok(mut stream) = stream.try_borrow_mut() {
                 if which(&stream) {

@@ -42,7 +42,7 @@
 //! ```
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -476,7 +476,7 @@ fn from_wit(failure: wit::Failure) -> Failure {
     converted
 }
 
-fn stream_states(streams: Vec<(StreamName, String)>) -> Vec<wit::StreamState> {
+fn stream_states(streams: BTreeMap<StreamName, String>) -> Vec<wit::StreamState> {
     streams.into_iter().map(|(name, state)| wit::StreamState { stream_name: name.into_wit(), state }).collect()
 }
 
