@@ -15,6 +15,9 @@ const BATCH_BYTES: usize = 256 * 1024;
 /// All batches leave when they hold this much together: memory is bounded, however many streams there are.
 const TOTAL_BYTES: usize = 4 * 1024 * 1024;
 
+/// So many batches at once may have room for more than they hold.
+const MOST_ROOMY: usize = TOTAL_BYTES / BATCH_BYTES;
+
 /// No record is held back for longer: a slow source must not look dead to whoever waits for its records.
 pub const MAX_AGE: Duration = Duration::from_secs(1);
 
@@ -90,6 +93,8 @@ struct OpenBatch {
     weight: usize,
     /// Its place in `order`.
     place: u64,
+    /// How many bytes of records the stream's batch before had: a guess of what this one will have.
+    expected: usize,
 }
 
 impl Batches {
@@ -117,12 +122,17 @@ impl Batches {
             open.batch.stream = stream;
             self.order.insert(open.place, stream);
             self.since.get_or_insert_with(Instant::now);
+            // A buffer that grows with each record is copied again and again. Of many streams most have few records.
+            if self.order.len() <= MOST_ROOMY {
+                open.batch.records.reserve(open.expected);
+            }
         }
         let batch = &mut open.batch;
         if let Some(mut annotation) = annotation {
             annotation.index = batch.emitted_at.len();
             batch.annotations.push(annotation);
         }
+        batch.records.reserve(record.len() + 1);
         batch.records.extend_from_slice(record.as_bytes());
         batch.records.push(b'\n');
         batch.emitted_at.push(emitted_at);
@@ -139,7 +149,13 @@ impl Batches {
     /// The batch of one stream, if it has one.
     pub fn take(&mut self, stream: StreamIndex) -> Option<RecordBatch> {
         let open = self.streams.get_mut(stream).filter(|open| open.weight > 0)?;
-        let OpenBatch { batch, weight, place } = std::mem::take(open);
+        let expected = open.batch.records.len().min(BATCH_BYTES);
+        let OpenBatch { mut batch, weight, place, .. } =
+            std::mem::replace(open, OpenBatch { expected, ..OpenBatch::default() });
+        if batch.records.capacity() > 2 * batch.records.len() {
+            // It counts for what is in it while it waits in the queue, and so should take no more.
+            batch.records.shrink_to_fit();
+        }
         self.order.remove(&place);
         self.weight -= weight;
         if self.order.is_empty() {
