@@ -120,39 +120,6 @@ fn the_log_level_is_what_the_platform_or_the_user_says() {
 }
 
 #[test]
-fn a_component_is_compiled_once_for_a_user() {
-    let workspace = Workspace::new();
-    let run = || {
-        let spec = Airlock::of(&connector("source-faker")).arg("spec").arg("--debug");
-        let finished = spec.env("XDG_CACHE_HOME", workspace.path()).run().exits(0);
-        finished.logs("DEBUG").iter().filter(|text| text.starts_with("Compiling")).count()
-    };
-    assert_eq!((run(), run()), (1, 0));
-    let cache = workspace.path().join("airlock/components");
-    assert_eq!(fs::metadata(&cache).unwrap().permissions().mode() & 0o777, 0o700);
-    let files: Vec<_> = fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(files.len(), 1);
-    // What is damaged is compiled anew, and so is what others could have written.
-    fs::write(&files[0], "damaged").unwrap();
-    assert_eq!((run(), run()), (1, 0));
-    fs::set_permissions(&cache, fs::Permissions::from_mode(0o777)).unwrap();
-    assert_eq!((run(), run()), (1, 1));
-}
-
-#[test]
-fn a_cache_that_can_not_be_used_costs_time_and_nothing_else() {
-    let workspace = Workspace::new();
-    let file = workspace.file("file", "");
-    let spec = || Airlock::of(&connector("source-faker")).arg("spec");
-    let finished = spec().env("XDG_CACHE_HOME", file).run().exits(0);
-    assert!(finished.logs("WARN")[0].contains("not kept"), "{:?}", finished.messages);
-    assert_eq!(finished.of_type("SPEC").len(), 1);
-    let mut command = spec().into_command();
-    command.env_remove("XDG_CACHE_HOME").env_remove("HOME");
-    assert!(command.output().unwrap().status.success());
-}
-
-#[test]
 fn compile_makes_a_file_that_runs_and_is_refused_where_it_could_be_forged() {
     let workspace = Workspace::new();
     let compiled = workspace.path().join("faker.cwasm");

@@ -2,6 +2,7 @@
 
 mod airbyte_clients;
 mod commands;
+mod compile_cache;
 mod contract;
 mod crash_safety;
 mod data_channel;

@@ -26,6 +26,18 @@ pub fn progress(text: &str) {
     }
 }
 
+/// Says what one waits for, on a line that is gone when it is over (none): to a terminal only.
+pub fn waiting(text: Option<&str>) {
+    let mut stderr = std::io::stderr();
+    if std::io::IsTerminal::is_terminal(&stderr) {
+        let _ = match text {
+            Some(text) => write!(stderr, "{}", printable(text)),
+            // To the line's beginning, and away with what is there.
+            None => write!(stderr, "\r\x1b[K"),
+        };
+    }
+}
+
 /// One line for a terminal. What a connector's author wrote may stand in it: what would move the cursor, or make a line look like
 /// another, is made visible.
 pub fn printable(text: &str) -> String {

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::cli::people;
-use crate::connector::{Connector, DestinationInstance, Instance, Role, SourceInstance, connector_name};
+use crate::connector::{Connector, DestinationInstance, Instance, Role, SourceInstance, Told, connector_name};
 use crate::exit_code;
 use crate::protocol::config::Config;
 use crate::protocol::failure::Failure;
@@ -232,7 +232,8 @@ impl Run {
         self.termination
             .limit_memory(&memory, &connector_name(&self.connector))
             .map_err(|error| no_thread("the memory limit", &error))?;
-        let connector = Connector::load(&self.connector, self.metadata.as_deref(), filesystem.airbyte(), &log)?;
+        let told = Told { log: &log, waiting: &people::waiting };
+        let connector = Connector::load(&self.connector, self.metadata.as_deref(), filesystem.airbyte(), &told)?;
         memory.guest_starts();
         let confinement =
             Confinement::new(&connector, filesystem, memory, grants, config, self.ceilings.clone(), &self.output)?;

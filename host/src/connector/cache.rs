@@ -1,11 +1,13 @@
 //! Code that was compiled once, kept for the user who compiled it, so that the second start is instant.
 //!
 //! What lies in the cache is native code: it is read only from a directory that the user owns and nobody else may write to.
+//! Code is named by its component's content. Links beside it are named by what the system says of a component's file, so that a file
+//! that has been seen before need not even be read.
 
 use std::fs::{self, DirBuilder};
 use std::hash::{Hash, Hasher};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -14,69 +16,120 @@ use wasmtime::component::Component;
 
 use super::compile::not_compiled;
 use super::compiled_file::{self, Label};
-use super::component::open_to_all;
+use super::component::{Told, connector_name, open_to_all};
 use super::component_file::ComponentFile;
+use super::contract::Interfaces;
 use super::engine::TARGET;
+use super::file_identity::FileIdentity;
+use super::metadata::{Carried, Metadata, MetadataOrigin};
 use super::whole_file::write_whole;
 use crate::protocol::failure::Failure;
 use crate::protocol::log_level::LogLevel;
 
-/// The component of `file`, from the cache or compiled and put there. A cache that can not be used costs time only.
+/// Part of every name, for what lies under it: since 2, labels have the component's metadata.
+const LAYOUT: u8 = 2;
+
+/// The component in the `.wasm` file at `path`, its interfaces and the metadata that it carries, from the cache or compiled and put there. A cache
+/// that can not be used costs time only.
 pub fn load_or_compile(
-    file: &ComponentFile,
     path: &Path,
     airbyte_directory: &Path,
     engine: &Engine,
-    log: &dyn Fn(LogLevel, &str),
-) -> Result<Component, Failure> {
-    let cached = match directory(airbyte_directory) {
-        Ok(directory) => Some(directory.join(key(file.bytes(), engine))),
-        Err(problem) => {
-            log(LogLevel::Warn, &format!("The compiled connector is not kept for the next start: {problem}."));
-            None
+    told: &Told,
+) -> Result<(Component, Interfaces, Option<Carried>), Failure> {
+    let log = told.log;
+    let not_kept = |problem: &str| {
+        log(LogLevel::Warn, &format!("The compiled connector is not kept for the next start: {problem}."));
+    };
+    let directory = directory(airbyte_directory).map_err(|problem| not_kept(&problem)).ok();
+    // Before the file is read: whatever is put into it from now on changes its identity.
+    let identity = FileIdentity::of(path);
+    let link = directory
+        .as_ref()
+        .zip(identity)
+        .map(|(directory, identity)| directory.join(name(&identity.bytes(), engine, "link")));
+    if let Some((component, label)) = link.as_deref().and_then(|link| cached(link, engine, log)) {
+        return Ok((component, label.interfaces, label.metadata.map(Carried::Read)));
+    }
+    let file = ComponentFile::read(path)?;
+    let place = directory.map(|directory| directory.join(code_name(&file, engine)));
+    let found = place.as_deref().and_then(|place| cached(place, engine, log));
+    let component = match found {
+        Some((component, _)) => component,
+        None => {
+            let code = compile(&file, path, engine, told)?;
+            if let Some(place) = &place
+                && let Err(error) = keep(&code, &file, place)
+            {
+                not_kept(&format!("{} can not be written: {error}", place.display()));
+            }
+            // SAFETY: the code comes from the compiler, some lines above.
+            unsafe { Component::deserialize(engine, &code) }.map_err(|error| not_compiled(path, &error))?
         }
     };
-    if let Some(cached) = cached.as_deref().filter(|cached| cached.exists()) {
-        match compiled_file::read_label(cached) {
-            // SAFETY: neither guests nor strangers can write to the directory or put another in its place (`directory` looked).
-            // What is there was put there whole, under a name that holds the hash of the component and of the compiler, and the
-            // checksum says that it still is what it was.
-            Ok(_) => match unsafe { Component::deserialize_file(engine, cached) } {
-                Ok(component) => return Ok(component),
-                Err(error) => log(LogLevel::Debug, &format!("{} is of no use: {error:#}", cached.display())),
-            },
-            Err(problem) => log(LogLevel::Debug, &format!("{} {problem}.", cached.display())),
-        }
-    }
-    log(LogLevel::Debug, &format!("Compiling {} …", path.display()));
-    let code = engine.precompile_component(file.bytes()).map_err(|error| not_compiled(path, &error))?;
-    if let Some(cached) = &cached
-        && let Err(error) = keep(&code, file, cached)
+    if let (Some(link), Some(place)) = (link, place)
+        && let Err(error) = point_to(&link, &place, &file)
     {
-        log(
-            LogLevel::Warn,
-            &format!(
-                "The compiled connector is not kept for the next start: {} can not be written: {error}.",
-                cached.display()
-            ),
-        );
+        log(LogLevel::Debug, &format!("{} can not be made: {error}.", link.display()));
     }
-    // SAFETY: the code comes from the compiler, some lines above.
-    unsafe { Component::deserialize(engine, &code) }.map_err(|error| not_compiled(path, &error))
+    Ok((component, file.interfaces().clone(), file.metadata().map(|text| Carried::Text(text.to_vec()))))
+}
+
+/// What lies at a place of the cache, if it is there and whole.
+fn cached(place: &Path, engine: &Engine, log: &dyn Fn(LogLevel, &str)) -> Option<(Component, Label)> {
+    if !place.exists() {
+        return None;
+    }
+    let label = compiled_file::read_label(place)
+        .map_err(|problem| log(LogLevel::Debug, &format!("{} {problem}.", place.display())))
+        .ok()?;
+    // SAFETY: neither guests nor strangers can write to the directory or put another in its place (`directory` looked). What is
+    // there was put there whole, under a name that holds the hash of the component and of the compiler, and the checksum says that
+    // it still is what it was. A link leads to such a name.
+    let component = unsafe { Component::deserialize_file(engine, place) }
+        .map_err(|error| log(LogLevel::Debug, &format!("{} is of no use: {error:#}", place.display())))
+        .ok()?;
+    Some((component, label))
+}
+
+fn compile(file: &ComponentFile, path: &Path, engine: &Engine, told: &Told) -> Result<Vec<u8>, Failure> {
+    (told.log)(LogLevel::Debug, &format!("Compiling {} …", path.display()));
+    let megabytes = file.bytes().len() as f64 / 1e6;
+    (told.waiting)(Some(&format!("Compiling {} ({megabytes:.1} MB), once …", connector_name(path))));
+    let code = engine.precompile_component(file.bytes());
+    (told.waiting)(None);
+    code.map_err(|error| not_compiled(path, &error))
 }
 
 /// Whether the code of `file` is in the cache, whole.
 pub fn holds(file: &ComponentFile, engine: &Engine) -> bool {
     let usable = |directory: &PathBuf| trust(directory).is_ok();
-    let place = place().ok().filter(usable).map(|directory| directory.join(key(file.bytes(), engine)));
+    let place = place().ok().filter(usable).map(|directory| directory.join(code_name(file, engine)));
     place.is_some_and(|cached| compiled_file::read_label(&cached).is_ok())
 }
 
 /// Puts code into the cache.
 fn keep(code: &[u8], file: &ComponentFile, place: &Path) -> io::Result<()> {
-    // The component is at hand wherever its code is asked for, so the label need not repeat its metadata.
-    let label = Label::new(TARGET, file.interfaces().clone(), None);
+    let label = Label::new(TARGET, file.interfaces().clone(), readable_metadata(file));
     write_whole(place, &[code, &label.behind(code)?])
+}
+
+/// The metadata as the label can have it. What can not be read is none there: it is told each time, of the file itself.
+fn readable_metadata(file: &ComponentFile) -> Option<Metadata> {
+    Metadata::parse(file.metadata()?, MetadataOrigin::Connector).ok()
+}
+
+/// Makes a file's identity lead to its code. A link is there whole or not at all.
+fn point_to(link: &Path, place: &Path, file: &ComponentFile) -> io::Result<()> {
+    if file.metadata().is_some() && readable_metadata(file).is_none() {
+        // The label does not have it, so the file itself must be read.
+        return Ok(());
+    }
+    match symlink(place.file_name().unwrap_or_default(), link) {
+        // It leads to code that was taken away, or damaged, and has just been put there again.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        result => result,
+    }
 }
 
 /// The user's own directory for this.
@@ -118,7 +171,11 @@ fn trust(directory: &Path) -> Result<(), String> {
 }
 
 /// Names the code of a component as this engine compiles it.
-fn key(bytes: &[u8], engine: &Engine) -> String {
+fn code_name(file: &ComponentFile, engine: &Engine) -> String {
+    name(file.bytes(), engine, "cwasm")
+}
+
+fn name(bytes: &[u8], engine: &Engine, extension: &str) -> String {
     struct Sha256Hasher(Sha256);
     impl Hasher for Sha256Hasher {
         fn write(&mut self, bytes: &[u8]) {
@@ -129,9 +186,10 @@ fn key(bytes: &[u8], engine: &Engine) -> String {
         }
     }
     let mut hasher = Sha256Hasher(Sha256::new());
+    hasher.write(&[LAYOUT]);
     engine.precompile_compatibility_hash().hash(&mut hasher);
     // The compatibility hash has its own version strategy in it; wasmtime's full version is part of that.
     hasher.write(bytes);
     let hash: String = hasher.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{hash}.cwasm")
+    format!("{hash}.{extension}")
 }

@@ -15,6 +15,15 @@ use super::metadata::{self, Carried, Metadata};
 use crate::protocol::failure::Failure;
 use crate::protocol::log_level::LogLevel;
 
+/// Whom the loading of a connector tells what happens. What is compiled before has nothing to tell.
+#[cfg_attr(not(feature = "compiler"), expect(dead_code))]
+pub struct Told<'a> {
+    /// For the log.
+    pub log: &'a dyn Fn(LogLevel, &str),
+    /// What a person now waits for, and none when it is over.
+    pub waiting: &'a dyn Fn(Option<&str>),
+}
+
 /// A connector that can be started.
 pub struct Connector {
     pub(super) name: String,
@@ -33,7 +42,7 @@ impl Connector {
         path: &Path,
         named_metadata: Option<&Path>,
         airbyte_directory: &Path,
-        log: &dyn Fn(LogLevel, &str),
+        told: &Told,
     ) -> Result<Connector, Failure> {
         let problem = |text: String| {
             Failure::config_error(format!("The connector {} can not be loaded: it {text}.", path.display()))
@@ -44,7 +53,7 @@ impl Connector {
             let (component, label) = from_native_code(path, Some(airbyte_directory), &engine).map_err(problem)?;
             (component, label.interfaces, label.metadata.map(Carried::Read))
         } else {
-            from_wasm(path, airbyte_directory, &engine, log)?
+            from_wasm(path, airbyte_directory, &engine, told)?
         };
         let role = interfaces.role().map_err(problem)?;
         let metadata = metadata::find(path, role, named_metadata, carried, Some(airbyte_directory))?;
@@ -162,20 +171,13 @@ fn from_wasm(
     path: &Path,
     airbyte_directory: &Path,
     engine: &Engine,
-    log: &dyn Fn(LogLevel, &str),
+    told: &Told,
 ) -> Result<(Component, Interfaces, Option<Carried>), Failure> {
-    let file = super::component_file::ComponentFile::read(path)?;
-    let component = super::cache::load_or_compile(&file, path, airbyte_directory, engine, log)?;
-    Ok((component, file.interfaces().clone(), file.metadata().map(|text| Carried::Text(text.to_vec()))))
+    super::cache::load_or_compile(path, airbyte_directory, engine, told)
 }
 
 #[cfg(not(feature = "compiler"))]
-fn from_wasm(
-    path: &Path,
-    _: &Path,
-    _: &Engine,
-    _: &dyn Fn(LogLevel, &str),
-) -> Result<(Component, Interfaces, Option<Carried>), Failure> {
+fn from_wasm(path: &Path, _: &Path, _: &Engine, _: &Told) -> Result<(Component, Interfaces, Option<Carried>), Failure> {
     Err(Failure::config_error(format!(
         "The connector {} can not be loaded: it is not compiled, and this airlock was built without its compiler. Compile it \
          with the full one: airlock compile {0}.",

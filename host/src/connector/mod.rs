@@ -26,10 +26,12 @@ mod whole_file;
 mod cache;
 #[cfg(feature = "compiler")]
 mod compile;
+#[cfg(feature = "compiler")]
+mod file_identity;
 
 #[cfg(feature = "compiler")]
 pub use compile::UncompiledConnector;
-pub use component::{Connector, connector_name};
+pub use component::{Connector, Told, connector_name};
 pub use contract::{PACKAGE, Role};
 pub use description::{Code, Description, describe};
 pub use embed::embed;
