@@ -94,24 +94,34 @@ pub fn yardstick() -> Result<[PathBuf; 2]> {
     Ok([program("yardstick")?, program("usage")?])
 }
 
+/// Builds an example of the Rust SDK. Gives the component.
+pub fn sdk_example(name: &str) -> Result<PathBuf> {
+    let mut command = guest_build(&GuestToolchain::ensure()?, "airlock-sdk");
+    command.args(["--example", name]);
+    let artifacts = build(command, false)?;
+    let component = artifacts.iter().filter(|artifact| artifact.is_example).find_map(Artifact::component);
+    Ok(component.with_context(|| format!("the example {name} of the SDK built no component"))?.to_owned())
+}
+
+/// `cargo build` of a package for guests.
+fn guest_build(toolchain: &GuestToolchain, package: &str) -> Command {
+    let mut command = toolchain.cargo();
+    command.args(["build", "--release", "--target", TARGET]);
+    // A target directory of its own: another compiler may be at work than for the host.
+    command.args(["--target-dir", "target/guests", "--package", package]);
+    command
+}
+
 /// Builds the guests that are selected. Gives the connectors, which are not in `dist/` yet.
 fn guests(selection: &Selection) -> Result<Vec<Connector>> {
     let root = command::workspace_root();
     let toolchain = GuestToolchain::ensure()?;
     println!("Guests are compiled by {}", toolchain.describe());
-    let guest_build = |package: &str| {
-        let mut command = toolchain.cargo();
-        command.args(["build", "--release", "--target", TARGET]);
-        // A target directory of its own: another compiler may be at work than for the host.
-        command.args(["--target-dir", "target/guests", "--package", package]);
-        command
-    };
-
     let mut connectors = Vec::new();
     if selection.connectors {
         // One by one: in one build, a feature that one guest wants would find its way into all.
         for name in packages_below(&root.join("guest-examples"))? {
-            let artifacts = build(guest_build(&name), selection.locked)?;
+            let artifacts = build(guest_build(&toolchain, &name), selection.locked)?;
             let folder = root.join("guest-examples").join(&name);
             let component = artifacts
                 .iter()
@@ -126,7 +136,7 @@ fn guests(selection: &Selection) -> Result<Vec<Connector>> {
     }
 
     if selection.test_guests && root.join("tests/guests").is_dir() {
-        let mut command = guest_build("test-guests");
+        let mut command = guest_build(&toolchain, "test-guests");
         command.arg("--examples");
         for artifact in build(command, selection.locked)? {
             if let (true, Some(component)) = (artifact.is_example, artifact.component()) {

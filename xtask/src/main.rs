@@ -121,6 +121,14 @@ struct BenchArguments {
     #[arg(long, conflicts_with = "images")]
     postgres: bool,
 
+    /// Measure a REST API that is read in pages instead, beside Airbyte's declarative CDK
+    #[arg(long, conflicts_with_all = ["images", "postgres"])]
+    rest: bool,
+
+    /// How many pages of a thousand records the REST API has
+    #[arg(long, default_value_t = 100, requires = "rest", value_parser = clap::value_parser!(u64).range(1..))]
+    pages: u64,
+
     /// How many rows source-postgres reads
     #[arg(long, default_value_t = 1_000_000, requires = "postgres", value_parser = clap::value_parser!(u64).range(1..))]
     rows: u64,
@@ -170,6 +178,9 @@ fn main() -> ExitCode {
             postgres::Postgres::ensure().map_err(obstacle::Failure::into_error).and_then(|postgres| {
                 bench::postgres::run(&postgres, &bench::postgres::Options { rows, runs: runs.into() })
             })
+        }
+        Task::Bench(BenchArguments { rest: true, pages, runs, .. }) => {
+            bench::rest::run(&bench::rest::Options { pages, records: 1_000, runs: runs.into() })
         }
         Task::Bench(size) => bench::run(bench::Options {
             users: size.users,

@@ -63,6 +63,11 @@ impl PythonClients {
     pub fn source_faker(&self) -> PathBuf {
         self.directory.join("source-faker/bin/source-faker")
     }
+
+    /// The executable of Airbyte's declarative CDK, which runs manifests.
+    pub fn source_declarative_manifest(&self) -> PathBuf {
+        self.directory.join("clients/bin/source-declarative-manifest")
+    }
 }
 
 /// A folder for each Python and each set of pins. Another Rust may hash them otherwise: then they are installed once more.

@@ -9,6 +9,8 @@ mod measure;
 pub mod postgres;
 mod postgres_server;
 mod report;
+pub mod rest;
+mod rest_server;
 
 use std::ffi::OsString;
 use std::fs;
