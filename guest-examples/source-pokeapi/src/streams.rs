@@ -130,7 +130,8 @@ impl PokeStream {
         let (mut listed, mut last, mut saved) = (0, 0, Instant::now());
         while let Some(page) = pages.next_for(writer)? {
             let entries = page.records("results")?;
-            for entry in &entries {
+            let count = entries.len() as u64;
+            for entry in entries {
                 let Entry { url } = page.parse(entry)?;
                 let id = number(&url).ok_or_else(|| without_number(&page))?;
                 if id <= last {
@@ -146,9 +147,9 @@ impl PokeStream {
                     }
                 }
             }
-            listed += entries.len() as u64;
+            listed += count;
             // An end before the end, or a hole: what is missing would never come, for the next sync goes on after it.
-            if pages.is_over() || entries.is_empty() {
+            if pages.is_over() || count == 0 {
                 check_count(&page, listed)?;
             }
             saved = Instant::now();
@@ -167,7 +168,7 @@ impl PokeStream {
             if page.parse::<Details>(details)?.id != id {
                 return Err(another_entry(&page));
             }
-            return writer.write_json(details.get().as_bytes());
+            return writer.write_json(details.as_bytes());
         };
         let page = entry.segment(below).for_stream(writer).page()?;
         for record in page.records("")? {

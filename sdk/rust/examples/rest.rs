@@ -33,9 +33,7 @@ impl Source for Orders {
             let mut writer = StreamWriter::open(stream)?;
             let mut pages = api.get("orders").pages(Paging::next_link("next").records_at("data"));
             while let Some(page) = pages.next_for(&mut writer)? {
-                for order in page.records("data")? {
-                    writer.write_json(order.get().as_bytes())?;
-                }
+                page.records("data")?.write_to(&mut writer)?;
             }
         }
         Ok(())

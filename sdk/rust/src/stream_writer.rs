@@ -116,6 +116,14 @@ impl StreamWriter {
         self.append(|stream| stream.append_json(record))
     }
 
+    /// Writes a record that is JSON text with no line break and something in it.
+    pub(crate) fn write_line(&mut self, record: &[u8]) -> Result<()> {
+        self.append(|stream| {
+            stream.append_line(record);
+            Ok(())
+        })
+    }
+
     /// Writes records that are JSON lines already: one record a line, each line whole. They leave at once, as one
     /// batch, after every record written before. A few hundred KiB at a time are best. It is the host that checks them.
     pub fn write_lines(&mut self, lines: &[u8]) -> Result<()> {
@@ -263,10 +271,14 @@ impl OpenStream {
         if record.trim_ascii().is_empty() {
             return Err(self.unwritable().with_internal("the record is empty text"));
         }
+        self.append_line(record);
+        Ok(())
+    }
+
+    fn append_line(&mut self, record: &[u8]) {
         self.lines.extend_from_slice(record);
         self.lines.push(b'\n');
         self.records += 1;
-        Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {

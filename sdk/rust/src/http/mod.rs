@@ -9,9 +9,7 @@
 //!     let mut orders = StreamWriter::open("orders")?;
 //!     let mut pages = api.get("orders").query("limit", 100).pages(Paging::next_link("next").records_at("results"));
 //!     while let Some(page) = pages.next_for(&mut orders)? {
-//!         for order in page.records("results")? {
-//!             orders.write_json(order.get().as_bytes())?;
-//!         }
+//!         page.records("results")?.write_to(&mut orders)?;
 //!         if let Some(position) = pages.position() {
 //!             orders.checkpoint(position)?;
 //!         }
@@ -51,10 +49,12 @@
 
 mod client;
 mod exchange;
+mod json_text;
 mod link_header;
 mod page;
 mod paging;
 mod problem;
+mod records;
 mod request;
 mod request_name;
 mod response;
@@ -69,6 +69,7 @@ mod tests;
 pub use client::Client;
 pub use page::Page;
 pub use paging::{Pages, Paging, Position};
+pub use records::Records;
 pub use request::{Request, RequestForStream};
 pub use response::{Lines, OpenResponse, Reader, Response};
 pub use retry::RetryPolicy;

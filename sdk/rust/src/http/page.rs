@@ -2,13 +2,14 @@
 //!
 //! A path names fields from the outermost on, with dots between them; the empty path is the whole body.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde::de::IgnoredAny;
 
+use super::json_text::{JsonText, Outline};
+use super::records::{Found, Records};
 use super::response::{Response, without_mark};
 use crate::failure::{Failure, Result, system_error};
 
@@ -17,37 +18,24 @@ use crate::failure::{Failure, Result, system_error};
 /// ```no_run
 /// # fn read(api: &airlock_sdk::http::Client, writer: &mut airlock_sdk::StreamWriter) -> airlock_sdk::Result<()> {
 /// let page = api.get("orders").page()?; // {"data": {"items": [{"id": 1}, {"id": 2}]}, "next": null}
-/// for order in page.records("data.items")? {
-///     writer.write_json(order.get().as_bytes())?;
-/// }
+/// page.records("data.items")?.write_to(writer)?;
 /// let next = page.text("next")?;
 /// # Ok(())
 /// # }
 /// ```
 pub struct Page {
     response: Response,
-    /// Where the fields of the body are in it, if it is an object: so that what is asked for is all that is read again.
-    fields: Option<HashMap<String, Range<usize>>>,
+    outline: Outline,
 }
 
 impl Page {
     pub(super) fn new(response: Response) -> Result<Self> {
         let body = response.bytes();
         let start = body.len() - without_mark(body).len();
-        let text = response.text()?.get(start..).unwrap_or_default();
-        let parsed = match kind(text) {
-            Kind::Object => serde_json::from_str::<HashMap<String, &RawValue>>(text).map(Some),
-            Kind::Array | Kind::Other => serde_json::from_str::<&RawValue>(text).map(|_| None),
-        };
-        let parsed = parsed.map_err(|error| response.not_json(&error))?;
-        let fields = parsed.map(|fields| {
-            let span = |value: &RawValue| {
-                let from = value.get().as_ptr() as usize - body.as_ptr() as usize;
-                from..from + value.get().len()
-            };
-            fields.into_iter().map(|(name, value)| (name, span(value))).collect()
-        });
-        Ok(Page { response, fields })
+        match Outline::of(body, start) {
+            Some(outline) => Ok(Page { response, outline }),
+            None => Err(refusal(&response)),
+        }
     }
 
     /// The records in the array at this path: `results`, or `data.items`. The empty path is the body itself.
@@ -57,10 +45,11 @@ impl Page {
     ///
     /// It is a system error where there is nothing at the path, or what is there is no array. Null is none either, for a sync would
     /// end well with nothing in it; only what a `*` leads to may lack its records.
-    pub fn records(&self, path: &str) -> Result<Vec<&RawValue>> {
-        let mut records = Vec::new();
-        match self.collect(path, &mut records) {
-            true => Ok(records),
+    pub fn records(&self, path: &str) -> Result<Records<'_>> {
+        let (json, names) = (self.json(), names(path));
+        let mut found = Vec::new();
+        match collect(json, json.root(), &names, false, &mut found) {
+            true => Ok(Records::new(json, found)),
             false => {
                 let name = self.response.name();
                 Err(system_error(match path {
@@ -72,16 +61,16 @@ impl Page {
     }
 
     /// The same for an API that says null where it has no records.
-    pub fn records_or_null(&self, path: &str) -> Result<Vec<&RawValue>> {
+    pub fn records_or_null(&self, path: &str) -> Result<Records<'_>> {
         match self.value(path) {
-            Some(value) if value.get() == "null" => Ok(Vec::new()),
+            Some("null") => Ok(Records::new(self.json(), Vec::new())),
             _ => self.records(path),
         }
     }
 
     /// The record at this path: an object. The empty path is the body itself. It is a system error where there is none.
-    pub fn record(&self, path: &str) -> Result<&RawValue> {
-        let record = self.value(path).filter(|value| matches!(kind(value.get()), Kind::Object));
+    pub fn record(&self, path: &str) -> Result<&str> {
+        let record = self.value(path).filter(|value| value.starts_with('{'));
         record.ok_or_else(|| {
             let name = self.response.name();
             system_error(match path {
@@ -93,9 +82,9 @@ impl Page {
 
     /// Reads a part of the page, such as one of its records. It is a system error where that is of another shape; the
     /// content is not told.
-    pub fn parse<'p, T: Deserialize<'p>>(&'p self, part: &'p RawValue) -> Result<T> {
+    pub fn parse<'p, T: Deserialize<'p>>(&'p self, part: &'p str) -> Result<T> {
         // What serde says of it may quote it.
-        serde_json::from_str(part.get()).map_err(|_| {
+        serde_json::from_str(part).map_err(|_| {
             let name = self.response.name();
             system_error(format!("{name} was answered with JSON that is of another shape than the connector expects."))
         })
@@ -104,9 +93,9 @@ impl Page {
     /// The text at this path: a string, or a number as it stands there. None where there is nothing, or null.
     pub fn text(&self, path: &str) -> Result<Option<String>> {
         let Some(value) = self.value(path) else { return Ok(None) };
-        match value.get().as_bytes().first() {
-            Some(b'"') => Ok(Some(serde_json::from_str(value.get()).map_err(|_| self.no_text(path))?)),
-            Some(b'-' | b'0'..=b'9') => Ok(Some(value.get().to_owned())),
+        match value.as_bytes().first() {
+            Some(b'"') => Ok(Some(serde_json::from_str(value).map_err(|_| self.no_text(path))?)),
+            Some(b'-' | b'0'..=b'9') => Ok(Some(value.to_owned())),
             Some(b'n') => Ok(None),
             _ => Err(self.no_text(path)),
         }
@@ -115,7 +104,7 @@ impl Page {
     /// The link at this path: a string. None where there is nothing, or null.
     pub(super) fn link(&self, path: &str) -> Result<Option<String>> {
         match self.value(path) {
-            Some(value) if matches!(value.get().as_bytes().first(), Some(b'-' | b'0'..=b'9')) => {
+            Some(value) if matches!(value.as_bytes().first(), Some(b'-' | b'0'..=b'9')) => {
                 let name = self.response.name();
                 Err(system_error(format!(
                     "{name} was answered with JSON that has a number instead of a link at {path:?}."
@@ -126,13 +115,11 @@ impl Page {
     }
 
     /// What is at this path, as JSON. None where there is nothing.
-    pub fn value(&self, path: &str) -> Option<&RawValue> {
-        let (text, rest) = self.enter(path)?;
-        let mut value = raw(text)?;
-        for field in rest {
-            value = fields(value.get())?.remove(field)?;
-        }
-        Some(value)
+    pub fn value(&self, path: &str) -> Option<&str> {
+        let json = self.json();
+        let value = names(path).into_iter().try_fold(json.root(), |value, name| field(json, &value, name))?;
+        // It is UTF-8, or this would be no page.
+        std::str::from_utf8(json.get(value)).ok()
     }
 
     /// The response that the page came in: its status and headers.
@@ -140,25 +127,8 @@ impl Page {
         &self.response
     }
 
-    /// What the first part of a path leads to, and what is left of the path.
-    fn enter<'p>(&self, path: &'p str) -> Option<(&str, impl Iterator<Item = &'p str>)> {
-        let body = self.response.text().ok()?;
-        let mut parts = path.split('.').filter(move |_| !path.is_empty());
-        let text = match (&self.fields, parts.clone().next()) {
-            (Some(fields), Some(name)) if name != "*" => {
-                parts.next();
-                body.get(fields.get(name)?.clone())?
-            }
-            _ => body.trim_start_matches('\u{feff}'),
-        };
-        Some((text, parts))
-    }
-
-    /// Whether there is an array at the path.
-    fn collect<'p>(&'p self, path: &str, records: &mut Vec<&'p RawValue>) -> bool {
-        let Some((text, rest)) = self.enter(path) else { return false };
-        let rest: Vec<&str> = rest.collect();
-        collect(text, &rest, false, records)
+    fn json(&self) -> JsonText<'_> {
+        JsonText::new(self.response.bytes(), &self.outline)
     }
 
     fn no_text(&self, path: &str) -> Failure {
@@ -173,61 +143,54 @@ impl fmt::Debug for Page {
     }
 }
 
-/// `each` says that the text is one of many, which may lack what others have and may be a record itself.
-fn collect<'p>(text: &'p str, path: &[&str], each: bool, records: &mut Vec<&'p RawValue>) -> bool {
+/// What is wrong with a body that is no page.
+fn refusal(response: &Response) -> Failure {
+    match response.text().and_then(|_| response.json::<IgnoredAny>()) {
+        Err(failure) => failure,
+        Ok(_) => system_error(format!("{} was answered with what is not valid JSON.", response.name())),
+    }
+}
+
+/// The names that a path is made of.
+fn names(path: &str) -> Vec<&str> {
+    if path.is_empty() { Vec::new() } else { path.split('.').collect() }
+}
+
+/// Finds what a path leads to. False, if that is no array, or there is nothing. `each` says that the value is one of many, which may lack
+/// what others have and may be a record itself.
+fn collect(json: JsonText<'_>, value: Range<usize>, path: &[&str], each: bool, found: &mut Vec<Found>) -> bool {
     let Some((name, rest)) = path.split_first() else {
-        let found = match elements(text) {
-            Some(elements) => elements,
-            None if each && text.trim_ascii() == "null" => Vec::new(),
-            None if each => raw(text).into_iter().collect(),
-            None => return false,
-        };
-        records.extend(found);
+        match json.first(&value) {
+            b'[' => found.push(Found::Array(value)),
+            b'n' if each => {}
+            _ if each => found.push(Found::Record(value)),
+            _ => return false,
+        }
         return true;
     };
     if *name == "*" {
-        return match elements(text).or_else(|| values(text)) {
-            Some(values) => values.into_iter().all(|value| collect(value.get(), rest, true, records)),
-            None => each,
+        let mut all = |value| collect(json, value, rest, true, found);
+        return match (json.elements(&value), json.fields(&value)) {
+            (Some(mut elements), _) => elements.all(all),
+            (None, Some(mut fields)) => fields.all(|(_, value)| all(value)),
+            (None, None) => each,
         };
     }
-    match fields(text).and_then(|mut fields| fields.remove(*name)) {
-        Some(value) => collect(value.get(), rest, each, records),
+    match field(json, &value, name) {
+        Some(value) => collect(json, value, rest, each, found),
         None => each,
     }
 }
 
-enum Kind {
-    Object,
-    Array,
-    Other,
+/// The field of this name: the last, if there are several, as parsers have it.
+fn field(json: JsonText<'_>, object: &Range<usize>, name: &str) -> Option<Range<usize>> {
+    let fields = json.fields(object)?;
+    fields.filter(|(quoted, _)| is_called(quoted, name)).last().map(|(_, value)| value)
 }
 
-fn kind(text: &str) -> Kind {
-    match text.trim_ascii_start().as_bytes().first() {
-        Some(b'{') => Kind::Object,
-        Some(b'[') => Kind::Array,
-        _ => Kind::Other,
+fn is_called(quoted: &[u8], name: &str) -> bool {
+    match quoted.contains(&b'\\') {
+        true => serde_json::from_slice::<String>(quoted).is_ok_and(|decoded| decoded == name),
+        false => quoted.get(1..quoted.len().saturating_sub(1)) == Some(name.as_bytes()),
     }
-}
-
-// All of these are given what was checked when the page came.
-
-fn raw(text: &str) -> Option<&RawValue> {
-    serde_json::from_str(text).ok()
-}
-
-fn fields(text: &str) -> Option<HashMap<String, &RawValue>> {
-    matches!(kind(text), Kind::Object).then(|| serde_json::from_str(text).ok())?
-}
-
-fn elements(text: &str) -> Option<Vec<&RawValue>> {
-    matches!(kind(text), Kind::Array).then(|| serde_json::from_str(text).ok())?
-}
-
-/// The values of an object, in the order of the text.
-fn values(text: &str) -> Option<Vec<&RawValue>> {
-    let mut values: Vec<&RawValue> = fields(text)?.into_values().collect();
-    values.sort_by_key(|value| value.get().as_ptr());
-    Some(values)
 }

@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use url::Url;
 
 use super::client::check_web_url;
 use super::exchange;
 use super::link_header;
 use super::page::Page;
+use super::records::Records;
 use super::request::{Request, is_same_or_safer};
 use super::retry::Waiting;
 use crate::failure::{Failure, Result, system_error};
@@ -81,7 +81,7 @@ impl Paging {
         self.records_at(path)
     }
 
-    fn records<'p>(&self, page: &'p Page) -> Result<Vec<&'p RawValue>> {
+    fn records<'p>(&self, page: &'p Page) -> Result<Records<'p>> {
         let path = self.records.as_deref().unwrap_or_default();
         if self.or_null { page.records_or_null(path) } else { page.records(path) }
     }
@@ -272,12 +272,12 @@ impl Pages {
                 (count > 0).then(|| Position::Offset(before.saturating_add(count)))
             }
             Kind::PageNumber { first, .. } => {
-                let count = self.paging.records(page)?.len();
+                let is_last = self.paging.records(page)?.is_empty();
                 let before = match &self.next {
                     Next::At(Position::Page(number)) => *number,
                     _ => *first,
                 };
-                (count > 0).then(|| Position::Page(before.saturating_add(1)))
+                (!is_last).then(|| Position::Page(before.saturating_add(1)))
             }
         };
         if let Some(Position::Offset(_) | Position::Page(_)) = position {
@@ -300,8 +300,7 @@ impl Pages {
     }
 
     fn check_for_repetition(&mut self, page: &Page) -> Result<()> {
-        let records = self.paging.records(page)?;
-        let records = hash(&records.iter().map(|record| record.get()).collect::<Vec<_>>());
+        let records = hash(&self.paging.records(page)?.texts().collect::<Vec<_>>());
         if self.records_before.replace(records) == Some(records) {
             let name = page.response().name();
             return Err(system_error(format!(

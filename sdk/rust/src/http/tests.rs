@@ -1060,7 +1060,8 @@ mod paths {
 
     fn records(page: &Page, path: &str) -> Option<String> {
         let records = page.records(path).ok()?;
-        Some(records.iter().map(|record| record.get()).collect::<Vec<_>>().join("|"))
+        assert_eq!((records.len(), records.is_empty()), (records.clone().count(), records.len() == 0));
+        Some(records.collect::<Vec<_>>().join("|"))
     }
 
     #[test]
@@ -1101,6 +1102,35 @@ mod paths {
     }
 
     #[test]
+    fn records_are_written_as_they_stand_each_on_a_line() {
+        let written = |body: &'static str, path: &'static str, passed_over: usize| {
+            let run = run(
+                move |_| HttpResponse::new(200).body(body),
+                move || {
+                    let mut orders = StreamWriter::open("orders")?;
+                    let page = api().get("x").page()?;
+                    let mut records = page.records(path)?;
+                    records.by_ref().take(passed_over).for_each(drop);
+                    records.write_to(&mut orders)
+                },
+            );
+            assert_eq!(run.result, Ok(()));
+            let lines = run.events.iter().filter_map(|event| match event {
+                Event::Records { lines, .. } => Some(lines.clone()),
+                _ => None,
+            });
+            lines.collect::<String>()
+        };
+        assert_eq!(
+            written(r#"[{"a":1},{"b": [2,3]} , {"c":"x\n"}]"#, "", 0),
+            "{\"a\":1}\n{\"b\": [2,3]}\n{\"c\":\"x\\n\"}\n"
+        );
+        assert_eq!(written("{\"d\":[\n {\"a\":\r\n 1},\n {}\n]}", "d", 0), "{\"a\": 1}\n{}\n");
+        assert_eq!(written(r#"{"d":{"x":{"l":[{"a":1}]},"y":{"l":[{"a":2},{"a":3}]}}}"#, "d.*.l", 2), "{\"a\":3}\n");
+        assert_eq!(written("[]", "", 0), "");
+    }
+
+    #[test]
     fn texts_and_records_are_found_at_a_path() {
         let page = page(r#"{"next": "https:\/\/x\/y", "n": {"id": -1.50, "no": null}, "yes": true}"#);
         let text = |path| page.text(path).map_err(|failure| failure.kind);
@@ -1111,7 +1141,7 @@ mod paths {
         assert_eq!(text("gone"), Ok(None));
         assert_eq!(text("yes"), Err(FailureKind::SystemError));
         assert_eq!(text("n"), Err(FailureKind::SystemError));
-        assert_eq!(page.record("n").unwrap().get(), r#"{"id": -1.50, "no": null}"#);
+        assert_eq!(page.record("n").unwrap(), r#"{"id": -1.50, "no": null}"#);
         assert!(page.record("next").is_err() && page.record("gone").is_err());
         assert!(page.record("").is_ok());
         let shape = page.parse::<Vec<u32>>(page.record("n").unwrap()).unwrap_err();
@@ -1149,7 +1179,7 @@ mod paths {
             let page = page(&text);
             for path in ["a", "b", "a.b", "a.a.b", "ü.a", "b.ü"] {
                 let expected = document.pointer(&format!("/{}", path.replace('.', "/")));
-                let found = page.value(path).map(|value| serde_json::from_str::<Value>(value.get()).unwrap());
+                let found = page.value(path).map(|value| serde_json::from_str::<Value>(value).unwrap());
                 assert_eq!(found.as_ref(), expected, "{path} of {text}");
                 values += usize::from(found.is_some());
                 let array = match expected {
@@ -1158,9 +1188,8 @@ mod paths {
                 };
                 let found = page.records(path).ok();
                 arrays += usize::from(found.is_some());
-                let found = found.map(|records| {
-                    records.iter().map(|record| serde_json::from_str(record.get()).unwrap()).collect::<Vec<Value>>()
-                });
+                let found = found
+                    .map(|records| records.map(|record| serde_json::from_str(record).unwrap()).collect::<Vec<Value>>());
                 assert_eq!(found, array, "{path} of {text}");
             }
         }
