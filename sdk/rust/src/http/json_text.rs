@@ -236,22 +236,21 @@ impl Scan<'_> {
     fn document(&mut self, start: usize) -> Option<()> {
         let mut at = start;
         'value: loop {
-            at = self.white_space(at);
-            match self.at(at)? {
+            match self.token(&mut at)? {
                 b'"' => at = self.string(at)?,
                 b'-' | b'0'..=b'9' => at = self.number(at)?,
                 b'{' => {
                     self.open(at, Enclosing::OBJECT);
-                    at = self.white_space(at + 1);
-                    if self.at(at)? != b'}' {
+                    at += 1;
+                    if self.token(&mut at)? != b'}' {
                         at = self.name(at)?;
                         continue 'value;
                     }
                 }
                 b'[' => {
                     self.open(at, 0);
-                    at = self.white_space(at + 1);
-                    if self.at(at)? != b']' {
+                    at += 1;
+                    if self.token(&mut at)? != b']' {
                         continue 'value;
                     }
                 }
@@ -262,13 +261,13 @@ impl Scan<'_> {
             }
             // A value has ended, or what closes it comes.
             loop {
-                at = self.white_space(at);
                 let Some(enclosing) = self.enclosing.last().copied() else {
-                    return (at == self.bytes.len()).then_some(());
+                    return self.token(&mut at).is_none().then_some(());
                 };
-                match (self.at(at)?, enclosing.is_object()) {
+                match (self.token(&mut at)?, enclosing.is_object()) {
                     (b',', true) => {
-                        at = self.white_space(at + 1);
+                        at += 1;
+                        self.token(&mut at)?;
                         at = self.name(at)?;
                         continue 'value;
                     }
@@ -286,12 +285,29 @@ impl Scan<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn at(&self, at: usize) -> Option<u8> {
         self.bytes.get(at).copied()
     }
 
-    #[inline]
+    /// The next byte that is not white space. None at the end.
+    #[inline(always)]
+    fn token(&mut self, at: &mut usize) -> Option<u8> {
+        match self.at(*at) {
+            Some(byte) if byte > b' ' => Some(byte),
+            _ => self.token_after_white_space(at),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn token_after_white_space(&mut self, at: &mut usize) -> Option<u8> {
+        let end = white_space_ends(self.bytes, *at);
+        self.has_line_breaks |= self.bytes.get(*at..end)?.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
+        *at = end;
+        self.at(end)
+    }
+
     fn open(&mut self, at: usize, kind: u32) {
         let is_noted = self.enclosing.len() < NOTED_DEPTH && self.noted.len() < self.most_noted;
         let place = if is_noted { self.noted.len() as u32 } else { Enclosing::UNNOTED };
@@ -301,7 +317,6 @@ impl Scan<'_> {
         self.enclosing.push(Enclosing(kind | place));
     }
 
-    #[inline]
     fn close(&mut self, end: usize, closed: Enclosing) {
         self.enclosing.pop();
         if let Some(noted) = self.noted.get_mut(closed.place()) {
@@ -309,31 +324,29 @@ impl Scan<'_> {
         }
     }
 
-    #[inline]
-    fn white_space(&mut self, mut at: usize) -> usize {
-        while let Some(byte @ (b' ' | b'\t' | b'\n' | b'\r')) = self.bytes.get(at) {
-            self.has_line_breaks |= matches!(byte, b'\n' | b'\r');
-            at += 1;
-        }
-        at
-    }
-
     /// A field's name and its colon.
-    #[inline]
+    #[inline(always)]
     fn name(&mut self, at: usize) -> Option<usize> {
         if self.at(at)? != b'"' {
             return None;
         }
-        let end = self.string(at)?;
-        let colon = self.white_space(end);
-        (self.at(colon)? == b':').then_some(colon + 1)
+        let mut at = self.string(at)?;
+        (self.token(&mut at)? == b':').then_some(at + 1)
     }
 
-    #[inline]
+    #[inline(always)]
     fn string(&self, start: usize) -> Option<usize> {
-        let mut at = start + 1;
+        let end = plain_ends(self.bytes, start + 1);
+        match self.at(end)? {
+            b'"' => Some(end + 1),
+            _ => self.rest_of_string(end),
+        }
+    }
+
+    /// From something in a string on that is more than a letter.
+    #[inline(never)]
+    fn rest_of_string(&self, mut at: usize) -> Option<usize> {
         loop {
-            at = plain_ends(self.bytes, at);
             match self.at(at)? {
                 b'"' => return Some(at + 1),
                 b'\\' => match self.at(at + 1)? {
@@ -349,13 +362,16 @@ impl Scan<'_> {
                 }
                 _ => at += 1,
             }
+            at = plain_ends(self.bytes, at);
         }
     }
 
     fn number(&self, start: usize) -> Option<usize> {
-        let digits = |at: usize| {
-            let rest = self.bytes.get(at..).unwrap_or_default();
-            at + rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len())
+        let digits = |mut at: usize| {
+            while self.at(at).is_some_and(|byte| byte.is_ascii_digit()) {
+                at += 1;
+            }
+            at
         };
         let some_digits = |at: usize| Some(digits(at)).filter(|end| *end > at);
         let mut at = start;

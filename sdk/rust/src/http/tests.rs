@@ -1060,7 +1060,8 @@ mod paths {
 
     fn records(page: &Page, path: &str) -> Option<String> {
         let records = page.records(path).ok()?;
-        assert_eq!((records.len(), records.is_empty()), (records.clone().count(), records.len() == 0));
+        let count = records.clone().count();
+        assert_eq!((records.len(), records.is_empty()), (count, count == 0));
         Some(records.collect::<Vec<_>>().join("|"))
     }
 
