@@ -201,14 +201,19 @@ impl OpenResponse {
             _ => self.header("content-length").and_then(|length| length.trim().parse::<u64>().ok()),
         };
         let mut body = Vec::new();
-        if let Some(length) = announced.filter(|length| *length <= most) {
-            // A server may announce what it does not send.
-            body.reserve(usize::try_from(length.min(READ_BYTES)).unwrap_or_default());
-        }
         let mut too_long = announced.is_some_and(|length| length > most);
         while !too_long {
             match read(&mut self.body, READ_BYTES) {
-                Ok(Some(piece)) => body.extend_from_slice(&piece),
+                // The whole of it, as it often is.
+                Ok(Some(piece)) if body.is_empty() && announced == Some(piece.len() as u64) => body = piece,
+                Ok(Some(piece)) => {
+                    // A server may announce what it does not send: it is believed when some of it has come.
+                    let rest = announced.map_or(0, |length| length.saturating_sub(body.len() as u64));
+                    if body.capacity() - body.len() < piece.len() && rest >= piece.len() as u64 {
+                        body.reserve_exact(usize::try_from(rest).unwrap_or(piece.len()));
+                    }
+                    body.extend_from_slice(&piece);
+                }
                 Ok(None) => return Ok(Response { head: self.head, body }),
                 Err(trouble) => return Err(problem::of_trouble(&self.head.name, trouble)),
             }
