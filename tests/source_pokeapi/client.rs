@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::world::World;
-use super::{asked, assert_fails, config, ids, read, with};
+use super::{asked, assert_fails, config, ids, read, read_from, with};
 use crate::faulty::live::Live;
 use crate::harness::server::{Server, begin, respond};
+use crate::harness::workspace::configured_catalog;
 
 /// A server that sends bytes so far apart is slow, but never silent.
 const DRIP: Duration = Duration::from_millis(200);
@@ -70,9 +71,30 @@ fn a_token_that_is_too_long_is_a_config_error() {
 
 #[test]
 fn headers_that_are_too_long_are_a_system_error_at_once() {
-    let server = Server::start(|_, connection| {
-        respond(connection, "200 OK", &[("X-Long", &"x".repeat(2_000_000))], b"{\"results\": []}")
-    });
-    assert_fails(read(&config(&server), &["types"]), "system_error", &["headers that are too long"]);
+    for bytes in [200_000, 2_000_000] {
+        let server = Server::start(move |_, connection| {
+            respond(connection, "200 OK", &[("X-Long", &"x".repeat(bytes))], b"{\"results\": []}")
+        });
+        assert_fails(read(&config(&server), &["types"]), "system_error", &["headers that are too long"]);
+        assert_eq!(asked(&server).len(), 1);
+    }
+}
+
+#[test]
+fn a_page_takes_little_more_memory_than_its_text() {
+    let mut page = String::from("{\"next\": null, \"results\": [");
+    for id in 1..=1_000_000 {
+        page += &format!("{{\"name\":\"mockachu-{id}\",\"url\":\"https://x/{id}/\"}},");
+    }
+    page += "{\"url\":\"https://x/1000001/\"}]}";
+    assert!(page.len() > 50_000_000, "{}", page.len());
+    let server = Server::start(move |_, connection| respond(connection, "200 OK", &[], page.as_bytes()));
+    // Nothing is new, so that this is about the page alone.
+    let state = json!({"type": "STREAM", "stream": {
+        "stream_descriptor": {"name": "types"}, "stream_state": {"id": 2_000_000, "complete": false},
+    }});
+    let run = read_from(&config(&server), &configured_catalog(&["types"]), Some(&state));
+    let finished = run.option("--max-memory", "100MiB").run().exits(0);
+    assert_eq!(finished.statuses("types").last(), Some(&"COMPLETE"));
     assert_eq!(asked(&server).len(), 1);
 }

@@ -43,7 +43,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(60);
 const HEADERS: usize = 256;
 
 /// So large may a response's headers be together. wasmtime takes no more from a guest either.
-const HEADER_BYTES: usize = 128 * 1024;
+pub const HEADER_BYTES: usize = 128 * 1024;
+
+/// So much is read from a connection at once, where the server is fast. Each read is handed from thread to thread twice.
+const READ_BYTES: usize = 512 * 1024;
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -64,7 +67,7 @@ pub fn client(network: &Arc<Network>) -> &Client {
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .http1_max_headers(HEADERS)
-            .http1_max_buf_size(HEADER_BYTES)
+            .http1_max_buf_size(READ_BYTES)
             .http2_max_header_list_size(HEADER_BYTES as u32)
             .build(connector);
         Client { client, proxies }

@@ -157,6 +157,11 @@ async fn exchange(
         None => upload.within(timeouts.first_byte, response.as_mut()).await.ok_or(Error::HttpResponseTimeout)?,
     };
     let (mut parts, body) = response.map_err(|error| http_errors::of_exchange(&error))?.into_parts();
+    // What reads HTTP/1 takes as much as its buffer has room for.
+    let header_bytes: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if header_bytes > connection::HEADER_BYTES {
+        return Err(Error::HttpResponseHeaderSectionSize(None));
+    }
     let body = Receiving::new(body, timeouts.between_bytes, Box::pin(interruption(interruptions)), slot);
     let body = if decodes { content_coding::decoded(&mut parts.headers, body) } else { body.boxed_unsync() };
     Ok(Response::from_parts(parts, body))

@@ -34,7 +34,14 @@ impl Outline {
     }
 
     fn with_most(bytes: &[u8], start: usize, most_noted: usize) -> Option<Outline> {
-        let mut scan = Scan { bytes, most_noted, noted: Vec::new(), enclosing: Vec::new(), has_line_breaks: false };
+        let mut scan = Scan {
+            bytes,
+            most_noted,
+            noted: Vec::new(),
+            enclosing: Vec::new(),
+            places: [None; NOTED_DEPTH],
+            has_line_breaks: false,
+        };
         scan.document(start)?;
         let Scan { noted, has_line_breaks, .. } = scan;
         Some(Outline { start: white_space_ends(bytes, start), noted, has_line_breaks })
@@ -209,26 +216,17 @@ struct Scan<'a> {
     bytes: &'a [u8],
     most_noted: usize,
     noted: Vec<Noted>,
-    /// The arrays and objects around what is looked at.
-    enclosing: Vec<Enclosing>,
+    /// What is around what is looked at, from outside to inside.
+    enclosing: Vec<Kind>,
+    /// Of the outermost of them, the places among those that are noted.
+    places: [Option<usize>; NOTED_DEPTH],
     has_line_breaks: bool,
 }
 
-/// Of an array or object: which it is, and its place among those that are noted.
-#[derive(Clone, Copy)]
-struct Enclosing(u32);
-
-impl Enclosing {
-    const OBJECT: u32 = 1 << 31;
-    const UNNOTED: u32 = Enclosing::OBJECT - 1;
-
-    fn is_object(self) -> bool {
-        self.0 & Enclosing::OBJECT != 0
-    }
-
-    fn place(self) -> usize {
-        (self.0 & !Enclosing::OBJECT) as usize
-    }
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Array,
+    Object,
 }
 
 impl Scan<'_> {
@@ -240,7 +238,7 @@ impl Scan<'_> {
                 b'"' => at = self.string(at)?,
                 b'-' | b'0'..=b'9' => at = self.number(at)?,
                 b'{' => {
-                    self.open(at, Enclosing::OBJECT);
+                    self.open(at, Kind::Object);
                     at += 1;
                     if self.token(&mut at)? != b'}' {
                         at = self.name(at)?;
@@ -248,7 +246,7 @@ impl Scan<'_> {
                     }
                 }
                 b'[' => {
-                    self.open(at, 0);
+                    self.open(at, Kind::Array);
                     at += 1;
                     if self.token(&mut at)? != b']' {
                         continue 'value;
@@ -261,23 +259,23 @@ impl Scan<'_> {
             }
             // A value has ended, or what closes it comes.
             loop {
-                let Some(enclosing) = self.enclosing.last().copied() else {
+                let Some(kind) = self.enclosing.last().copied() else {
                     return self.token(&mut at).is_none().then_some(());
                 };
-                match (self.token(&mut at)?, enclosing.is_object()) {
-                    (b',', true) => {
+                match (self.token(&mut at)?, kind) {
+                    (b',', Kind::Object) => {
                         at += 1;
                         self.token(&mut at)?;
                         at = self.name(at)?;
                         continue 'value;
                     }
-                    (b',', false) => {
+                    (b',', Kind::Array) => {
                         at += 1;
                         continue 'value;
                     }
-                    (b'}', true) | (b']', false) => {
+                    (b'}', Kind::Object) | (b']', Kind::Array) => {
                         at += 1;
-                        self.close(at, enclosing);
+                        self.close(at);
                     }
                     _ => return None,
                 }
@@ -308,18 +306,20 @@ impl Scan<'_> {
         self.at(end)
     }
 
-    fn open(&mut self, at: usize, kind: u32) {
-        let is_noted = self.enclosing.len() < NOTED_DEPTH && self.noted.len() < self.most_noted;
-        let place = if is_noted { self.noted.len() as u32 } else { Enclosing::UNNOTED };
-        if is_noted {
-            self.noted.push(Noted { start: at as u32, end: 0 });
+    fn open(&mut self, at: usize, kind: Kind) {
+        if let Some(place) = self.places.get_mut(self.enclosing.len()) {
+            *place = (self.noted.len() < self.most_noted).then_some(self.noted.len());
+            if place.is_some() {
+                self.noted.push(Noted { start: at as u32, end: 0 });
+            }
         }
-        self.enclosing.push(Enclosing(kind | place));
+        self.enclosing.push(kind);
     }
 
-    fn close(&mut self, end: usize, closed: Enclosing) {
+    fn close(&mut self, end: usize) {
         self.enclosing.pop();
-        if let Some(noted) = self.noted.get_mut(closed.place()) {
+        let place = self.places.get(self.enclosing.len()).copied().flatten();
+        if let Some(noted) = place.and_then(|place| self.noted.get_mut(place)) {
             noted.end = end as u32;
         }
     }
