@@ -73,7 +73,7 @@ impl<'a> JsonText<'a> {
 
     /// The whole value.
     pub fn root(self) -> Range<usize> {
-        self.value_at(self.outline.start)
+        self.value_at(self.outline.start, &mut 0)
     }
 
     /// The first byte of a value: it says of which kind it is.
@@ -83,36 +83,38 @@ impl<'a> JsonText<'a> {
 
     /// The elements of an array. None, if it is none.
     pub fn elements(self, value: &Range<usize>) -> Option<Elements<'a>> {
-        (self.first(value) == b'[').then_some(Elements { text: self, at: value.start + 1 })
+        (self.first(value) == b'[').then(|| Elements::behind(self, value.start))
     }
 
     /// The names of an object, in their quotes, and the values. None, if it is none.
     pub fn fields(self, value: &Range<usize>) -> Option<impl Iterator<Item = (&'a [u8], Range<usize>)> + use<'a>> {
-        let mut names = (self.first(value) == b'{').then_some(Elements { text: self, at: value.start + 1 })?;
+        let mut names = (self.first(value) == b'{').then(|| Elements::behind(self, value.start))?;
         Some(std::iter::from_fn(move || {
             let name = names.next()?;
             let colon = white_space_ends(self.bytes, name.end);
-            let value = self.value_at(colon + 1);
+            let value = self.value_at(colon + 1, &mut names.noted);
             names.at = value.end;
             Some((self.get(name), value))
         }))
     }
 
-    fn value_at(self, at: usize) -> Range<usize> {
+    /// `noted` is among what is noted, not behind the value.
+    fn value_at(self, at: usize, noted: &mut usize) -> Range<usize> {
         let start = white_space_ends(self.bytes, at);
-        start..self.end_of(start)
+        start..self.end_of(start, noted)
     }
 
     /// Where the value that begins here ends. Here, if none does.
-    fn end_of(self, start: usize) -> usize {
+    fn end_of(self, start: usize, noted: &mut usize) -> usize {
         let rest = self.bytes.get(start..).unwrap_or_default();
         match rest.first() {
             Some(b'"') => string_ends(self.bytes, start),
             Some(b'[' | b'{') => {
-                let noted = &self.outline.noted;
-                match noted.binary_search_by_key(&start, |noted| noted.start as usize) {
-                    Ok(found) => noted[found].end as usize,
-                    Err(_) => brackets_end(self.bytes, start),
+                let is_before = |noted: &&Noted| (noted.start as usize) < start;
+                *noted += self.outline.noted.iter().skip(*noted).take_while(is_before).count();
+                match self.outline.noted.get(*noted) {
+                    Some(found) if found.start as usize == start => found.end as usize,
+                    _ => brackets_end(self.bytes, start),
                 }
             }
             _ => {
@@ -128,6 +130,15 @@ impl<'a> JsonText<'a> {
 pub(super) struct Elements<'a> {
     text: JsonText<'a>,
     at: usize,
+    /// How many of those that are noted have been passed by: so each is looked at once.
+    noted: usize,
+}
+
+impl<'a> Elements<'a> {
+    fn behind(text: JsonText<'a>, bracket: usize) -> Self {
+        let noted = text.outline.noted.partition_point(|noted| noted.start as usize <= bracket);
+        Elements { text, at: bracket + 1, noted }
+    }
 }
 
 impl Iterator for Elements<'_> {
@@ -136,7 +147,7 @@ impl Iterator for Elements<'_> {
     fn next(&mut self) -> Option<Range<usize>> {
         let comma = white_space_ends(self.text.bytes, self.at);
         let start = if self.text.bytes.get(comma) == Some(&b',') { comma + 1 } else { comma };
-        let element = self.text.value_at(start);
+        let element = self.text.value_at(start, &mut self.noted);
         self.at = element.end;
         // At the closing bracket no value begins.
         (!element.is_empty()).then_some(element)
