@@ -196,8 +196,8 @@ fn brackets_end(bytes: &[u8], start: usize) -> usize {
     at
 }
 
-/// Where within a string the next byte stands that is not just a letter of ASCII: a quote, a backslash, a control character, or a part
-/// of another letter. In the last seven bytes of the text it stops at any.
+/// Where within a string the next byte stands that is not just a letter of ASCII: a quote, a backslash, a control character, or a
+/// part of another letter. In the last seven bytes of the text it stops at any.
 #[inline]
 fn plain_ends(bytes: &[u8], mut at: usize) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);

@@ -156,8 +156,8 @@ fn names(path: &str) -> Vec<&str> {
     if path.is_empty() { Vec::new() } else { path.split('.').collect() }
 }
 
-/// Finds what a path leads to. False, if that is no array, or there is nothing. `each` says that the value is one of many, which may lack
-/// what others have and may be a record itself.
+/// Finds what a path leads to. False, if that is no array, or there is nothing. `each` says that the value is one of many, which may
+/// lack what others have and may be a record itself.
 fn collect(json: JsonText<'_>, value: Range<usize>, path: &[&str], each: bool, found: &mut Vec<Found>) -> bool {
     let Some((name, rest)) = path.split_first() else {
         match json.first(&value) {

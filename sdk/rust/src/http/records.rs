@@ -58,7 +58,8 @@ impl<'p> Records<'p> {
         std::iter::from_fn(|| rest.next_part()).count()
     }
 
-    /// Writes them, or what is left of them, as they stand. This is the fastest way that a record can go: it is copied once, and the host checks it.
+    /// Writes them, or what is left of them, as they stand. This is the fastest way that a record can go: it is copied once, and the
+    /// host checks it. The error is the writer's.
     pub fn write_to(mut self, writer: &mut StreamWriter) -> Result<()> {
         while let Some(record) = self.next_part() {
             let record = self.text.get(record);
