@@ -16,6 +16,7 @@ pub mod source_independent;
 pub mod source_leaks;
 pub mod source_many;
 pub mod source_prints;
+pub mod source_sized;
 pub mod source_slow;
 pub mod source_states;
 pub mod source_streams;

@@ -88,6 +88,11 @@ impl GuestToolchain {
         command
     }
 
+    /// What `rustc --version` says.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
     /// One line about the compiler.
     pub fn describe(&self) -> String {
         match &self.origin {

@@ -23,13 +23,3 @@ pub enum Failure {
     /// It can not be had, though the machine could run it.
     Error(anyhow::Error),
 }
-
-impl Failure {
-    /// For who can not do without it.
-    pub fn into_error(self) -> anyhow::Error {
-        match self {
-            Failure::Machine(obstacle) => anyhow::anyhow!("{}", obstacle.reason),
-            Failure::Error(error) => error,
-        }
-    }
-}

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use airlock_images::Platform;
 use anyhow::{Result, bail};
 
+use crate::bench::{Aim, Part, instructions};
 use crate::clients::{self, Clients};
 use crate::containers::{self, Containers};
 use crate::obstacle::{Failure, Obstacle};
 use crate::postgres::{self, Postgres};
+use crate::valgrind::Valgrind;
 use crate::{base_image, bench, build, command, dist, heading};
 
 /// One check.
@@ -25,6 +27,7 @@ struct Check {
 enum Work {
     Build,
     Benchmark,
+    Instructions,
     Clients,
     Postgres,
     Containers,
@@ -43,6 +46,8 @@ enum Outcome {
     LeftOut,
     /// This machine can not run some tests.
     Obstacles(Vec<Obstacle>),
+    /// It could have been run, and would have said nothing.
+    NotDone(String),
 }
 
 /// What the tests through the binary run beside it, as far as it is there.
@@ -55,9 +60,22 @@ struct Others {
 
 /// As large as shows that the benchmark works and that the yardstick still does the host's work. It judges no speed: other
 /// programs may run beside it.
-const SMALL_BENCHMARK: bench::Options =
-    bench::Options { users: 20_000, runs: 1, many_users: 50_000, python: false, judge: false };
-const SMALL_BENCHMARK_OF_POSTGRES: bench::postgres::Options = bench::postgres::Options { rows: 5_000, runs: 1 };
+fn small_benchmark(has_postgres: bool) -> bench::Options {
+    let mut parts = vec![Part::Start, Part::Read, Part::Write, Part::Sizes, Part::Memory, Part::Rest];
+    if has_postgres {
+        parts.push(Part::Postgres);
+    }
+    bench::Options {
+        parts,
+        users: 20_000,
+        runs: 1,
+        many_users: 50_000,
+        rows: 5_000,
+        pages: 3,
+        python: false,
+        aim: Aim::Show,
+    }
+}
 
 /// Runs all checks; an error that names the failed ones.
 pub fn run() -> Result<()> {
@@ -88,10 +106,16 @@ pub fn run() -> Result<()> {
             Work::Build => {
                 build::run(&build::Selection { host: true, connectors: true, test_guests: true, locked: true })
             }
-            Work::Benchmark => bench::run(SMALL_BENCHMARK).and_then(|()| match &others.postgres {
-                Some(postgres) => bench::postgres::run(postgres, &SMALL_BENCHMARK_OF_POSTGRES),
-                None => Ok(()),
-            }),
+            Work::Benchmark => bench::run(&small_benchmark(others.postgres.is_some())),
+            Work::Instructions => match count_instructions() {
+                Ok(instructions::Outcome::Kept) => Ok(()),
+                Ok(instructions::Outcome::NotCompared(reason)) => {
+                    println!("Not compared: {reason}");
+                    outcomes.push((check.name, Outcome::NotDone(reason)));
+                    continue;
+                }
+                Err(error) => Err(error),
+            },
             Work::Clients => Clients::ensure().map(|found| others.clients = Some(found)),
             Work::Postgres | Work::Containers => {
                 let found = match check.work {
@@ -155,10 +179,27 @@ fn find_containers(others: &mut Others) -> Result<Vec<Obstacle>> {
     }
 }
 
+/// Without valgrind nothing is counted. It is fetched unless the user wants nothing to be fetched.
+fn count_instructions() -> Result<instructions::Outcome> {
+    if clients::are_left_out()? && Valgrind::installed().is_none() {
+        let reason = "valgrind is not installed, and AIRLOCK_CLIENTS=none";
+        return Ok(instructions::Outcome::NotCompared(reason.to_owned()));
+    }
+    match Valgrind::ensure() {
+        Ok(valgrind) => instructions::check(&valgrind),
+        Err(error) if is_ci() => Err(error.context("CI is set, and a machine of CI must count instructions")),
+        Err(error) => Ok(instructions::Outcome::NotCompared(format!("{error:#}"))),
+    }
+}
+
+fn is_ci() -> bool {
+    env::var_os("CI").is_some_and(|value| !value.is_empty())
+}
+
 /// What can not be run is left out and said, but not where everything must be: in CI.
 fn may_be_left_out(obstacles: Vec<Obstacle>) -> Result<Vec<Obstacle>> {
     obstacles.iter().for_each(|obstacle| println!("{obstacle}"));
-    if !obstacles.is_empty() && env::var_os("CI").is_some_and(|value| !value.is_empty()) {
+    if !obstacles.is_empty() && is_ci() {
         bail!("CI is set, and a machine of CI must run all tests");
     }
     Ok(obstacles)
@@ -253,6 +294,7 @@ fn checks() -> Vec<Check> {
         check("Formatting of the fuzzers", fuzzers_format),
         check("Clippy for the fuzzers", fuzzers),
         Check { name: "The benchmark, on a small scale", work: Work::Benchmark, needs_build: true },
+        Check { name: "Instructions, against the committed figures", work: Work::Instructions, needs_build: true },
         check("Clippy", clippy),
         check("Clippy without the compiler", command(&runtime_only)),
         check("Documentation", documentation),
@@ -269,6 +311,7 @@ fn summarize(outcomes: &[(&'static str, Outcome)]) -> Result<()> {
                 failed.push(*name);
             }
             Outcome::NotRun => println!("not run  {name}"),
+            Outcome::NotDone(reason) => println!("NOT RUN  {name}: {reason}"),
             Outcome::LeftOut => println!("LEFT OUT {name}, and the tests that need it (AIRLOCK_CLIENTS=none)"),
             Outcome::Obstacles(obstacles) => {
                 println!("NOT RUN  {name}:");
@@ -306,5 +349,7 @@ mod tests {
         let error = summarize(&[("build", failed()), ("tests", Outcome::NotRun)]);
         assert_eq!(error.expect_err("one failed").to_string(), "failed: build");
         summarize(&[("build", passed()), ("clients", Outcome::LeftOut)]).expect("leaving out is no failure");
+        let unknown = Outcome::NotDone("no figures".to_owned());
+        summarize(&[("build", passed()), ("instructions", unknown)]).expect("it is said, and no failure");
     }
 }

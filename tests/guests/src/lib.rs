@@ -7,6 +7,7 @@
 
 pub mod bindings;
 mod connector;
+pub mod ready_records;
 
 pub use bindings::destination::airlock::connector::input;
 pub use bindings::source::airlock::connector::{host, output, tls, types};

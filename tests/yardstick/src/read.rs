@@ -1,12 +1,11 @@
 //! `read` of the stream `users`: the generator, the checks of the host, the lines of the host. Takes no options but how many.
 
 use std::io::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Result, bail};
-use serde::de::IgnoredAny;
+use anyhow::Result;
 
 use crate::lines::Lines;
+use crate::messages::{check, milliseconds, status};
 use crate::timestamp::Timestamp;
 use crate::users::Users;
 
@@ -22,14 +21,14 @@ const STREAM: &str = r#"{"name":"users"}"#;
 pub fn run(count: u64) -> Result<()> {
     let mut lines = Lines::new();
     let mut users = Users::new(SEED);
-    status(&mut lines, "STARTED")?;
+    status(&mut lines, STREAM, "STARTED")?;
     writeln!(
         lines.text,
         r#"{{"type":"TRACE","trace":{{"type":"ESTIMATE","emitted_at":{},"estimate":{{"name":"users","type":"STREAM","row_estimate":{count},"byte_estimate":{}}}}}}}"#,
         milliseconds(),
         count.saturating_mul(450)
     )?;
-    status(&mut lines, "RUNNING")?;
+    status(&mut lines, STREAM, "RUNNING")?;
     let mut now = Timestamp::now();
     let mut end_of_line = Vec::new();
     let mut done = 0;
@@ -55,30 +54,7 @@ pub fn run(count: u64) -> Result<()> {
             done - first
         )?;
     }
-    status(&mut lines, "COMPLETE")?;
+    status(&mut lines, STREAM, "COMPLETE")?;
     lines.write()?;
     Ok(())
-}
-
-/// What the host checks of each record: that it is UTF-8, and one whole JSON object.
-pub fn check(record: &[u8]) -> Result<()> {
-    std::str::from_utf8(record)?;
-    if record.first() != Some(&b'{') {
-        bail!("a record is no JSON object");
-    }
-    serde_json::from_slice::<IgnoredAny>(record)?;
-    Ok(())
-}
-
-fn status(lines: &mut Lines, status: &str) -> Result<()> {
-    writeln!(
-        lines.text,
-        r#"{{"type":"TRACE","trace":{{"type":"STREAM_STATUS","emitted_at":{},"stream_status":{{"stream_descriptor":{STREAM},"status":"{status}"}}}}}}"#,
-        milliseconds()
-    )?;
-    Ok(())
-}
-
-pub fn milliseconds() -> u128 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
 }

@@ -1,7 +1,7 @@
 //! `read` of one table of a PostgreSQL database: source-postgres's own code for types and values, with the usual client for
 //! Rust in place of the sandbox and the host.
 
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, Read};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use postgres::{Client, NoTls, SimpleQueryMessage};
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::column_type::{ColumnType, TypeCatalogue};
 use crate::lines::Lines;
-use crate::read::{check, milliseconds};
+use crate::messages::{check, milliseconds, status};
 use crate::values::RecordWriter;
 
 /// How many records one look at the clock serves.
@@ -128,13 +128,4 @@ fn columns(client: &mut Client, table_name: &str, types: &TypeCatalogue) -> Resu
 
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn status(lines: &mut Lines, descriptor: &str, status: &str) -> Result<()> {
-    writeln!(
-        lines.text,
-        r#"{{"type":"TRACE","trace":{{"type":"STREAM_STATUS","emitted_at":{},"stream_status":{{"stream_descriptor":{descriptor},"status":"{status}"}}}}}}"#,
-        milliseconds()
-    )?;
-    Ok(())
 }

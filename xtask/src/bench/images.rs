@@ -1,7 +1,6 @@
 //! What images weigh, and how long a container takes to answer `spec` beside one that does nothing. It must not know how images
-//! are made.
+//! are made, or how their host starts without a container (`start.rs`).
 
-use std::ffi::OsString;
 use std::fmt::Write;
 use std::fs;
 use std::io::Read;
@@ -9,36 +8,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use airlock_images::{Layer, Layout, Platform, contents};
+use airlock_images::{Layer, Layout, contents};
 use anyhow::{Context, Result, ensure};
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use tar::Archive;
 
-use super::measure::{Meter, Program, Usage};
-use super::report::{self, Measured};
-use super::{machine, progress};
+use super::{Findings, progress};
 use crate::containers::Containers;
 use crate::obstacle::Failure;
-use crate::{base_image, build, command, dist};
+use crate::{command, dist};
 
 /// How often each container is started.
 const RUNS: usize = 41;
 
-/// Makes source-faker's image, and prints tables in Markdown.
-pub fn run() -> Result<()> {
-    build::run(&build::Selection { host: true, connectors: true, test_guests: false, locked: false })?;
-    base_image::run(&Platform::ALL, false)?;
-    let directory = command::workspace_root().join("target/bench-images");
-    let _ = fs::remove_dir_all(&directory);
-    fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
-    let result = measure(&directory);
-    let _ = fs::remove_dir_all(&directory);
-    result
-}
-
-fn measure(directory: &Path) -> Result<()> {
-    let [_, usage] = build::yardstick()?;
+/// Makes source-faker's image of the base image, which is there, and starts containers of it.
+pub fn measure(directory: &Path) -> Result<Findings> {
     let archive = directory.join("source-faker.tar");
     let mut image_build = Command::new(dist::airlock());
     image_build.args(["image", "build"]).arg(dist::connector("source-faker")).arg("--output").arg(&archive);
@@ -47,17 +32,15 @@ fn measure(directory: &Path) -> Result<()> {
     let took = start.elapsed();
     let image = Layout::read(&archive)?;
 
-    println!("## The machine\n\n{}", machine()?);
-    println!("## Sizes\n\n{}", sizes(&Layout::read(&dist::base_image())?, &image)?);
-    println!("`airlock image build` of both platforms took {:.1} s.\n", took.as_secs_f64());
+    let mut weights = sizes(&Layout::read(&dist::base_image())?, &image)?;
+    let _ = writeln!(weights, "\n`airlock image build` of both platforms took {:.1} s.", took.as_secs_f64());
     let files = directory.join("bundle/rootfs");
     let native = image.images()?.into_iter().find(|image| image.platform.target() == host());
     for layer in native.context("there is no image for this machine")?.layers {
         archive_of(&layer).unpack(&files)?;
     }
-    println!("## Start of the image's own host: `spec`\n\n{}", host_start(&files, Meter { usage })?);
-    println!("## Start of a container: the first byte on stdout, by runc\n\n{}", container_start(directory)?);
-    Ok(())
+    let tables = vec![("image-sizes", weights), ("container-start", container_start(directory)?)];
+    Ok(Findings { tables, promises: Vec::new() })
 }
 
 /// This machine's target.
@@ -93,25 +76,6 @@ fn sizes(base: &Layout, image: &Layout) -> Result<String> {
         }
     }
     Ok(text)
-}
-
-/// The processes themselves, without a container: what they take of CPU and memory.
-fn host_start(files: &Path, meter: Meter) -> Result<String> {
-    let inside = |path: &str| files.join(path.trim_start_matches('/')).into_os_string();
-    let spec: [OsString; 4] =
-        [inside(contents::AIRLOCK), "--connector".into(), inside(contents::CONNECTOR), "spec".into()];
-    let programs = [
-        ("busybox `true`", Program::new([inside("/bin/busybox"), "true".into()])),
-        ("airlock `spec`", Program::new(spec)),
-    ];
-    let mut rows: [Vec<Usage>; 2] = [Vec::new(), Vec::new()];
-    for _ in 0..RUNS {
-        for ((_, program), row) in programs.iter().zip(&mut rows) {
-            row.push(meter.run(program)?);
-        }
-    }
-    let measured = programs.iter().zip(rows).map(|((name, _), runs)| Measured { name: (*name).to_owned(), runs });
-    Ok(report::start(&measured.collect::<Vec<_>>()))
 }
 
 fn container_start(directory: &Path) -> Result<String> {

@@ -7,13 +7,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use super::lines::{self, LOG};
 use super::measure::{Meter, Program, command_of};
 use super::postgres_server::{ADDRESS, Server, USER};
 use super::report::{self, Work};
-use super::{NATIVE, in_turn, machine, progress, without_times};
+use super::turns::{Contestant, in_turn};
+use super::{AIRLOCK, FEW, Findings, NATIVE, progress};
 use crate::postgres::Postgres;
 use crate::{build, command, dist};
 
@@ -27,8 +29,7 @@ pub struct Options {
 
 const SCHEMA: &str = "public";
 const KEY: &str = "id";
-/// How many rows are compared line by line.
-const FEW: u64 = 2_500;
+const STATE: &str = r#"{"type":"STATE""#;
 
 /// What shops and their like have: numbers, short texts, some longer ones, times, a little JSON.
 const COLUMNS: &str = "id bigint PRIMARY KEY, customer_id integer NOT NULL, code uuid NOT NULL, status text NOT NULL, \
@@ -43,18 +44,8 @@ const VALUES: &str = r#"i, i * 7919 % 100000, md5(i::text)::uuid, (ARRAY['new', 
     jsonb_build_object('channel', 'telephone', 'items', i % 5, 'gift', i % 7 = 0), date '2020-01-01' + (i % 2000)::integer,
     timestamp '2020-01-01' + i * interval '17.000123 seconds', timestamptz '2020-01-01 00:00Z' + i * interval '19.5 seconds'"#;
 
-/// Compares what has to be equal, and prints a table in Markdown.
-pub fn run(postgres: &Postgres, options: &Options) -> Result<()> {
-    build::run(&build::Selection { host: true, connectors: true, test_guests: false, locked: false })?;
-    let directory = command::workspace_root().join("target/bench-postgres");
-    let _ = fs::remove_dir_all(&directory);
-    fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
-    let result = measure(postgres, options, &directory);
-    let _ = fs::remove_dir_all(&directory);
-    result
-}
-
-fn measure(postgres: &Postgres, options: &Options, directory: &Path) -> Result<()> {
+/// Compares what has to be equal, and measures.
+pub fn measure(postgres: &Postgres, options: &Options, directory: &Path) -> Result<Findings> {
     let [yardstick, usage] = build::yardstick()?;
     let compiled = directory.join("source-postgres.cwasm");
     let mut compile = command_of(&[dist::airlock().into_os_string(), "compile".into()])?;
@@ -65,25 +56,21 @@ fn measure(postgres: &Postgres, options: &Options, directory: &Path) -> Result<(
 
     bench.fill(FEW)?;
     progress("postgres: comparing the yardstick's lines with the host's");
-    compare(&bench.read(FEW)?, &bench.native_read(FEW))?;
+    // Where states stand is for the host to say.
+    lines::ensure_equal(&bench.read(FEW)?, &bench.native_read(FEW), &[LOG, STATE])?;
 
     bench.fill(options.rows)?;
     let read = bench.read(options.rows)?;
     progress("postgres: counting bytes");
     let work = Work { bytes: length_of_output(&read)?, records: options.rows };
-    let programs = vec![
-        ("airlock", Program::new(read), options.runs),
-        (NATIVE, Program::new(bench.native_read(options.rows)), options.runs),
-        ("psql, `COPY … TO STDOUT`", Program::new(bench.psql(options.rows)), options.runs),
+    let contestants = [
+        (AIRLOCK, read),
+        (NATIVE, bench.native_read(options.rows)),
+        ("psql, `COPY … TO STDOUT`", bench.psql(options.rows)),
     ];
-    let rows = in_turn(&Meter { usage }, "postgres", programs)?;
-    println!("## The machine\n\n{}", machine()?);
-    println!(
-        "## `read` of a PostgreSQL table: {} rows to /dev/null\n\n{}",
-        options.rows,
-        report::throughput(work, NATIVE, &rows)
-    );
-    Ok(())
+    let contestants = contestants.map(|(name, arguments)| Contestant::new(name, Program::new(arguments), options.runs));
+    let rows = in_turn(&Meter { usage }, "postgres", contestants.into())?;
+    Ok(Findings { tables: vec![("postgres", report::throughput(work, NATIVE, &rows))], promises: Vec::new() })
 }
 
 /// The server, and what reads of it.
@@ -150,21 +137,6 @@ impl Bench<'_> {
 
 fn table(rows: u64) -> String {
     format!("orders_{rows}")
-}
-
-/// An error unless the yardstick prints what the host prints, but states and what is logged for people.
-fn compare(airlock: &[OsString], native: &[OsString]) -> Result<()> {
-    let host = without_times(&command::output(&mut command_of(airlock)?)?);
-    let native = without_times(&command::output(&mut command_of(native)?)?);
-    let is_compared = |line: &&str| !line.starts_with(r#"{"type":"LOG""#) && !line.starts_with(r#"{"type":"STATE""#);
-    let host: Vec<&str> = host.lines().filter(is_compared).collect();
-    let native: Vec<&str> = native.lines().collect();
-    if let Some(line) = host.iter().zip(&native).position(|(host, native)| host != native) {
-        bail!("the yardstick does not write what the host writes: line {} differs", line + 1);
-    }
-    ensure!(host.len() == native.len(), "the yardstick writes more or fewer lines than the host");
-    ensure!(host.len() as u64 > FEW, "the host writes too few lines");
-    Ok(())
 }
 
 fn length_of_output(arguments: &[OsString]) -> Result<u64> {

@@ -3,106 +3,93 @@
 //! calls programs from outside, as a user would, and must not know how they work inside.
 
 use std::ffi::OsString;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use super::measure::{Meter, Program, Usage, command_of};
-use super::report::{self, Measured};
+use super::measure::{Program, command_of};
+use super::promises::{Bound, Promise};
+use super::report::{self, Missing, Ratio, Work, cpu};
 use super::rest_server::{PATH, Server};
-use super::{in_turn, machine, progress};
+use super::turns::{Contestant, in_turn};
+use super::workbench::Workbench;
+use super::{AIRLOCK, Findings, progress};
 use crate::python_clients::PythonClients;
-use crate::{build, command, dist};
+use crate::{build, command};
 
-/// How large the benchmark is.
-pub struct Options {
-    /// How many pages there are.
-    pub pages: u64,
-    /// How many records a page has.
-    pub records: u64,
-    /// How often each program runs.
-    pub runs: usize,
-}
+/// How many records a page has.
+const RECORDS_A_PAGE: u64 = 1_000;
 
 const STREAM: &str = "orders";
 
-/// Compares what has to be equal, and prints a table in Markdown.
-pub fn run(options: &Options) -> Result<()> {
-    build::run(&build::Selection { host: true, connectors: false, test_guests: false, locked: false })?;
-    let directory = command::workspace_root().join("target/bench-rest");
-    let _ = fs::remove_dir_all(&directory);
-    fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
-    let result = measure(options, &directory);
-    let _ = fs::remove_dir_all(&directory);
-    result
-}
+/// How the peer is called in the tables.
+const PEER: &str = "Airbyte's declarative CDK (Python)";
 
-fn measure(options: &Options, directory: &Path) -> Result<()> {
-    let component = build::sdk_example("rest")?;
-    let [_, usage] = build::yardstick()?;
-    let compiled = directory.join("rest.cwasm");
-    let mut compile = command_of(&[dist::airlock().into_os_string(), "compile".into()])?;
-    command::output(compile.arg(component).arg("--output").arg(&compiled))?;
-    let server = Server::start(options.pages, options.records)?;
-    save(&directory.join("catalog.json"), &catalog())?;
-    let airlock = airlock(directory, &compiled, &server)?;
-    let peer = match PythonClients::ensure() {
-        Ok(clients) => Some(peer(directory, clients.source_declarative_manifest(), &server)?),
-        Err(error) => {
-            println!("Airbyte's declarative CDK was not measured: {error:#}\n");
-            None
-        }
+/// Compares what has to be equal, and then its speed.
+pub fn measure(workbench: &Workbench, pages: u64, python: bool) -> Result<Findings> {
+    let compiled = workbench.compile(&build::sdk_example("rest")?)?;
+    let server = Server::start(pages, RECORDS_A_PAGE)?;
+    workbench.save(CATALOG, &catalog())?;
+    let airlock = airlock(workbench, &compiled, &server)?;
+    let peer = match python {
+        true => PythonClients::ensure()
+            .map(|clients| clients.source_declarative_manifest())
+            .map_err(|error| error.to_string()),
+        false => Err("left out by --without-python".to_owned()),
+    };
+    let peer = match peer {
+        Ok(program) => Ok(declarative(workbench, program, &server)?),
+        Err(reason) => Err(reason),
     };
 
     let read = records(&airlock)?;
-    let expected = options.pages * options.records;
-    ensure!(read.len() as u64 == expected, "airlock read {} records, and there are {expected}", read.len());
-    if let Some(peer) = &peer {
+    let work = Work { bytes: read.iter().map(|line| line.len() as u64 + 1).sum(), records: pages * RECORDS_A_PAGE };
+    ensure!(read.len() as u64 == work.records, "airlock read {} records, and there are {}", read.len(), work.records);
+    if let Ok(peer) = &peer {
         progress("rest: comparing the records of both");
         compare(&read, &records(peer)?)?;
     }
-    let bytes: usize = read.iter().map(String::len).sum();
     drop(read);
 
-    let runs = options.runs;
-    let mut programs = vec![("airlock", Program::new(airlock), runs)];
-    if let Some(peer) = peer {
-        programs.push(("Airbyte's declarative CDK (Python)", Program::new(peer), runs));
+    let mut contestants = vec![Contestant::new(AIRLOCK, Program::new(airlock), workbench.runs)];
+    let mut missing = Vec::new();
+    match peer {
+        Ok(peer) => contestants.push(Contestant::new(PEER, Program::new(peer), workbench.runs)),
+        Err(reason) => missing.push(Missing { name: PEER.to_owned(), reason }),
     }
-    let rows = in_turn(&Meter { usage }, "rest", programs)?;
-    println!("## The machine\n\n{}", machine()?);
-    println!(
-        "## `read` of a REST API: {} pages of {} records, {:.1} MB of messages to /dev/null\n\n{}",
-        options.pages,
-        options.records,
-        bytes as f64 / 1e6,
-        table(&rows)
-    );
-    Ok(())
+    let rows = in_turn(&workbench.meter, "rest", contestants)?;
+    let mut table = report::throughput(work, AIRLOCK, &rows);
+    report::add_missing(&mut table, &missing);
+    let measured = match (&rows[..], missing.pop()) {
+        ([airlock, peer, ..], _) => Ok(Ratio::of(peer, airlock, cpu)),
+        (_, missing) => Err(missing.map(|missing| missing.reason).unwrap_or_default()),
+    };
+    let what = "a REST API in pages: times less CPU than Airbyte's declarative CDK";
+    let promises = vec![Promise { what, bound: Bound::AtLeast(30.0), measured }];
+    Ok(Findings { tables: vec![("rest", table)], promises })
 }
 
+const CATALOG: &str = "catalog-rest.json";
+
 /// `airlock read`, with the connector compiled ahead.
-fn airlock(directory: &Path, compiled: &Path, server: &Server) -> Result<Vec<OsString>> {
-    let config = directory.join("airlock.json");
-    save(&config, &json!({"base_url": server.url()}))?;
-    let mut arguments: Vec<OsString> =
-        vec![dist::airlock().into(), "read".into(), "--connector".into(), compiled.into()];
+fn airlock(workbench: &Workbench, compiled: &std::path::Path, server: &Server) -> Result<Vec<OsString>> {
+    let config = workbench.save("rest.json", &json!({"base_url": server.url()}))?;
+    let mut arguments = workbench.airlock(compiled, "read");
     arguments.extend(["--allow-host".into(), "127.0.0.1".into()]);
-    arguments.extend(files(directory, config));
+    arguments.extend(files(workbench, config));
     Ok(arguments)
 }
 
 /// The same by Airbyte's CDK, with the manifest that says the same as the connector.
-fn peer(directory: &Path, program: PathBuf, server: &Server) -> Result<Vec<OsString>> {
-    let config = directory.join("declarative.json");
-    save(&config, &json!({"__injected_declarative_manifest": manifest(&server.url())}))?;
-    Ok([program.into(), "read".into()].into_iter().chain(files(directory, config)).collect())
+fn declarative(workbench: &Workbench, program: PathBuf, server: &Server) -> Result<Vec<OsString>> {
+    let config =
+        workbench.save("declarative.json", &json!({"__injected_declarative_manifest": manifest(&server.url())}))?;
+    Ok([program.into(), "read".into()].into_iter().chain(files(workbench, config)).collect())
 }
 
-fn files(directory: &Path, config: PathBuf) -> [OsString; 4] {
-    ["--config".into(), config.into(), "--catalog".into(), directory.join("catalog.json").into()]
+fn files(workbench: &Workbench, config: PathBuf) -> [OsString; 4] {
+    ["--config".into(), config.into(), "--catalog".into(), workbench.file(CATALOG).into()]
 }
 
 fn catalog() -> Value {
@@ -173,49 +160,8 @@ fn data(line: &str) -> Result<Value> {
     Ok(message["record"]["data"].take())
 }
 
-/// Of each its CPU and wall time, and how many times the first one's CPU time that is: the middle of the pairs of runs that stood
-/// side by side, and the least and the most of them.
-fn table(rows: &[Measured]) -> String {
-    let mut text =
-        String::from("| | CPU s | wall s | peak MiB | runs | CPU, times airlock's |\n|---|--:|--:|--:|--:|--:|\n");
-    let Some(first) = rows.first() else { return text };
-    for row in rows {
-        let seconds = |of: fn(&Usage) -> f64| middle(row.runs.iter().map(of));
-        let times: Vec<f64> = row
-            .runs
-            .iter()
-            .zip(&first.runs)
-            .map(|(run, first)| run.cpu.as_secs_f64() / first.cpu.as_secs_f64())
-            .collect();
-        let (least, most) =
-            times.iter().fold((f64::MAX, f64::MIN), |(least, most), time| (least.min(*time), most.max(*time)));
-        text += &format!(
-            "| {} | {:.3} | {:.3} | {:.0} | {} | {:.1} ({least:.1} to {most:.1}) |\n",
-            row.name,
-            seconds(|usage| usage.cpu.as_secs_f64()),
-            seconds(|usage| usage.wall.as_secs_f64()),
-            report::peak(row),
-            row.runs.len(),
-            middle(times.into_iter()),
-        );
-    }
-    text
-}
-
-fn middle(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-fn save(path: &Path, content: &Value) -> Result<()> {
-    fs::write(path, content.to_string()).with_context(|| format!("cannot write {}", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -227,23 +173,5 @@ mod tests {
         for theirs in [&[r#"{"a":2}"#, r#"{"a":1}"#][..], &[r#"{"a":1}"#], &[r#"{"a":1}"#, r#"{"a":3}"#]] {
             assert!(compare(&lines(&[r#"{"a":1}"#, r#"{"a":2}"#]), &lines(theirs)).is_err(), "{theirs:?}");
         }
-    }
-
-    #[test]
-    fn pairs_of_runs_are_compared() {
-        let row = |name: &str, milliseconds: &[u64]| Measured {
-            name: name.to_owned(),
-            runs: milliseconds
-                .iter()
-                .map(|cpu| Usage {
-                    cpu: Duration::from_millis(*cpu),
-                    wall: Duration::from_millis(100),
-                    peak_memory: 3 << 20,
-                })
-                .collect(),
-        };
-        let text = table(&[row("airlock", &[100, 200, 100]), row("CDK", &[3000, 4000, 5000])]);
-        assert!(text.contains("| airlock | 0.100 | 0.100 | 3 | 3 | 1.0 (1.0 to 1.0) |"), "{text}");
-        assert!(text.contains("| CDK | 4.000 | 0.100 | 3 | 3 | 30.0 (20.0 to 50.0) |"), "{text}");
     }
 }
