@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use super::figures::Counts;
 
-/// How far a count may be from its figure, as a share of it. Counts of one and the same program differ by up to
-/// 1.5 percent: how often threads wait for each other is not the same each time.
-const TOLERANCE: f64 = 0.03;
+/// How far a count may be from its figure, as a share of it. Counts of one and the same program are up to 1.4 percent apart where
+/// threads wait for each other (`write`), and less than 0.1 elsewhere; the middle of five
+/// hardly moves.
+const TOLERANCE: f64 = 0.02;
 
 /// What has become of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +85,7 @@ mod tests {
     #[test]
     fn a_regression_is_found_and_named_with_its_size() {
         let committed = counts(&[("read", 1000), ("spec", 1000), ("write", 1000), ("idle", 1000)]);
-        let counted = counts(&[("read", 1031), ("spec", 1030), ("write", 969), ("idle", 970), ("new", 5)]);
+        let counted = counts(&[("read", 1021), ("spec", 1020), ("write", 979), ("idle", 980), ("new", 5)]);
         let rows = compare(&committed, &counted);
         let changes: Vec<(&str, Change)> = rows.iter().map(|row| (row.job.as_str(), row.change)).collect();
         let expected = [
@@ -95,10 +96,10 @@ mod tests {
             ("write", Change::Better),
         ];
         assert_eq!(changes, expected);
-        assert_eq!(named(&rows, Change::Worse), "read (+3.1 %)");
-        assert_eq!(named(&rows, Change::Better), "write (-3.1 %)");
+        assert_eq!(named(&rows, Change::Worse), "read (+2.1 %)");
+        assert_eq!(named(&rows, Change::Better), "write (-2.1 %)");
         let table = table(&rows);
         assert_eq!(table.lines().count(), 5, "{table}");
-        assert!(table.contains("no figure") && table.contains("+3.0 %"), "{table}");
+        assert!(table.contains("no figure") && table.contains("+2.0 %"), "{table}");
     }
 }

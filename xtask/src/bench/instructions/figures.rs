@@ -12,14 +12,16 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Combination {
     pub processor: String,
+    /// The loader, and what copies memory.
+    pub c_library: String,
     pub host_rust: String,
     pub guest_rust: String,
 }
 
 impl fmt::Display for Combination {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { processor, host_rust, guest_rust } = self;
-        write!(formatter, "{processor}, the host by Rust {host_rust}, guests by Rust {guest_rust}")
+        let Self { processor, c_library, host_rust, guest_rust } = self;
+        write!(formatter, "{processor}, {c_library}, the host by Rust {host_rust}, guests by Rust {guest_rust}")
     }
 }
 
@@ -69,6 +71,7 @@ impl Figures {
             };
             let combination = Combination {
                 processor: field("processor")?,
+                c_library: field("c_library")?,
                 host_rust: field("host_rust")?,
                 guest_rust: field("guest_rust")?,
             };
@@ -79,8 +82,14 @@ impl Figures {
 
     fn text(&self) -> String {
         let entries = self.entries.iter().map(|(combination, counts)| {
-            let Combination { processor, host_rust, guest_rust } = combination;
-            json!({"processor": processor, "host_rust": host_rust, "guest_rust": guest_rust, "instructions": counts})
+            let Combination { processor, c_library, host_rust, guest_rust } = combination;
+            json!({
+                "processor": processor,
+                "c_library": c_library,
+                "host_rust": host_rust,
+                "guest_rust": guest_rust,
+                "instructions": counts,
+            })
         });
         format!("{:#}\n", Value::Array(entries.collect()))
     }
@@ -91,8 +100,9 @@ mod tests {
     use super::*;
 
     fn combination(guest_rust: &str) -> Combination {
-        let processor = "x86_64 with AVX2".to_owned();
-        Combination { processor, host_rust: "1.95.0".to_owned(), guest_rust: guest_rust.to_owned() }
+        let [processor, c_library, host_rust, guest_rust] =
+            ["x86_64 with AVX2", "glibc 2.36", "1.95.0", guest_rust].map(str::to_owned);
+        Combination { processor, c_library, host_rust, guest_rust }
     }
 
     fn counts(spec: u64) -> Counts {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
@@ -125,9 +126,16 @@ fn combination() -> Result<Combination> {
     let guests = GuestToolchain::ensure()?;
     Ok(Combination {
         processor: processor(),
+        c_library: c_library(),
         host_rust: release(&host)?.to_owned(),
         guest_rust: release(guests.version())?.to_owned(),
     })
+}
+
+/// A host that is linked to glibc has much of its start in the loader of that. Other libraries have no name to ask for.
+fn c_library() -> String {
+    let version = command::output(Command::new("getconf").arg("GNU_LIBC_VERSION")).unwrap_or_default();
+    if version.trim().is_empty() { "unknown C library".to_owned() } else { version.trim().to_owned() }
 }
 
 /// The C library and some crates choose their loops by what the processor has.
