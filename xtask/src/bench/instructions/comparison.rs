@@ -22,8 +22,8 @@ pub enum Change {
 /// A job, what was committed of it, and what was counted.
 #[derive(Debug)]
 pub struct Row {
-    pub job: String,
-    pub change: Change,
+    job: String,
+    change: Change,
     figure: Option<u64>,
     count: u64,
 }
@@ -58,10 +58,14 @@ pub fn table(rows: &[Row]) -> String {
     text
 }
 
-/// The jobs with which it is so, and by how much.
-pub fn named(rows: &[Row], change: Change) -> String {
-    let names = rows.iter().filter(|row| row.change == change).map(|row| format!("{} ({})", row.job, row.percent()));
-    names.collect::<Vec<_>>().join(", ")
+/// The jobs with which it is so, and by how much, if there are any.
+pub fn named(rows: &[Row], change: Change) -> Option<String> {
+    let name = |row: &Row| match row.figure {
+        Some(_) => format!("{} ({})", row.job, row.percent()),
+        None => row.job.clone(),
+    };
+    let names: Vec<String> = rows.iter().filter(|row| row.change == change).map(name).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 impl Row {
@@ -96,8 +100,10 @@ mod tests {
             ("write", Change::Better),
         ];
         assert_eq!(changes, expected);
-        assert_eq!(named(&rows, Change::Worse), "read (+2.1 %)");
-        assert_eq!(named(&rows, Change::Better), "write (-2.1 %)");
+        assert_eq!(named(&rows, Change::Worse).as_deref(), Some("read (+2.1 %)"));
+        assert_eq!(named(&rows, Change::Better).as_deref(), Some("write (-2.1 %)"));
+        assert_eq!(named(&rows, Change::Unknown).as_deref(), Some("new"));
+        assert_eq!(named(&rows[..1], Change::Worse), None);
         let table = table(&rows);
         assert_eq!(table.lines().count(), 5, "{table}");
         assert!(table.contains("no figure") && table.contains("+2.0 %"), "{table}");

@@ -68,26 +68,17 @@ pub fn check(valgrind: &Valgrind) -> Result<Outcome> {
     }
     let changes = compare(committed, &measured);
     println!("{}", comparison::table(&changes));
-    let of = |wanted: Change| -> Vec<&str> {
-        changes.iter().filter(|row| row.change == wanted).map(|row| row.job.as_str()).collect()
-    };
-    let (worse, better, unknown) = (of(Change::Worse), of(Change::Better), of(Change::Unknown));
-    if !worse.is_empty() {
+    if let Some(jobs) = comparison::named(&changes, Change::Better) {
+        println!("Fewer instructions than before: {jobs}. Commit the new figures: cargo xtask bench --check --update");
+    }
+    if let Some(jobs) = comparison::named(&changes, Change::Worse) {
         bail!(
-            "more instructions than before: {}. Where that is meant, commit new figures: cargo xtask bench --check --update",
-            comparison::named(&changes, Change::Worse)
+            "more instructions than before: {jobs}. Where that is meant, commit new figures: cargo xtask bench --check --update"
         );
     }
-    if !better.is_empty() {
-        println!(
-            "Fewer instructions than before: {}. Commit the new figures: cargo xtask bench --check --update",
-            comparison::named(&changes, Change::Better)
-        );
-    }
-    if !unknown.is_empty() {
+    if let Some(jobs) = comparison::named(&changes, Change::Unknown) {
         return Ok(Outcome::NotCompared(format!(
-            "no figures are committed for {} with {combination}; `cargo xtask bench --check --update` adds them",
-            unknown.join(", ")
+            "no figures are committed for {jobs} with {combination}; `cargo xtask bench --check --update` adds them"
         )));
     }
     Ok(Outcome::Kept)
