@@ -29,12 +29,13 @@ struct Bar {
     value: Option<f64>,
 }
 
-/// What is drawn: a title, the table and its column, and the scale.
-const PANELS: [(&str, &str, &str, Scale); 3] = [
-    ("Start: spec, from nothing", "start", "CPU ms", Scale::Logarithmic),
-    ("read: records of source-faker", "read", "MB a CPU s", Scale::Linear),
-    ("write: into destination-local-json", "write-files", "MB a CPU s", Scale::Linear),
+/// What is drawn: a title, the table and its column, what the column's numbers are, and the scale.
+const PANELS: [(&str, &str, &str, &str, Scale); 3] = [
+    ("Start: spec, from nothing", "start", "CPU ms", "milliseconds of CPU", Scale::Logarithmic),
+    ("read: records of source-faker", "read", RATE, "MB for each second of CPU", Scale::Linear),
+    ("write: into destination-local-json", "write-files", RATE, "MB for each second of CPU", Scale::Linear),
 ];
+const RATE: &str = "MB a CPU s";
 
 const WIDTH: f64 = 760.0;
 const MARGIN: f64 = 20.0;
@@ -62,9 +63,9 @@ const STYLE: &str = "\
 /// The picture as SVG.
 pub fn draw(document: &Document) -> Result<String> {
     let mut panels = Vec::new();
-    for (title, table, unit, scale) in PANELS {
-        let column = markdown::column(document.table(table)?, unit)
-            .with_context(|| format!("the table {table} has no column `{unit}` for the picture"))?;
+    for (title, table, column, unit, scale) in PANELS {
+        let column = markdown::column(document.table(table)?, column)
+            .with_context(|| format!("the table {table} has no column `{column}` for the picture"))?;
         let bars = column.into_iter().map(|(label, value)| Bar { label: plain(&label), value: number(&value) });
         panels.push(Panel { title, unit, scale, bars: bars.collect() });
     }

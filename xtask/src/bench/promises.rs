@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::markdown;
-use super::report::Ratio;
+use super::report::{Ratio, digits};
 
 /// What may be said of a ratio.
 #[derive(Debug, Clone, Copy)]
@@ -42,9 +42,9 @@ impl Bound {
 impl fmt::Display for Bound {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AtLeast(bound) => write!(formatter, "at least {bound:.2}"),
-            Self::AtMost(bound) => write!(formatter, "at most {bound:.2}"),
-            Self::Above(bound) => write!(formatter, "above {bound:.2}"),
+            Self::AtLeast(bound) => write!(formatter, "at least {}", digits(*bound)),
+            Self::AtMost(bound) => write!(formatter, "at most {}", digits(*bound)),
+            Self::Above(bound) => write!(formatter, "above {}", digits(*bound)),
         }
     }
 }

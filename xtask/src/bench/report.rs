@@ -53,12 +53,13 @@ impl fmt::Display for Ratio {
     }
 }
 
-/// Three digits, and no fewer than are before the point.
-fn digits(number: f64) -> String {
+/// Three digits or so, and all that are before the point.
+pub fn digits(number: f64) -> String {
     match number {
         100.0.. => format!("{number:.0}"),
-        10.0.. => format!("{number:.1}"),
-        _ => format!("{number:.2}"),
+        10.0..100.0 => format!("{number:.1}"),
+        0.1..10.0 => format!("{number:.2}"),
+        _ => format!("{number:.4}"),
     }
 }
 
@@ -134,10 +135,10 @@ pub fn start(rows: &[Measured]) -> String {
         let times = if index == 0 { "1".to_owned() } else { Ratio::of(row, &rows[0], cpu).to_string() };
         let _ = writeln!(
             text,
-            "| {} | {:.2} | {:.2} | {:.1} | {} | {times} |",
+            "| {} | {} | {} | {:.1} | {} | {times} |",
             row.name,
-            row.median(cpu).as_secs_f64() * 1e3,
-            row.median(wall).as_secs_f64() * 1e3,
+            digits(row.median(cpu).as_secs_f64() * 1e3),
+            digits(row.median(wall).as_secs_f64() * 1e3),
             row.peak(),
             row.runs.len(),
         );
@@ -213,6 +214,7 @@ mod tests {
         let slow = measured("slow", &[10_000, 20_000]);
         assert_eq!(Ratio::of(&native, &slow, cpu), Ratio { median: 0.01, lowest: 0.005, highest: 0.01 });
         assert_eq!(Ratio::of(&slow, &native, cpu).to_string(), "200 (100 to 200)");
+        assert_eq!(Ratio::of(&native, &slow, cpu).to_string(), "0.0100 (0.0050 to 0.0100)");
     }
 
     #[test]
@@ -224,7 +226,7 @@ mod tests {
         let host = "| host | 1.00 | 2.00 | 50 | 1,234,567 | 3 | 3 | 0.50 (0.50 to 0.50) | 0.50 (0.50 to 0.50) |";
         assert!(text.contains(host), "{text}");
         let text = start(&rows);
-        assert!(text.contains("| native | 500.00 | 1000.00 | 3.0 | 3 | 1 |\n| host | 1000.00 |"), "{text}");
+        assert!(text.contains("| native | 500 | 1000 | 3.0 | 3 | 1 |\n| host | 1000 |"), "{text}");
         assert!(text.contains("| 2.00 (2.00 to 2.00) |"), "{text}");
         assert!(memory(&[(12_000, measured("host", &[1000]))]).contains("| host | 12,000 | 3.0 | 1.00 |"));
         let [native, host] = rows;
