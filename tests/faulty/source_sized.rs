@@ -19,3 +19,13 @@ fn records_are_as_many_and_as_long_as_asked_for() {
         assert_eq!(states.len() > 1, length == 10_000, "one for each four MiB");
     }
 }
+
+#[test]
+fn each_stream_has_them_read_by_one_instance_or_two() {
+    for concurrency in ["1", "2"] {
+        let config = json!({"record_bytes": 600, "records": 1000, "work": 10});
+        let guest = Guest::new("source-sized");
+        let finished = guest.read(&config, &["one", "two"]).option("--max-concurrency", concurrency).run().exits(0);
+        assert_eq!(["one", "two"].map(|stream| finished.records(stream).len()), [1000; 2], "{concurrency}");
+    }
+}

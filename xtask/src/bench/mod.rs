@@ -12,6 +12,7 @@ mod lines;
 mod markdown;
 mod measure;
 mod memory;
+mod parallel;
 mod picture;
 mod postgres;
 mod postgres_server;
@@ -69,6 +70,8 @@ pub enum Part {
     Write,
     /// `read` and `write` of records of several sizes
     Sizes,
+    /// Two independent streams, by one instance and by two
+    Parallel,
     /// Memory of few records and of many
     Memory,
     /// `read` of an API in pages
@@ -171,6 +174,7 @@ fn measure(part: Part, options: &Options, workbench: &Workbench, directory: &Pat
         Part::Read => read::measure(workbench),
         Part::Write => write::measure(workbench),
         Part::Sizes => sizes::measure(workbench),
+        Part::Parallel => parallel::measure(workbench),
         Part::Memory => memory::measure(workbench, options.many_users),
         Part::Rest => rest::measure(workbench, options.pages, options.python),
         Part::Postgres => {
@@ -270,6 +274,7 @@ mod tests {
             "write-files",
             "sizes-read",
             "sizes-write",
+            "parallel",
             "memory",
             "rest",
             "postgres",

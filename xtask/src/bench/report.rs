@@ -127,6 +127,33 @@ pub fn sizes(rows: &[(&str, Work, [Measured; 2])]) -> String {
     text
 }
 
+/// A table of what a second instance gains: for each load, what it is called, how many records there were, and the runs of one
+/// instance and of two.
+pub fn parallel(rows: &[(&str, u64, [Measured; 2])]) -> String {
+    let mut text = String::from(
+        "| | | records | CPU s | wall s | records a second | peak MiB | runs | times as fast (wall) |\n\
+         |---|---|--:|--:|--:|--:|--:|--:|--:|\n",
+    );
+    for (load, records, instances) in rows {
+        for row in instances {
+            let seconds = row.median(wall).as_secs_f64();
+            let is_first = row.name == instances[0].name;
+            let gain = if is_first { "1".to_owned() } else { Ratio::of(&instances[0], row, wall).to_string() };
+            let _ = writeln!(
+                text,
+                "| {load} | {} | {} | {:.2} | {seconds:.2} | {} | {:.0} | {} | {gain} |",
+                row.name,
+                thousands(*records),
+                row.median(cpu).as_secs_f64(),
+                thousands((*records as f64 / seconds) as u64),
+                row.peak(),
+                row.runs.len(),
+            );
+        }
+    }
+    text
+}
+
 /// A table of processes that do next to nothing: how long they take to start. The first is what the others are compared with.
 pub fn start(rows: &[Measured]) -> String {
     let mut text =
@@ -234,6 +261,13 @@ mod tests {
         let row =
             "| 50 bytes | 1,234,567 | 50 | 1,234,567 | 100 | 2,469,134 | 0.50 (0.50 to 0.50) | 0.50 (0.50 to 0.50) |";
         assert!(text.contains(row), "{text}");
+    }
+
+    #[test]
+    fn a_second_instance_is_set_against_the_first() {
+        let text = parallel(&[("light", 1_000, [measured("one", &[1000]), measured("two", &[500])])]);
+        assert!(text.contains("| light | one | 1,000 | 1.00 | 2.00 | 500 | 3 | 1 | 1 |"), "{text}");
+        assert!(text.contains("| light | two | 1,000 | 0.50 | 1.00 | 1,000 | 3 | 1 | 2.00 (2.00 to 2.00) |"), "{text}");
     }
 
     #[test]
