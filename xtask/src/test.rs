@@ -61,8 +61,7 @@ struct Others {
 /// As large as shows that the benchmark works and that the yardstick still does the host's work. It judges no speed: other
 /// programs may run beside it.
 fn small_benchmark(has_postgres: bool) -> bench::Options {
-    let mut parts =
-        vec![Part::Start, Part::Read, Part::Write, Part::Sizes, Part::Parallel, Part::Memory, Part::Rest];
+    let mut parts = vec![Part::Start, Part::Read, Part::Write, Part::Sizes, Part::Parallel, Part::Memory, Part::Rest];
     if has_postgres {
         parts.push(Part::Postgres);
     }
