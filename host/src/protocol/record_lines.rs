@@ -83,10 +83,10 @@ impl RecordLines {
         let mut start = 0;
         while start < batch.len() {
             let plain = scanner.as_mut().and_then(JsonScanner::next_object);
-            let (record, has_carriage_return) = match (plain, &scanner) {
+            let (record, may_have_carriage_return) = match (plain, &scanner) {
                 (Some(object), Some(scanner)) if object.len() <= self.max_record_bytes => {
                     start = scanner.position();
-                    (&batch[object], scanner.carriage_returns())
+                    (&batch[object], false)
                 }
                 _ => {
                     let rest = &batch[start..];
@@ -115,7 +115,7 @@ impl RecordLines {
             checked.accepted += 1;
             let own_suffix = annotation.map(|annotation| suffix(annotation, emitted_at));
             let suffix = own_suffix.as_deref().unwrap_or(&plain_suffix);
-            let has_carriage_return = has_carriage_return && memchr(b'\r', record).is_some();
+            let has_carriage_return = may_have_carriage_return && memchr(b'\r', record).is_some();
             if record.len() >= WRITE_SIZE && !has_carriage_return {
                 lines.write_line(&[&self.prefix, record, suffix])?;
                 continue;
