@@ -19,7 +19,6 @@ mod batches;
 mod checkpoints;
 mod input_message;
 mod interruption;
-mod json_scanner;
 mod lane;
 mod queue;
 mod record_beginnings;

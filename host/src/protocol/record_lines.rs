@@ -3,11 +3,11 @@
 
 use std::io;
 
+use airlock_json_scanner::JsonScanner;
 use memchr::memchr;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::json_scanner::JsonScanner;
 use super::stdout::{LineBuffer, LineSink, WRITE_SIZE};
 use super::stream_name::StreamName;
 
