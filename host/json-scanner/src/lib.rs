@@ -52,7 +52,7 @@ impl<'a> JsonScanner<'a> {
         if text.byte(start) != b'{' {
             return None;
         }
-        let end = text.after_object(&mut Marks::from(text, start + 1), start + 1)?;
+        let end = text.after_object(&mut Marks::around(text, start + 1), start + 1)?;
         let mut line_end = text.after_blanks(end);
         if text.byte(line_end) == b'\r' {
             line_end += 1;
@@ -281,11 +281,12 @@ struct Marks<'a> {
 }
 
 impl<'a> Marks<'a> {
+    /// Those of the block that has this place.
     #[inline(always)]
-    fn from(text: &'a Text<'a>, at: usize) -> Marks<'a> {
+    fn around(text: &'a Text<'a>, at: usize) -> Marks<'a> {
         let block = at - at % BLOCK_BYTES;
         let (window, bits) = text.block(block);
-        Marks { text, window, block, bits: bits & (u64::MAX << (at % BLOCK_BYTES)) }
+        Marks { text, window, block, bits }
     }
 
     /// Passes the next one.
@@ -305,7 +306,7 @@ impl<'a> Marks<'a> {
     #[inline(always)]
     fn pass_to(&mut self, at: usize) {
         if at - self.block >= BLOCK_BYTES {
-            *self = Marks::from(self.text, at);
+            *self = Marks::around(self.text, at);
         }
         self.bits &= u64::MAX << (at % BLOCK_BYTES);
     }
