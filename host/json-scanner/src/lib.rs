@@ -26,17 +26,25 @@ pub struct JsonScanner<'a> {
     text: Text<'a>,
     /// What has not been looked at yet.
     at: usize,
+    /// Where the block begins that the marks are of.
+    block: usize,
+    /// Those that have not been passed. Kept from line to line: the first ones of a line are known before the line is looked at.
+    marks: u64,
 }
 
 impl<'a> JsonScanner<'a> {
     /// From the beginning of a batch, which must be UTF-8: that is not looked at.
     pub fn new(batch: &'a str) -> JsonScanner<'a> {
-        JsonScanner { text: Text::new(batch.as_bytes()), at: 0 }
+        let mut scanner = JsonScanner { text: Text::new(batch.as_bytes()), at: 0, block: 0, marks: 0 };
+        scanner.go_to(0);
+        scanner
     }
 
     /// From here on.
     pub fn go_to(&mut self, at: usize) {
         self.at = at;
+        self.block = at - at % BLOCK_BYTES;
+        (_, self.marks) = self.text.block(self.block);
     }
 
     /// Where the next line begins.
@@ -52,7 +60,8 @@ impl<'a> JsonScanner<'a> {
         if text.byte(start) != b'{' {
             return None;
         }
-        let end = text.after_object(&mut Marks::around(text, start + 1), start + 1)?;
+        let mut marks = Marks { text, window: text.window(self.block), block: self.block, bits: self.marks };
+        let end = text.after_object(&mut marks, start + 1)?;
         let mut line_end = text.after_blanks(end);
         if text.byte(line_end) == b'\r' {
             line_end += 1;
@@ -60,6 +69,7 @@ impl<'a> JsonScanner<'a> {
         if line_end < text.batch.len() && text.byte(line_end) != b'\n' {
             return None;
         }
+        (self.block, self.marks) = (marks.block, marks.bits);
         self.at = line_end + 1;
         Some(start..end)
     }
@@ -280,15 +290,7 @@ struct Marks<'a> {
     bits: u64,
 }
 
-impl<'a> Marks<'a> {
-    /// Those of the block that has this place.
-    #[inline(always)]
-    fn around(text: &'a Text<'a>, at: usize) -> Marks<'a> {
-        let block = at - at % BLOCK_BYTES;
-        let (window, bits) = text.block(block);
-        Marks { text, window, block, bits }
-    }
-
+impl Marks<'_> {
     /// Passes the next one.
     #[inline(always)]
     fn next(&mut self) -> Mark {
@@ -306,7 +308,8 @@ impl<'a> Marks<'a> {
     #[inline(always)]
     fn pass_to(&mut self, at: usize) {
         if at - self.block >= BLOCK_BYTES {
-            *self = Marks::around(self.text, at);
+            self.block = at - at % BLOCK_BYTES;
+            (self.window, self.bits) = self.text.block(self.block);
         }
         self.bits &= u64::MAX << (at % BLOCK_BYTES);
     }
