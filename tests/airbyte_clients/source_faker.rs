@@ -76,7 +76,9 @@ impl Both {
     }
 
     fn airlocks(&self, arguments: &[impl AsRef<OsStr>]) -> Told {
-        Told::by(Airlock::of(&connector("source-faker")).into_command().args(arguments))
+        // One stream after the other, as Airbyte's.
+        let airlock = Airlock::of(&connector("source-faker")).env("AIRLOCK_MAX_CONCURRENCY", "1");
+        Told::by(airlock.into_command().args(arguments))
     }
 
     fn airbytes(&self, arguments: &[impl AsRef<OsStr>]) -> Told {

@@ -64,7 +64,7 @@ impl ConcurrentRead<'_> {
         let catalogs: Vec<Arc<ConfiguredCatalog>> = catalogs.into_iter().map(Arc::new).collect();
         let next = AtomicUsize::new(0);
         let failures = AtomicUsize::new(0);
-        let guests = Guests::new(&self.run.termination);
+        let guests = Guests::new(&self.run.termination, catalogs.len());
         let read_streams = || {
             while self.run.output.interruption().is_none() {
                 let stream = next.fetch_add(1, Ordering::Relaxed);
@@ -87,6 +87,7 @@ impl ConcurrentRead<'_> {
             }
             Ok(())
         })?;
+        self.run.termination.data_has_moved();
         // Those that the sync was interrupted before.
         let begun = next.into_inner().min(catalogs.len());
         (begun..catalogs.len()).for_each(|stream| self.run.output.stream_ended(stream, false));
@@ -134,27 +135,29 @@ struct Guests {
     termination: Termination,
 }
 
-#[derive(Default)]
 struct GuestsState {
     /// By their stream; whether they were told to stop.
     running: BTreeMap<StreamIndex, bool>,
+    /// Streams that have not been read.
+    left: usize,
     /// Counts every change.
     changes: u64,
 }
 
 impl Guests {
-    fn new(termination: &Termination) -> Guests {
-        Guests { state: Arc::default(), termination: termination.clone() }
+    fn new(termination: &Termination, streams: usize) -> Guests {
+        let state = GuestsState { running: BTreeMap::new(), left: streams, changes: 0 };
+        Guests { state: Arc::new(Mutex::new(state)), termination: termination.clone() }
     }
 
     fn begin(&self, stream: StreamIndex, output: &Output) -> RunningGuest<'_> {
-        self.change(|running| {
-            running.insert(stream, false);
+        self.change(|state| {
+            state.running.insert(stream, false);
         });
         let guests = self.clone();
         output.on_interruption(move || {
-            guests.change(|running| {
-                if let Some(told) = running.get_mut(&stream) {
+            guests.change(|state| {
+                if let Some(told) = state.running.get_mut(&stream) {
                     *told = true;
                 }
             });
@@ -162,10 +165,14 @@ impl Guests {
         RunningGuest { guests: self, stream }
     }
 
-    fn change(&self, change: impl FnOnce(&mut BTreeMap<StreamIndex, bool>)) {
+    fn change(&self, change: impl FnOnce(&mut GuestsState)) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut state.running);
+        change(&mut state);
         state.changes += 1;
+        if state.left == 0 {
+            // All that is left is to write what they gave.
+            self.termination.data_has_moved();
+        }
         if !state.running.is_empty() && state.running.values().all(|told| *told) {
             let (state, seen) = (self.state.clone(), state.changes);
             self.termination
@@ -182,8 +189,9 @@ struct RunningGuest<'a> {
 
 impl Drop for RunningGuest<'_> {
     fn drop(&mut self) {
-        self.guests.change(|running| {
-            running.remove(&self.stream);
+        self.guests.change(|state| {
+            state.running.remove(&self.stream);
+            state.left -= 1;
         });
     }
 }

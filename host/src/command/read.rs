@@ -45,9 +45,9 @@ pub fn read(run: &Run, config: &Path, catalog: &Path, state: Option<&Path>) -> R
         ConcurrentRead { run, connector, sandbox, config: current_config, catalog: &catalog, state }.run(instances)?
     } else {
         let outcome = source.read(&current_config, &catalog, state);
+        run.termination.data_has_moved();
         conclude(&run.output, &catalog, outcome)
     };
-    run.termination.data_has_moved();
     Ok(if succeeded && run.output.trace_errors() == 0 { exit_code::SUCCESS } else { exit_code::FAILURE })
 }
 

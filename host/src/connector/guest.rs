@@ -61,7 +61,8 @@ pub struct ReadSession {
     pub(super) catalog: Arc<ConfiguredCatalog>,
     /// Of each stream of the catalog.
     pub(super) streams: Vec<Progress>,
-    /// Decided by the first state, or from the beginning: independent streams have their own.
+    /// Whether the guest declares that its streams are independent: then each has a state of its own.
+    pub(super) independent_streams: bool,
     pub(super) state_form: Option<StateForm>,
 }
 
@@ -87,13 +88,10 @@ pub enum StateForm {
 
 impl ReadSession {
     /// A session that has not begun.
-    pub fn new(
-        config: Arc<CurrentConfig>,
-        catalog: Arc<ConfiguredCatalog>,
-        state_form: Option<StateForm>,
-    ) -> ReadSession {
+    pub fn new(config: Arc<CurrentConfig>, catalog: Arc<ConfiguredCatalog>, independent_streams: bool) -> ReadSession {
         let streams = vec![Progress::Unopened; catalog.streams().len()];
-        ReadSession { config, catalog, streams, state_form }
+        let state_form = independent_streams.then_some(StateForm::Stream);
+        ReadSession { config, catalog, streams, independent_streams, state_form }
     }
 }
 

@@ -11,7 +11,7 @@ use super::component::Connector;
 use super::contract::{self, Role};
 use super::crash::{self, Circumstances};
 use super::denials;
-use super::guest::{CurrentConfig, Guest, MAX_RESOURCES, Progress, ReadSession, Session, StateForm};
+use super::guest::{CurrentConfig, Guest, MAX_RESOURCES, Progress, ReadSession, Session};
 use super::network_log;
 use super::output;
 use crate::protocol::catalog::ConfiguredCatalog;
@@ -253,8 +253,8 @@ impl SourceInstance {
         state: SavedState,
     ) -> ReadOutcome {
         let SourceInstance(running, declared) = self;
-        let state_form = declared.is_some().then_some(StateForm::Stream);
-        running.store.data_mut().session = Session::Read(ReadSession::new(config.clone(), catalog.clone(), state_form));
+        running.store.data_mut().session =
+            Session::Read(ReadSession::new(config.clone(), catalog.clone(), declared.is_some()));
         let state = guest_state(state);
         let config = config.text().as_ref().to_owned();
         let result = running.call("read", |bindings, store| {

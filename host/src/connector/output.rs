@@ -102,10 +102,12 @@ impl Guest {
         if *session.state_form.get_or_insert(form) == form {
             return Ok(());
         }
-        Err(self.refuse(
-            None,
-            "The connector gave a global state beside those of streams, or although it declares its streams to be independent.".into(),
-        ))
+        let problem = if session.independent_streams {
+            "The connector declares its streams to be independent, and gave a global state."
+        } else {
+            "The connector gave both states of streams and a global one."
+        };
+        Err(self.refuse(None, problem.into()))
     }
 
     fn state_blob(

@@ -165,7 +165,7 @@ impl Lane {
         let lane = self.clone();
         let run = move || {
             let mut end = End { lane: &lane, result: Err(io::Error::other("the output thread panicked")) };
-            end.result = lane.write_events(writer);
+            end.result = lane.write_events(*writer);
             if end.result.is_err() {
                 stdout_gone();
             }
@@ -181,7 +181,7 @@ impl Lane {
         started.map(drop)
     }
 
-    fn write_events(&self, mut writer: Box<Writer>) -> io::Result<()> {
+    fn write_events(&self, mut writer: Writer) -> io::Result<()> {
         loop {
             let event = match self.queue.try_pop() {
                 Some(event) => event,

@@ -16,6 +16,8 @@ pub mod input;
 pub mod input_message;
 #[path = "../../../host/src/protocol/interruption.rs"]
 pub mod interruption;
+#[path = "../../../host/src/protocol/lane.rs"]
+pub mod lane;
 #[path = "../../../host/src/protocol/log_level.rs"]
 pub mod log_level;
 #[path = "../../../host/src/protocol/message.rs"]
@@ -38,5 +40,7 @@ pub mod state;
 pub mod stdout;
 #[path = "../../../host/src/protocol/stream_name.rs"]
 pub mod stream_name;
+#[path = "../../../host/src/protocol/writer.rs"]
+pub mod writer;
 
 pub use interruption::Interruption;
