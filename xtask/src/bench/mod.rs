@@ -6,6 +6,7 @@
 //! (`report.rs`). Before anything is timed, the yardstick's lines are compared with the host's (`lines.rs`).
 
 mod document;
+mod image_host;
 mod images;
 pub mod instructions;
 mod lines;

@@ -5,8 +5,9 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use super::measure::{Program, command_of};
-use super::report;
-use super::turns::{Contestant, in_turn};
+use super::promises::{Bound, Promise};
+use super::report::{self, Ratio, wall};
+use super::turns::{Contestant, Measured, in_turn};
 use super::workbench::Workbench;
 use super::{FEW, Findings};
 use crate::{command, dist};
@@ -34,7 +35,7 @@ pub fn measure(workbench: &Workbench) -> Result<Findings> {
         Ok(arguments)
     };
 
-    let mut rows = Vec::new();
+    let mut rows: Vec<(&str, u64, [Measured; 2])> = Vec::new();
     for (name, work, divisor) in LOADS {
         for instances in [1, 2] {
             let printed = command::output(&mut command_of(&read(FEW, work, instances)?)?)?;
@@ -49,5 +50,15 @@ pub fn measure(workbench: &Workbench) -> Result<Findings> {
         let measured = in_turn(&workbench.meter, &format!("parallel: {name}"), contestants)?;
         rows.push((name, 2 * records, measured.try_into().ok().context("two were compared")?));
     }
-    Ok(Findings { tables: vec![("parallel", report::parallel(&rows))], promises: Vec::new() })
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let heavy = match rows.last() {
+        Some((_, _, [one, two])) if cores > 1 => Ok(Ratio::of(one, two, wall)),
+        _ => Err("there is one core".to_owned()),
+    };
+    let promises = vec![Promise {
+        what: "two independent streams that compute, on two cores: two instances, times as fast as one (wall time)",
+        bound: Bound::AtLeast(1.8),
+        measured: heavy,
+    }];
+    Ok(Findings { tables: vec![("parallel", report::parallel(&rows))], promises })
 }

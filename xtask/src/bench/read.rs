@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::image_host::IMAGE_HOST;
 use super::lines::{self, LOG};
 use super::measure::Program;
 use super::promises::{Bound, Promise};
@@ -23,6 +24,10 @@ pub fn measure(workbench: &Workbench) -> Result<Findings> {
         Contestant::new(NATIVE, Program::new(workbench.native_read(users)), workbench.runs),
     ];
     let mut missing = Vec::new();
+    match workbench.read_by_image_host(users)? {
+        Ok(read) => contestants.push(Contestant::new(IMAGE_HOST, Program::new(read), workbench.runs)),
+        Err(reason) => missing.push(Missing { name: IMAGE_HOST.to_owned(), reason }),
+    }
     match &workbench.python {
         Ok(python) => {
             let read = |users| -> Result<Program> {

@@ -29,6 +29,11 @@ pub struct Ratio {
 }
 
 impl Ratio {
+    /// A figure that was measured once.
+    pub fn single(value: f64) -> Self {
+        Self { median: value, lowest: value, highest: value }
+    }
+
     /// How many times as much one took as another. Where one ran less often, each of its runs is set against the middle of
     /// the other's.
     pub fn of(one: &Measured, other: &Measured, what: impl Fn(&Usage) -> Duration) -> Self {

@@ -1,16 +1,14 @@
 //! Start: from nothing to the answer of `spec`. The host of images and the full one beside a program that does nothing, and beside
 //! Airbyte's Python. It must not know what a host does when it starts.
 
-use std::ffi::OsString;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
-use airlock_images::{Platform, contents};
 use anyhow::{Context, Result};
-use tar::Archive;
 
-use super::measure::{Program, command_of};
+use super::image_host::{self, IMAGE_HOST};
+use super::measure::Program;
 use super::promises::{Bound, Promise};
 use super::report::{self, Missing, Ratio, cpu};
 use super::turns::{Contestant, Measured, in_turn};
@@ -23,7 +21,6 @@ int main(void) { puts("Hello, world"); return 0; }
 "#;
 
 /// How the rows are called.
-const IMAGE_HOST: &str = "airlock of the images, .cwasm";
 const HOST: &str = "airlock, .cwasm";
 const CACHED: &str = "airlock, .wasm from the cache";
 
@@ -35,8 +32,11 @@ pub fn measure(workbench: &Workbench) -> Result<Findings> {
     let (name, hello) = hello(workbench)?;
     let mut contestants = vec![Contestant::new(name.clone(), hello, runs)];
     let mut missing = Vec::new();
-    match image_host(&workbench.file("image-airlock"), &compiled) {
-        Ok(arguments) => contestants.push(Contestant::new(IMAGE_HOST, Program::new(arguments), runs)),
+    match image_host::find(workbench, &compiled) {
+        Ok(host) => {
+            let spec = Program::new(Workbench::call(&host, &compiled, "spec"));
+            contestants.push(Contestant::new(IMAGE_HOST, spec, runs));
+        }
         Err(reason) => missing.push(Missing { name: IMAGE_HOST.to_owned(), reason }),
     }
     contestants.push(Contestant::new(HOST, spec(&compiled), runs));
@@ -87,36 +87,4 @@ fn hello(workbench: &Workbench) -> Result<(String, Program)> {
             Ok(("`true` (busybox, static)".to_owned(), Program::new([busybox.into_os_string(), "true".into()])))
         }
     }
-}
-
-/// `spec` by the host of the base image, which is taken out of it, or why there is none.
-fn image_host(program: &Path, compiled: &Path) -> Result<Vec<OsString>, String> {
-    const HINT: &str = "`cargo xtask base-image` makes it";
-    let platform = if cfg!(target_arch = "aarch64") { Platform::LinuxArm64 } else { Platform::LinuxAmd64 };
-    let files = dist::root_file_system(platform);
-    if !files.is_file() {
-        return Err(format!("there is no base image ({HINT})"));
-    }
-    unpack(&files, contents::AIRLOCK, program).map_err(|error| format!("{error:#} ({HINT})"))?;
-    let words: [PathBuf; 4] = [program.to_owned(), "--connector".into(), compiled.to_owned(), "spec".into()];
-    let arguments: Vec<OsString> = words.map(PathBuf::into_os_string).into();
-    // Native code runs on the very version that made it.
-    command_of(&arguments)
-        .and_then(|mut command| command::output(&mut command))
-        .map_err(|_| format!("the base image is of another version ({HINT} anew)"))?;
-    Ok(arguments)
-}
-
-fn unpack(archive: &Path, path: &str, to: &Path) -> Result<()> {
-    let file = File::open(archive).with_context(|| format!("cannot open {}", archive.display()))?;
-    let mut archive = Archive::new(file);
-    archive.set_preserve_permissions(true);
-    for entry in archive.entries()? {
-        let mut entry = entry?;
-        if entry.path()? == Path::new(path.trim_start_matches('/')) {
-            entry.unpack(to)?;
-            return Ok(());
-        }
-    }
-    anyhow::bail!("the base image has no {path}")
 }

@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::measure::{Input, Meter, Program, command_of};
-use super::progress;
 use super::report::Work;
+use super::{image_host, progress};
 use crate::python_clients::PythonClients;
 use crate::{build, command, dist};
 
@@ -69,9 +69,13 @@ impl Workbench {
 
     /// `airlock COMMAND` with a connector.
     pub fn airlock(&self, connector: &Path, command: &str) -> Vec<OsString> {
-        let airlock = dist::airlock();
+        Self::call(&dist::airlock(), connector, command)
+    }
+
+    /// The same by another host.
+    pub fn call(host: &Path, connector: &Path, command: &str) -> Vec<OsString> {
         let words: [&std::ffi::OsStr; 4] =
-            [airlock.as_os_str(), "--connector".as_ref(), connector.as_os_str(), command.as_ref()];
+            [host.as_os_str(), "--connector".as_ref(), connector.as_os_str(), command.as_ref()];
         words.map(OsString::from).into()
     }
 
@@ -80,6 +84,18 @@ impl Workbench {
         let mut arguments = self.airlock(&dist::connector("source-faker"), "read");
         arguments.extend(self.options_of_read(users)?);
         Ok(arguments)
+    }
+
+    /// The same by the host of the images, with the connector compiled ahead. Or why there is none.
+    pub fn read_by_image_host(&self, users: u64) -> Result<Result<Vec<OsString>, String>> {
+        let compiled = self.compile(&dist::connector("source-faker"))?;
+        let host = match image_host::find(self, &compiled) {
+            Ok(host) => host,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let mut arguments = Self::call(&host, &compiled, "read");
+        arguments.extend(self.options_of_read(users)?);
+        Ok(Ok(arguments))
     }
 
     /// What every source-faker is told.
