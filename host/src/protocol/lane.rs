@@ -50,6 +50,11 @@ impl Ending {
         self.forced.store(true, Ordering::Release);
     }
 
+    /// Whether lanes are ended.
+    pub fn is_forced(&self) -> bool {
+        self.forced.load(Ordering::Acquire)
+    }
+
     /// From now on lanes end at the next whole line.
     pub fn abandon(&self) {
         self.abandoned.store(true, Ordering::Release);
@@ -199,7 +204,7 @@ impl Lane {
             }
             writer.take(event)?;
         }
-        writer.end(self.ending.forced.load(Ordering::Acquire))
+        writer.end(self.ending.is_forced())
     }
 
     /// Ends the waits for room of those who asked for it.
@@ -213,7 +218,7 @@ impl Lane {
         if !self.behind.load(Ordering::Acquire)
             && let Some(mut writer) = self.take(Some(SOON))
         {
-            self.set(Place::Ended(writer.end(self.ending.forced.load(Ordering::Acquire))));
+            self.set(Place::Ended(writer.end(self.ending.is_forced())));
         }
     }
 

@@ -136,6 +136,10 @@ impl Output {
         let output = Output::open_lane(self.shared.clone(), false);
         output.push(Event::Streams(vec![name.clone()]));
         output.write_behind()?;
+        // Whoever ended the others just now may not have seen this one.
+        if self.shared.ending.is_forced() {
+            output.lane.lane.close();
+        }
         Ok(output)
     }
 
