@@ -42,16 +42,17 @@ pub fn load_or_compile(
         log(LogLevel::Warn, &format!("The compiled connector is not kept for the next start: {problem}."));
     };
     let directory = directory(airbyte_directory).map_err(|problem| not_kept(&problem)).ok();
-    // Before the file is read: whatever is put into it from now on changes its identity.
-    let identity = FileIdentity::of(path);
+    // Opened once: at the same path there may be another a moment later.
+    let opened = ComponentFile::open(path)?;
+    let identity = FileIdentity::of(&opened);
     let link = directory
         .as_ref()
-        .zip(identity)
+        .zip(identity.as_ref())
         .map(|(directory, identity)| directory.join(name(&identity.bytes(), engine, "link")));
     if let Some((component, label)) = link.as_deref().and_then(|link| cached(link, engine, log)) {
         return Ok((component, label.interfaces, label.metadata.map(Carried::Read)));
     }
-    let file = ComponentFile::read(path)?;
+    let file = ComponentFile::read_opened(&opened, path)?;
     let place = directory.map(|directory| directory.join(code_name(&file, engine)));
     let found = place.as_deref().and_then(|place| cached(place, engine, log));
     let component = match found {
@@ -67,7 +68,9 @@ pub fn load_or_compile(
             unsafe { Component::deserialize(engine, &code) }.map_err(|error| not_compiled(path, &error))?
         }
     };
+    // What was written to while it was read is not what it was.
     if let (Some(link), Some(place)) = (link, place)
+        && FileIdentity::of(&opened) == identity
         && let Err(error) = point_to(&link, &place, &file)
     {
         log(LogLevel::Debug, &format!("{} can not be made: {error}.", link.display()));
@@ -81,6 +84,7 @@ fn cached(place: &Path, engine: &Engine, log: &dyn Fn(LogLevel, &str)) -> Option
         return None;
     }
     let label = compiled_file::read_label(place)
+        .and_then(|label| label.require_ours().map(|()| label))
         .map_err(|problem| log(LogLevel::Debug, &format!("{} {problem}.", place.display())))
         .ok()?;
     // SAFETY: neither guests nor strangers can write to the directory or put another in its place (`directory` looked). What is

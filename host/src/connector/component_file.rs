@@ -1,7 +1,8 @@
 //! What a `.wasm` says of itself without being compiled: the interfaces at its top level, and the custom section that holds its
 //! metadata. Skips over everything else by its size. Knows nothing of what the metadata says.
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
 
@@ -32,15 +33,31 @@ struct MetadataSection {
     content: Range<usize>,
 }
 
+fn not_loaded(path: &Path, text: &str) -> Failure {
+    Failure::config_error(format!("The connector {} can not be loaded: it {text}.", path.display()))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    not_loaded(path, &format!("can not be read: {error}"))
+}
+
 impl ComponentFile {
     /// Reads the file at `path`.
     pub fn read(path: &Path) -> Result<ComponentFile, Failure> {
+        ComponentFile::read_opened(&ComponentFile::open(path)?, path)
+    }
+
+    /// Opens the file at `path`: another may come to lie there at any time.
+    pub fn open(path: &Path) -> Result<File, Failure> {
         require_file(path)?;
-        let problem = |text: String| {
-            Failure::config_error(format!("The connector {} can not be loaded: it {text}.", path.display()))
-        };
-        let bytes = fs::read(path).map_err(|error| problem(format!("can not be read: {error}")))?;
-        ComponentFile::parse(bytes).map_err(problem)
+        File::open(path).map_err(|error| unreadable(path, &error))
+    }
+
+    /// Reads a file that was opened; `path` is for messages.
+    pub fn read_opened(mut file: &File, path: &Path) -> Result<ComponentFile, Failure> {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+        ComponentFile::parse(bytes).map_err(|text| not_loaded(path, &text))
     }
 
     fn parse(bytes: Vec<u8>) -> Result<ComponentFile, String> {
@@ -156,6 +173,22 @@ mod tests {
 
     fn is_valid(bytes: &[u8]) -> bool {
         Validator::new_with_features(WasmFeatures::all()).validate_all(bytes).is_ok()
+    }
+
+    #[test]
+    fn what_was_opened_is_read_whatever_lies_at_its_path_by_then() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("current.wasm");
+        let plain = ComponentFile::parse(component()).unwrap();
+        for name in ["one", "other"] {
+            std::fs::write(directory.path().join(name), plain.with_metadata(name.as_bytes())).unwrap();
+        }
+        std::os::unix::fs::symlink("one", &path).unwrap();
+        let opened = ComponentFile::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("other", &path).unwrap();
+        let read = ComponentFile::read_opened(&opened, &path).unwrap();
+        assert_eq!(read.metadata(), Some(&b"one"[..]));
     }
 
     proptest! {

@@ -1,16 +1,16 @@
 //! Whether a file is the one that was seen before, without reading it. Knows nothing of what is in it.
 
-use std::fs::{self, Metadata};
+use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A file that was changed later than this before it is looked at could be changed again within the same tick of its filesystem's
 /// clock, and look the same. Some of them tick every two seconds.
 const SETTLES_AFTER: Duration = Duration::from_secs(3);
 
-/// What the system says of a file that has settled. No content changes without a change of this: the time of the last change of
-/// status can not be set by a program.
+/// What the system says of a file that has settled. No content changes without a change of this, for the time of the last change of
+/// status can not be set by a program; only one that has the file mapped into its memory may write to it unnoticed.
+#[derive(PartialEq, Eq)]
 pub struct FileIdentity {
     device: u64,
     inode: u64,
@@ -21,9 +21,9 @@ pub struct FileIdentity {
 }
 
 impl FileIdentity {
-    /// Of the file at `path`, behind links. None if it can not be looked at, or was changed only now.
-    pub fn of(path: &Path) -> Option<FileIdentity> {
-        FileIdentity::at(&fs::metadata(path).ok()?, SystemTime::now())
+    /// Of a file that is open. None if it can not be looked at, or was changed only now.
+    pub fn of(file: &File) -> Option<FileIdentity> {
+        FileIdentity::at(&file.metadata().ok()?, SystemTime::now())
     }
 
     fn at(metadata: &Metadata, now: SystemTime) -> Option<FileIdentity> {
@@ -52,6 +52,8 @@ impl FileIdentity {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -62,7 +64,7 @@ mod tests {
         let identity = |now| FileIdentity::at(&fs::metadata(&path).unwrap(), now).map(|identity| identity.bytes());
         fs::write(&path, "one").unwrap();
         let first = identity(later).unwrap();
-        assert!(FileIdentity::of(&path).is_none() && identity(UNIX_EPOCH).is_none());
+        assert!(FileIdentity::of(&File::open(&path).unwrap()).is_none() && identity(UNIX_EPOCH).is_none());
         assert_eq!(identity(later).as_ref(), Some(&first));
         fs::write(&path, "three").unwrap();
         let second = identity(later).unwrap();

@@ -10,6 +10,9 @@ use super::output::StreamIndex;
 /// How many beginnings are kept: a source may read some streams at once, and to try them all must be less work than to read a line.
 const KEPT: usize = 16;
 
+/// A longer beginning is not kept: it is no envelope, and the memory of a line's length is not the source's to take.
+const MOST_BYTES: usize = 4 * 1024;
+
 /// More digits may be more than 64 bits hold, which is not decided here.
 const MOST_DIGITS: usize = 18;
 
@@ -61,6 +64,9 @@ impl RecordBeginnings {
         let data = record.data.get();
         let start = data.as_ptr().addr() - line.as_ptr().addr();
         let (Some(text), Some(end)) = (line.get(..start), line.get(start + data.len()..)) else { return };
+        if text.len() > MOST_BYTES {
+            return;
+        }
         // A line whose time stands before its data would be another one with another time.
         if emitted_at(end).is_none() || self.beginnings.iter().any(|beginning| beginning.text == text) {
             return;
@@ -110,6 +116,19 @@ mod tests {
         let is_plain = record.meta.is_none() && record.file_reference.is_none();
         let emitted_at = record.emitted_at().filter(|_| is_plain)?;
         Some(PlainRecord { stream, data: record.data.get(), emitted_at })
+    }
+
+    #[test]
+    fn a_beginning_of_any_length_is_not_kept() {
+        let mut beginnings = RecordBeginnings::default();
+        for length in [MOST_BYTES / 2, MOST_BYTES] {
+            let more = "x".repeat(length);
+            let line =
+                format!(r#"{{"type":"RECORD","record":{{"stream":"a","x":"{more}","data":{{}},"emitted_at":1}}}}"#);
+            let record = read_long(&line, Some(&mut beginnings)).unwrap();
+            assert_eq!(beginnings.read(&line), (length < MOST_BYTES).then_some(record));
+        }
+        assert_eq!(beginnings.beginnings.len(), 1);
     }
 
     #[test]
