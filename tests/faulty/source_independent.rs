@@ -148,7 +148,11 @@ fn one_that_does_not_hear_is_ended_when_only_it_is_left() {
 fn a_renewed_config_reaches_the_instances_that_start_later() {
     let config = json!({
         "token": "old",
-        "streams": {"one": {"does": "renews the config"}, "two": {"does": "waits", "for": "one"}},
+        // The second has begun before, and the third begins after.
+        "streams": {
+            "one": {"does": "renews the config", "after": "two"},
+            "two": {"does": "meets", "others": ["one"]},
+        },
     });
     let finished = read_with(&Guest::new("source-independent"), 2, &config).exits(0);
     assert_eq!(finished.of_type("CONTROL").len(), 1);

@@ -1,7 +1,7 @@
 //! Several instances of one source at once, one configured stream each. What one of them does is no matter of the others: each speaks
 //! in a lane of its own, and one that fails fails its stream.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -62,26 +62,28 @@ impl ConcurrentRead<'_> {
             Failure::system_error(format!("The configured catalog can not be taken apart by its streams: {problem}."))
         })?;
         let catalogs: Vec<Arc<ConfiguredCatalog>> = catalogs.into_iter().map(Arc::new).collect();
-        let next = AtomicUsize::new(0);
+        let work = Work::new(self.run, catalogs.len());
         let failures = AtomicUsize::new(0);
-        let guests = Guests::new(&self.run.termination, catalogs.len());
-        let read_streams = || {
-            while self.run.output.interruption().is_none() {
-                let stream = next.fetch_add(1, Ordering::Relaxed);
-                let Some(catalog) = catalogs.get(stream) else { return };
-                if !self.read_stream(stream, catalog, &guests) {
-                    failures.fetch_add(1, Ordering::Relaxed);
+        let read_streams = |reader: Reader| {
+            while let Some(stream) = reader.0.take() {
+                match self.read_stream(stream, &catalogs[stream], &reader) {
+                    Some(true) => {}
+                    Some(false) => drop(failures.fetch_add(1, Ordering::Relaxed)),
+                    // Others read it.
+                    None => return,
                 }
             }
         };
         thread::scope(|scope| {
-            let mut started = 0;
             for number in 1..=instances {
-                let reader = thread::Builder::new().name(format!("instance {number}"));
-                match reader.spawn_scoped(scope, read_streams) {
-                    Ok(_) => started += 1,
+                let reader = Reader::new(&work);
+                let started = thread::Builder::new()
+                    .name(format!("instance {number}"))
+                    .spawn_scoped(scope, || read_streams(reader));
+                match started {
+                    Ok(_) => {}
                     // Those that could be started do the work.
-                    Err(_) if started > 0 => break,
+                    Err(_) if number > 1 => break,
                     Err(error) => return Err(super::no_thread("an instance of the connector", &error)),
                 }
             }
@@ -89,36 +91,39 @@ impl ConcurrentRead<'_> {
         })?;
         self.run.termination.data_has_moved();
         // Those that the sync was interrupted before.
-        let begun = next.into_inner().min(catalogs.len());
-        (begun..catalogs.len()).for_each(|stream| self.run.output.stream_ended(stream, false));
-        Ok(begun == catalogs.len() && failures.into_inner() == 0)
+        let unread = work.unread();
+        unread.iter().for_each(|stream| self.run.output.stream_ended(*stream, false));
+        Ok(unread.is_empty() && failures.into_inner() == 0)
     }
 
-    /// Whether it went well.
-    fn read_stream(&self, stream: StreamIndex, catalog: &Arc<ConfiguredCatalog>, guests: &Guests) -> bool {
+    /// Whether it went well. None where there are no threads for it, and others will read it.
+    fn read_stream(&self, stream: StreamIndex, catalog: &Arc<ConfiguredCatalog>, reader: &Reader) -> Option<bool> {
         let name = &self.catalog.streams()[stream];
         let output = match self.run.output.lane_for(stream, name) {
             Ok(output) => output,
+            Err(_) if reader.0.give_back(stream) => return None,
             Err(error) => {
                 self.run.output.trace_error(&super::no_thread("the output of a stream", &error).for_stream(name));
-                return false;
+                self.run.output.stream_ended(stream, false);
+                return Some(false);
             }
         };
-        let running = guests.begin(stream, &output);
+        let work = reader.0.clone();
+        output.on_interruption(move || work.told(stream));
         let mut outcome = match self.connector.start(self.sandbox, &output) {
             Ok(Instance::Source(mut source)) => source.read(&self.config, catalog, self.state.of_stream(name)),
             // It was one a moment ago.
             Ok(Instance::Destination(_)) => not_started(Failure::system_error("The connector is no source.")),
             Err(failure) => not_started(failure),
         };
-        drop(running);
+        reader.0.has_returned(stream);
         outcome.result = outcome.result.map_err(|failure| match failure.stream {
             Some(_) => failure,
             None => failure.for_stream(name),
         });
         let succeeded = conclude(&output, catalog, outcome);
         // Why stdout is gone is told at the end of all.
-        succeeded & output.finish().is_ok()
+        Some(succeeded & output.finish().is_ok())
     }
 }
 
@@ -127,72 +132,118 @@ fn not_started(failure: Failure) -> ReadOutcome {
     ReadOutcome { result: Err(failure), open: Vec::new(), unopened: vec![0] }
 }
 
-/// Which guests run. One that is told to stop because of what it gave may take its time as long as others work; when only such are
-/// left, they have as long as any, for nobody can stop one alone.
+/// What is to be read, and who reads it.
 #[derive(Clone)]
-struct Guests {
-    state: Arc<Mutex<GuestsState>>,
+struct Work {
+    state: Arc<Mutex<WorkState>>,
+    output: Output,
     termination: Termination,
 }
 
-struct GuestsState {
-    /// By their stream; whether they were told to stop.
+struct WorkState {
+    /// Streams that nobody has begun, in their order.
+    waiting: VecDeque<StreamIndex>,
+    /// Streams that a guest reads; whether it was told to stop.
     running: BTreeMap<StreamIndex, bool>,
-    /// Streams that have not been read.
-    left: usize,
+    readers: usize,
     /// Counts every change.
     changes: u64,
 }
 
-impl Guests {
-    fn new(termination: &Termination, streams: usize) -> Guests {
-        let state = GuestsState { running: BTreeMap::new(), left: streams, changes: 0 };
-        Guests { state: Arc::new(Mutex::new(state)), termination: termination.clone() }
+impl Work {
+    fn new(run: &Run, streams: usize) -> Work {
+        let state = WorkState { waiting: (0..streams).collect(), running: BTreeMap::new(), readers: 0, changes: 0 };
+        let work = Work {
+            state: Arc::new(Mutex::new(state)),
+            output: run.output.clone(),
+            termination: run.termination.clone(),
+        };
+        let interrupted = work.clone();
+        run.output.on_interruption(move || interrupted.change(|_| {}));
+        work
     }
 
-    fn begin(&self, stream: StreamIndex, output: &Output) -> RunningGuest<'_> {
-        self.change(|state| {
-            state.running.insert(stream, false);
-        });
-        let guests = self.clone();
-        output.on_interruption(move || {
-            guests.change(|state| {
-                if let Some(told) = state.running.get_mut(&stream) {
-                    *told = true;
-                }
-            });
-        });
-        RunningGuest { guests: self, stream }
-    }
-
-    fn change(&self, change: impl FnOnce(&mut GuestsState)) {
+    fn change<T>(&self, change: impl FnOnce(&mut WorkState) -> T) -> T {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut state);
+        let result = change(&mut state);
         state.changes += 1;
-        if state.left == 0 {
+        let all_returned =
+            state.running.is_empty() && (state.waiting.is_empty() || self.output.interruption().is_some());
+        // A guest that was told to stop because of what it gave may take its time as long as others work. When all readers wait for
+        // such, they have as long as any, for nobody can stop one alone.
+        let none_works =
+            state.readers > 0 && state.running.len() == state.readers && state.running.values().all(|told| *told);
+        let seen = state.changes;
+        drop(state);
+        if all_returned {
             // All that is left is to write what they gave.
             self.termination.data_has_moved();
         }
-        if !state.running.is_empty() && state.running.values().all(|told| *told) {
-            let (state, seen) = (self.state.clone(), state.changes);
+        if none_works {
+            let state = self.state.clone();
             self.termination
                 .end_after_unless(move || state.lock().unwrap_or_else(PoisonError::into_inner).changes != seen);
         }
+        result
+    }
+
+    /// The next stream to read; none where there is none, or nothing more is to be read.
+    fn take(&self) -> Option<StreamIndex> {
+        self.change(|state| {
+            if self.output.interruption().is_some() {
+                return None;
+            }
+            let stream = state.waiting.pop_front()?;
+            state.running.insert(stream, false);
+            Some(stream)
+        })
+    }
+
+    /// A stream could not be begun. Whether there are others who may read it later.
+    fn give_back(&self, stream: StreamIndex) -> bool {
+        self.change(|state| {
+            state.running.remove(&stream);
+            let others = state.readers > 1;
+            if others {
+                state.waiting.push_front(stream);
+            }
+            others
+        })
+    }
+
+    /// The guest that reads this stream was told to stop.
+    fn told(&self, stream: StreamIndex) {
+        self.change(|state| {
+            if let Some(told) = state.running.get_mut(&stream) {
+                *told = true;
+            }
+        });
+    }
+
+    /// The guest that read this stream has returned.
+    fn has_returned(&self, stream: StreamIndex) {
+        self.change(|state| state.running.remove(&stream));
+    }
+
+    /// The streams that nobody has begun.
+    fn unread(&self) -> VecDeque<StreamIndex> {
+        self.change(|state| std::mem::take(&mut state.waiting))
     }
 }
 
-/// A guest that runs, as long as this lives.
-struct RunningGuest<'a> {
-    guests: &'a Guests,
-    stream: StreamIndex,
+/// Somebody who reads one stream after the other, as long as this lives.
+struct Reader(Work);
+
+impl Reader {
+    fn new(work: &Work) -> Reader {
+        work.change(|state| state.readers += 1);
+        Reader(work.clone())
+    }
 }
 
-impl Drop for RunningGuest<'_> {
+impl Drop for Reader {
     fn drop(&mut self) {
-        self.guests.change(|state| {
-            state.running.remove(&self.stream);
-            state.left -= 1;
-        });
+        self.0.change(|state| state.readers -= 1);
     }
 }
 

@@ -50,8 +50,13 @@ impl CurrentConfig {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn renew(&self, text: &str) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = text.into();
+    /// Puts `text` in its place if it `is_passed_on`. Those of several guests come one after the other, so that the last one that
+    /// left the process is the one that is kept.
+    pub(super) fn renew<E>(&self, text: &str, is_passed_on: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        is_passed_on()?;
+        *current = text.into();
+        Ok(())
     }
 }
 

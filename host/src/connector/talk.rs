@@ -61,10 +61,11 @@ impl Host for Guest {
             self.output.log(LogLevel::Warn, &format!("{problem} It is not passed on."));
             return Ok(Err(types::Interruption::Refused(problem)));
         }
-        let changed = self.output.config_changed(&config);
-        if let (Ok(()), Session::Read(session)) = (&changed, &self.session) {
-            session.config.renew(config.get());
-        }
+        let pass_on = || self.output.config_changed(&config);
+        let changed = match &self.session {
+            Session::Read(session) => session.config.renew(config.get(), pass_on),
+            _ => pass_on(),
+        };
         Ok(changed.map_err(Into::into))
     }
 

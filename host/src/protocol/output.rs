@@ -52,7 +52,7 @@ pub struct Output {
 /// What all lanes have in common.
 struct Shared {
     options: OutputOptions,
-    stdout: Mutex<Box<dyn Write + Send>>,
+    stdout: Mutex<SharedStdout>,
     /// The first is the main lane, the others are streams'.
     lanes: Mutex<Vec<Arc<Speaker>>>,
     ending: Arc<Ending>,
@@ -62,6 +62,13 @@ struct Shared {
     secrets: RwLock<Secrets>,
     /// The streams of the configured catalog: their names are no secrets.
     configured: OnceLock<HashSet<StreamName>>,
+}
+
+impl Shared {
+    /// A lane has ended.
+    fn forget(&self, lane: &Arc<Speaker>) {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, lane));
+    }
 }
 
 /// A lane, and what those who speak in it are told.
@@ -80,10 +87,32 @@ struct Speaker {
 /// Stdout as the lanes share it: whatever is written at once stays together.
 pub struct Sink(Arc<Shared>);
 
+struct SharedStdout {
+    writer: Box<dyn Write + Send>,
+    /// What the system said when it could not be written to, if it said something. From then on nothing is: the last line may be
+    /// torn, and what came after it would be taken for its end.
+    failed: Option<Option<i32>>,
+}
+
+impl SharedStdout {
+    fn usable(&self) -> io::Result<()> {
+        match self.failed {
+            None => Ok(()),
+            Some(Some(code)) => Err(io::Error::from_raw_os_error(code)),
+            Some(None) => Err(io::Error::other("a write failed")),
+        }
+    }
+}
+
 impl LineSink for Sink {
     fn write_lines(&mut self, parts: &[&[u8]]) -> io::Result<()> {
         let mut stdout = self.0.stdout.lock().unwrap_or_else(PoisonError::into_inner);
-        parts.iter().try_for_each(|part| stdout.write_all(part))
+        stdout.usable()?;
+        let written = parts.iter().try_for_each(|part| stdout.writer.write_all(part));
+        if let Err(error) = &written {
+            stdout.failed = Some(error.raw_os_error());
+        }
+        written
     }
 }
 
@@ -103,7 +132,7 @@ impl Output {
     pub fn start_on(stdout: impl Write + Send + 'static, options: OutputOptions) -> Output {
         let shared = Arc::new(Shared {
             options,
-            stdout: Mutex::new(Box::new(stdout)),
+            stdout: Mutex::new(SharedStdout { writer: Box::new(stdout), failed: None }),
             lanes: Mutex::default(),
             ending: Arc::default(),
             interruption: AtomicU8::new(RUNNING),
@@ -132,10 +161,13 @@ impl Output {
     /// A lane of its own for one of the streams of the configured catalog, which is the only one that is spoken of there: as stream 0.
     /// What is refused in it is no matter of the others.
     pub fn lane_for(&self, stream: StreamIndex, name: &StreamName) -> io::Result<Output> {
-        self.push(Event::GivenAway(stream));
         let output = Output::open_lane(self.shared.clone(), false);
+        if let Err(error) = output.write_behind() {
+            self.shared.forget(&output.lane);
+            return Err(error);
+        }
+        self.push(Event::GivenAway(stream));
         output.push(Event::Streams(vec![name.clone()]));
-        output.write_behind()?;
         // Whoever ended the others just now may not have seen this one.
         if self.shared.ending.is_forced() {
             output.lane.lane.close();
@@ -149,14 +181,13 @@ impl Output {
         self.lane.lane.write_behind(move || output.interrupt(CLOSED))
     }
 
-    /// Writes what is left, and ends the lane. The error is the one that stdout gave.
+    /// Writes what is left, and ends the lane. The error is the one that stdout gave, in whatever lane.
     pub fn finish(&self) -> io::Result<()> {
         let result = self.lane.lane.finish();
         if !self.lane.is_main {
-            let mut lanes = self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-            lanes.retain(|lane| !Arc::ptr_eq(lane, &self.lane));
+            self.shared.forget(&self.lane);
         }
-        result
+        result.and_then(|()| self.shared.stdout.lock().unwrap_or_else(PoisonError::into_inner).usable())
     }
 
     /// Where this lane's lines go.
@@ -509,10 +540,12 @@ impl Output {
     }
 
     /// Writes what is left, for `patience` at most; then gives up at the next whole line, waiting as long again. Streams that have
-    /// not ended are INCOMPLETE. For a process that is about to be ended. Only a reader that takes nothing at all can make a line be
+    /// not ended are INCOMPLETE. For a process that is about to be ended. Only a reader that takes next to nothing can make a line be
     /// torn.
     pub fn end_within(&self, patience: Duration) {
         self.shared.ending.force();
+        // Nobody begins anything.
+        self.interrupt(CANCELLED);
         let lanes = self.lanes();
         lanes.iter().for_each(|lane| lane.lane.close());
         if !all_end_within(&lanes, patience) {
@@ -559,4 +592,57 @@ fn mask_value(value: Value, mask: &dyn Fn(&str) -> String) -> Value {
 /// Names are a guest's as well as values.
 fn mask_fields(fields: Map<String, Value>, mask: &dyn Fn(&str) -> String) -> Map<String, Value> {
     fields.into_iter().map(|(name, value)| (mask(&name), mask_value(value, mask))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stdout that takes so many bytes and then fails once, in the middle of a line, and never again.
+    struct FailsOnce {
+        left: usize,
+        failed: bool,
+        taken: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Write for FailsOnce {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.left == 0 && !std::mem::replace(&mut self.failed, true) {
+                return Err(io::Error::from_raw_os_error(28));
+            }
+            let count = if self.failed { bytes.len() } else { bytes.len().min(self.left) };
+            self.left -= count.min(self.left);
+            self.taken.lock().unwrap().extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn nothing_follows_a_line_that_a_failed_write_tore() {
+        let taken = Arc::<Mutex<Vec<u8>>>::default();
+        let stdout = FailsOnce { left: 1000, failed: false, taken: taken.clone() };
+        let output = Output::start_on(stdout, OutputOptions { max_log_level: LogLevel::Info, max_record_bytes: 1000 });
+        output.write_behind().unwrap();
+        let names = ["one", "two"].map(|name| StreamName { name: name.to_owned(), namespace: None });
+        output.set_streams(names.to_vec());
+        let lanes: Vec<Output> =
+            names.iter().enumerate().map(|(stream, name)| output.lane_for(stream, name).unwrap()).collect();
+        for _ in 0..100 {
+            for lane in &lanes {
+                // Both may be told that nobody reads any more.
+                let _ = lane.records(0, b"{\"n\":1}\n".to_vec(), Vec::new());
+                lane.wait_until_written();
+            }
+        }
+        for lane in lanes.iter().chain([&output]) {
+            assert_eq!(lane.finish().unwrap_err().raw_os_error(), Some(28), "everybody learns of it");
+        }
+        let taken = taken.lock().unwrap();
+        assert_eq!(taken.len(), 1000);
+        assert_eq!(output.interruption(), Some(Interruption::Closed));
+    }
 }

@@ -61,6 +61,9 @@ impl<W: LineSink> LineBuffer<W> {
 
     /// Writes all there is. After an error the rest is lost: nobody is there to read it.
     pub fn flush(&mut self) -> io::Result<()> {
+        if self.lines.is_empty() {
+            return Ok(());
+        }
         let result = self.sink.write_lines(&[&self.lines]);
         self.lines.clear();
         self.lines.shrink_to(KEPT_CAPACITY);

@@ -70,6 +70,7 @@ fn read_stream(config: &Value, stream: &StreamName) -> Result<(), Failure> {
             report("global state", &global_checkpoint(&GlobalState { shared: Some("{}".to_owned()), streams: vec![] }));
         }
         "renews the config" => {
+            what["after"].as_str().map_or(Ok(()), wait_for)?;
             let mut renewed = config.clone();
             renewed["token"] = json!("renewed");
             host::config_changed(&renewed.to_string())?;

@@ -116,11 +116,6 @@ impl MemoryBudget {
         self.0.compiling.load(Ordering::Acquire)
     }
 
-    /// From now on nobody is told, until a guest has gone: the one that wanted too much is ended, and that is told.
-    fn silence(&self) {
-        self.change(|taken| taken.tolerated = usize::MAX);
-    }
-
     /// A guest has gone, with so much.
     fn guest_ends(&self, bytes: usize) {
         self.change(|taken| {
@@ -137,28 +132,32 @@ impl MemoryBudget {
     }
 
     /// Changes what is taken, and the ceiling of the heap with it.
-    fn change(&self, change: impl FnOnce(&mut Taken)) {
+    fn change<T>(&self, change: impl FnOnce(&mut Taken) -> T) -> T {
         let mut taken = self.lock();
-        change(&mut taken);
+        let result = change(&mut taken);
         let limit = if self.is_compiling() { &self.0.compiler_limit } else { &self.0.limit };
         let left = limit.size.0.saturating_sub(taken.guests);
         heap::set_ceiling(left.saturating_add(taken.tolerated));
+        result
     }
 
     /// Takes so much more, if it is there.
     fn take(&self, bytes: usize) -> Result<(), MemoryExceeded> {
-        self.require(bytes)?;
-        self.change(|taken| taken.guests = taken.guests.saturating_add(bytes));
-        Ok(())
+        // Looked and taken at once: others may grow at the same moment.
+        self.change(|taken| {
+            self.require(taken, bytes)?;
+            taken.guests = taken.guests.saturating_add(bytes);
+            Ok(())
+        })
     }
 
-    /// Whether so much more is there.
-    fn require(&self, bytes: usize) -> Result<(), MemoryExceeded> {
-        let (guests, host) = (self.lock().guests, heap::in_use());
+    /// Whether so much more is there. Where it is not, nobody else tells so until a guest has gone.
+    fn require(&self, taken: &mut Taken, bytes: usize) -> Result<(), MemoryExceeded> {
+        let (guests, host) = (taken.guests, heap::in_use());
         if guests.saturating_add(host).saturating_add(bytes) <= self.0.limit.size.0 {
             return Ok(());
         }
-        self.silence();
+        taken.tolerated = usize::MAX;
         let [guests, host, wanted] = [guests, host, bytes].map(MemorySize);
         Err(MemoryExceeded { limit: self.0.limit.clone(), guests, host, wanted })
     }
@@ -266,7 +265,7 @@ impl ResourceLimiter for GuestMemory {
         }
         // Tables lie on the heap, which is counted there.
         let bytes = desired.saturating_sub(current).saturating_mul(size_of::<usize>());
-        self.budget.require(bytes)?;
+        self.budget.change(|taken| self.budget.require(taken, bytes))?;
         Ok(true)
     }
 
