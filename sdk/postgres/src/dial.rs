@@ -288,8 +288,9 @@ mod tests {
             assert!(Instant::now() < deadline + Duration::from_secs(20), "it is still listened to");
         };
         assert_eq!(error.kind(), ErrorKind::TimedOut);
-        // Afterwards the session's own waits count.
+        // Afterwards the session's own waits count, which are as long as `connect` makes them.
         agreeing.is_over = true;
+        agreeing.socket.set_patience(PATIENCE);
         assert_eq!(agreeing.read(&mut [0]).unwrap(), 1);
         drop(agreeing);
         drips.join().unwrap();

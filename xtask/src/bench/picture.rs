@@ -30,10 +30,11 @@ struct Bar {
 }
 
 /// What is drawn: a title, the table and its column, what the column's numbers are, and the scale.
-const PANELS: [(&str, &str, &str, &str, Scale); 3] = [
+const PANELS: [(&str, &str, &str, &str, Scale); 4] = [
     ("Start: spec, from nothing", "start", "CPU ms", "milliseconds of CPU", Scale::Logarithmic),
     ("read: records of source-faker", "read", RATE, "MB for each second of CPU", Scale::Linear),
     ("write: into destination-local-json", "write-files", RATE, "MB for each second of CPU", Scale::Linear),
+    ("A REST API, read in pages", "rest", RATE, "MB for each second of CPU", Scale::Linear),
 ];
 const RATE: &str = "MB a CPU s";
 
