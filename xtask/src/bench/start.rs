@@ -62,7 +62,7 @@ pub fn measure(workbench: &Workbench) -> Result<Findings> {
     let promises = vec![
         Promise {
             what: "`spec` by the images' host: CPU time, in times of a program that does nothing",
-            bound: Bound::AtMost(3.0),
+            bound: Bound::AtMost(5.0),
             measured: ratio(IMAGE_HOST, &name),
         },
         Promise {
