@@ -80,8 +80,10 @@ pub fn wall(usage: &Usage) -> Duration {
 
 /// A table of throughput. The last columns compare each with the yardstick, which is the row of that name.
 pub fn throughput(work: Work, yardstick: &str, rows: &[Measured]) -> String {
-    let mut text = String::from(
-        "| | CPU s | wall s | MB a CPU s | records a CPU s | peak MiB | runs | share of native (CPU) | share of native (wall) |\n\
+    // "native yardstick" is native, and others are who they are.
+    let whose = yardstick.split(' ').next().unwrap_or(yardstick);
+    let mut text = format!(
+        "| | CPU s | wall s | MB a CPU s | records a CPU s | peak MiB | runs | share of {whose} (CPU) | share of {whose} (wall) |\n\
          |---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
     );
     let native = rows.iter().find(|row| row.name == yardstick);
