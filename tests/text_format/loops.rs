@@ -106,7 +106,7 @@ fn as_the_first_process_of_a_container_spec_ends_by_a_signal_as_well() {
 }
 
 #[test]
-fn spec_starts_no_thread_for_signals_or_memory() {
+fn spec_starts_no_thread_for_output_signals_or_memory() {
     let workspace = Workspace::new();
     let mut live = Live::start(says_one_and_loops().command(&workspace, "spec"));
     live.wait_for(|message| message["log"]["message"] == "one");
@@ -114,7 +114,7 @@ fn spec_starts_no_thread_for_signals_or_memory() {
     let names = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("comm")).unwrap());
     let names: Vec<String> = names.map(|name| name.trim().to_owned()).collect();
     live.kill();
-    for thread in ["signals", "memory", "tokio-rt-worker"] {
+    for thread in ["output", "signals", "memory", "tokio-rt-worker"] {
         assert!(!names.iter().any(|name| name == thread), "{names:?}");
     }
 }

@@ -46,7 +46,7 @@ pub struct OutputOptions {
 #[derive(Clone)]
 pub struct Output {
     shared: Arc<Shared>,
-    lane: Arc<Speaker>,
+    speaker: Arc<Speaker>,
 }
 
 /// What all lanes have in common.
@@ -153,8 +153,8 @@ impl Output {
             on_interruption: Mutex::default(),
         });
         shared.lanes.lock().unwrap_or_else(PoisonError::into_inner).push(speaker.clone());
-        let output = Output { shared, lane: speaker };
-        output.lane.lane.put(Box::new(Writer::new(output.clone())));
+        let output = Output { shared, speaker };
+        output.speaker.lane.put(Box::new(Writer::new(output.clone())));
         output
     }
 
@@ -163,14 +163,14 @@ impl Output {
     pub fn lane_for(&self, stream: StreamIndex, name: &StreamName) -> io::Result<Output> {
         let output = Output::open_lane(self.shared.clone(), false);
         if let Err(error) = output.write_behind() {
-            self.shared.forget(&output.lane);
+            self.shared.forget(&output.speaker);
             return Err(error);
         }
         self.push(Event::GivenAway(stream));
         output.push(Event::Streams(vec![name.clone()]));
         // Whoever ended the others just now may not have seen this one.
         if self.shared.ending.is_forced() {
-            output.lane.lane.close();
+            output.speaker.lane.close();
         }
         Ok(output)
     }
@@ -178,14 +178,14 @@ impl Output {
     /// From now on a thread writes what is said in this lane, and saying it does not wait for stdout.
     pub fn write_behind(&self) -> io::Result<()> {
         let output = self.clone();
-        self.lane.lane.write_behind(move || output.interrupt(CLOSED))
+        self.speaker.lane.write_behind(move || output.interrupt(CLOSED))
     }
 
     /// Writes what is left, and ends the lane. The error is the one that stdout gave, in whatever lane.
     pub fn finish(&self) -> io::Result<()> {
-        let result = self.lane.lane.finish();
-        if !self.lane.is_main {
-            self.shared.forget(&self.lane);
+        let result = self.speaker.lane.finish();
+        if !self.speaker.is_main {
+            self.shared.forget(&self.speaker);
         }
         result.and_then(|()| self.shared.stdout.lock().unwrap_or_else(PoisonError::into_inner).usable())
     }
@@ -201,7 +201,7 @@ impl Output {
 
     /// Why nothing more can be said, if so.
     pub fn interruption(&self) -> Option<Interruption> {
-        let refused = if self.lane.refused.load(Ordering::Acquire) { REFUSED } else { RUNNING };
+        let refused = if self.speaker.refused.load(Ordering::Acquire) { REFUSED } else { RUNNING };
         match self.shared.interruption.load(Ordering::Acquire).max(refused) {
             CANCELLED => Some(Interruption::Cancelled),
             TIMED_OUT => Some(Interruption::TimedOut),
@@ -215,7 +215,7 @@ impl Output {
     fn refusal(&self) -> String {
         let said = |lane: &Speaker| lane.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let of_all = || self.lanes().iter().find(|lane| lane.is_main).and_then(|lane| said(lane));
-        said(&self.lane).or_else(of_all).unwrap_or_default()
+        said(&self.speaker).or_else(of_all).unwrap_or_default()
     }
 
     /// From now on guests are told that the sync is cancelled. What the host says still goes out.
@@ -247,17 +247,16 @@ impl Output {
 
     /// Whether this is the first refusal.
     pub(super) fn set_refused(&self, failure: &Failure) -> bool {
-        let mut refusal = self.lane.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refusal = self.speaker.refusal.lock().unwrap_or_else(PoisonError::into_inner);
         // When its time is over, that is what ended the sync, and it has been told.
         let first = refusal.is_none() && self.shared.interruption.load(Ordering::Acquire) != TIMED_OUT;
         refusal.get_or_insert_with(|| failure.message.clone());
         drop(refusal);
-        if self.lane.is_main {
+        if self.speaker.is_main {
             self.interrupt(REFUSED);
-        } else if !self.lane.refused.swap(true, Ordering::AcqRel)
-            && self.shared.interruption.load(Ordering::Acquire) == RUNNING
-        {
-            self.lane.interrupted();
+        } else {
+            self.speaker.refused.store(true, Ordering::Release);
+            self.speaker.interrupted();
         }
         first
     }
@@ -272,7 +271,7 @@ impl Output {
 
     /// Calls `call` once, at the first interruption from now on; at once where it has been.
     pub fn on_interruption(&self, call: impl Fn() + Send + Sync + 'static) {
-        let mut calls = self.lane.on_interruption.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut calls = self.speaker.on_interruption.lock().unwrap_or_else(PoisonError::into_inner);
         // Under the lock: whoever interrupts just now calls those that are there, and no others.
         if self.interruption().is_none() {
             calls.push(Box::new(call));
@@ -284,14 +283,14 @@ impl Output {
 
     fn push(&self, event: Event) {
         // A lane that has ended means that stdout is gone; `interruption` tells that to whoever asks.
-        if let Err(Unsaid::StdoutGone) = self.lane.lane.say(event, false) {
+        if let Err(Unsaid::StdoutGone) = self.speaker.lane.say(event, false) {
             self.interrupt(CLOSED);
         }
     }
 
     /// Like `push` for what must not wait: who says it may be the one that ends a process whose reader does not read.
     fn push_now(&self, event: Event) {
-        if let Err(Unsaid::StdoutGone) = self.lane.lane.say_now(event) {
+        if let Err(Unsaid::StdoutGone) = self.speaker.lane.say_now(event) {
             self.interrupt(CLOSED);
         }
     }
@@ -301,7 +300,7 @@ impl Output {
         if let Some(interruption) = self.interruption() {
             return Err(interruption);
         }
-        match self.lane.lane.say(event, true) {
+        match self.speaker.lane.say(event, true) {
             Ok(()) => Ok(()),
             Err(Unsaid::Interrupted) => Err(self.interruption().unwrap_or(Interruption::Cancelled)),
             Err(Unsaid::Ended) => Err(Interruption::Closed),
@@ -461,12 +460,12 @@ impl Output {
 
     /// An empty buffer for records, most often one that held some before: a new one would cost the kernel's pages.
     pub fn record_buffer(&self) -> Vec<u8> {
-        self.lane.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+        self.speaker.buffers.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
     /// Takes a buffer back whose records are written.
     pub(super) fn reuse(&self, mut buffer: Vec<u8>) {
-        let mut buffers = self.lane.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buffers = self.speaker.buffers.lock().unwrap_or_else(PoisonError::into_inner);
         if buffers.len() < KEPT_BUFFERS && buffer.capacity() <= KEPT_BUFFER_BYTES {
             buffer.clear();
             buffers.push(buffer);
@@ -565,7 +564,7 @@ fn all_end_within(lanes: &[Arc<Speaker>], patience: Duration) -> bool {
 }
 
 impl Speaker {
-    /// Tells whoever asked for it.
+    /// Tells whoever asked for it and has not been told.
     fn interrupted(&self) {
         let calls = std::mem::take(&mut *self.on_interruption.lock().unwrap_or_else(PoisonError::into_inner));
         calls.iter().for_each(|call| call());
