@@ -73,6 +73,7 @@ fn exchange(request: &Request, target: &Url) -> Result<(OpenResponse, Instant), 
                 log::debug!("{}: {status}, which leads elsewhere", response.name());
                 hop = redirected(request, hop, status, &location, response.name()).map_err(Problem::lasting)?;
             }
+            _ if request.accepts_all => return Ok((response, started)),
             _ => {
                 let name = response.name().to_owned();
                 let time = host::now().saturating_duration_since(started);

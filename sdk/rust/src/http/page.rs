@@ -30,11 +30,16 @@ pub struct Page {
 
 impl Page {
     pub(super) fn new(response: Response) -> Result<Self> {
+        Page::of(response).map_err(|response| refusal(&response))
+    }
+
+    /// The page in a response, which is given back where it is not JSON.
+    pub fn of(response: Response) -> std::result::Result<Self, Response> {
         let body = response.bytes();
         let start = body.len() - without_mark(body).len();
         match Outline::of(body, start) {
             Some(outline) => Ok(Page { response, outline }),
-            None => Err(refusal(&response)),
+            None => Err(response),
         }
     }
 

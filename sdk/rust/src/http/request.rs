@@ -29,6 +29,7 @@ pub struct Request {
     query: Vec<Field>,
     pub(super) body: Rc<[u8]>,
     pub(super) accepted: Vec<u16>,
+    pub(super) accepts_all: bool,
     retry_unsafe: bool,
     /// Where the connector itself wanted to go: a link that is followed does not change it.
     named_host: Option<String>,
@@ -87,6 +88,7 @@ impl Request {
             query: Vec::new(),
             body: Rc::new([]),
             accepted: Vec::new(),
+            accepts_all: false,
             retry_unsafe: false,
             named_host,
             wrong,
@@ -172,6 +174,13 @@ impl Request {
     /// A response with this status is no failure, and no reason to try again.
     pub fn accepting(mut self, status: u16) -> Self {
         self.accepted.push(status);
+        self
+    }
+
+    /// A response with any status is no failure, and no reason to try again: for a connector that has rules of its own about them.
+    /// Redirects are followed.
+    pub fn accepting_all(mut self) -> Self {
+        self.accepts_all = true;
         self
     }
 

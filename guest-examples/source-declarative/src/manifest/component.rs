@@ -1,0 +1,252 @@
+//! The fields of a manifest's components, read one by one: what is missing, of another type or of an unknown name is told with its
+//! path. Comes after references and parameters have been put in.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use super::Object;
+use super::problem::{Problem, Reason, Result};
+
+/// What is to be told of a manifest that can be used all the same: fields of no known name, for example.
+#[derive(Debug, Default)]
+pub struct Remarks(RefCell<Vec<String>>);
+
+impl Remarks {
+    pub fn add(&self, remark: String) {
+        let mut remarks = self.0.borrow_mut();
+        // A definition that many streams refer to is told once for each path, and no path twice.
+        if !remarks.contains(&remark) {
+            remarks.push(remark);
+        }
+    }
+
+    pub fn take(&self) -> Vec<String> {
+        self.0.take()
+    }
+}
+
+/// A value of the manifest, with where it stands and which parameters hold there.
+#[derive(Clone)]
+pub struct Node<'m> {
+    pub value: &'m Value,
+    pub path: String,
+    pub parameters: Rc<Object>,
+    pub remarks: &'m Remarks,
+}
+
+/// What is made of a value of the manifest.
+pub trait FromManifest: Sized {
+    fn from_manifest(node: &Node<'_>) -> Result<Self>;
+}
+
+impl<'m> Node<'m> {
+    /// The manifest itself.
+    pub fn root(value: &'m Value, remarks: &'m Remarks) -> Self {
+        Node { value, path: String::new(), parameters: Rc::default(), remarks }
+    }
+
+    pub fn read<T: FromManifest>(&self) -> Result<T> {
+        T::from_manifest(self)
+    }
+
+    /// The value as a component: an object with a `type` and fields.
+    pub fn component(&self) -> Result<Component<'m>> {
+        let Value::Object(fields) = self.value else {
+            return Err(self.not("a component (an object with a type)"));
+        };
+        let parameters = match fields.get("$parameters") {
+            Some(Value::Object(parameters)) => Rc::new(parameters.clone()),
+            _ => Rc::clone(&self.parameters),
+        };
+        let kind = match fields.get("type") {
+            Some(Value::String(kind)) => kind,
+            _ => "",
+        };
+        let component =
+            Component { fields, kind, node: Node { parameters, ..self.clone() }, known: RefCell::default() };
+        component.refuse_python()?;
+        Ok(component)
+    }
+
+    /// The value's elements, if it is an array.
+    pub fn elements(&self) -> Result<Vec<Node<'m>>> {
+        let Value::Array(elements) = self.value else { return Err(self.not("a list")) };
+        Ok(elements.iter().enumerate().map(|(index, value)| self.at(value, &format!("[{index}]"))).collect())
+    }
+
+    /// The value's fields, if it is an object that is no component.
+    pub fn entries(&self) -> Result<Vec<(&'m str, Node<'m>)>> {
+        let Value::Object(fields) = self.value else { return Err(self.not("an object")) };
+        Ok(fields.iter().map(|(name, value)| (name.as_str(), self.below(name, value))).collect())
+    }
+
+    fn below(&self, name: &str, value: &'m Value) -> Node<'m> {
+        let below = if self.path.is_empty() { name.to_owned() } else { format!(".{name}") };
+        self.at(value, &below)
+    }
+
+    fn at(&self, value: &'m Value, below: &str) -> Node<'m> {
+        Node { value, path: format!("{}{below}", self.path), ..self.clone() }
+    }
+
+    /// The value is wrong. `what` is the rest of a sentence that begins with its path.
+    pub fn invalid(&self, what: impl Into<String>) -> Problem {
+        self.problem(Reason::Invalid, what)
+    }
+
+    /// The value is right, and this connector can not do what it says.
+    pub fn unsupported(&self, what: impl Into<String>) -> Problem {
+        self.problem(Reason::Unsupported, what)
+    }
+
+    /// The value is of another type than it must be.
+    pub fn not(&self, wanted: &str) -> Problem {
+        let given = match self.value {
+            Value::Null => "nothing",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a string",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "an object",
+        };
+        self.invalid(format!("is {given}, and must be {wanted}"))
+    }
+
+    fn problem(&self, reason: Reason, what: impl Into<String>) -> Problem {
+        let path = if self.path.is_empty() { "the manifest".to_owned() } else { self.path.clone() };
+        Problem { path, reason, what: what.into() }
+    }
+}
+
+/// A component of the manifest, whose fields are read by name. [`finish`](Component::finish) tells what nobody has read.
+pub struct Component<'m> {
+    fields: &'m Object,
+    kind: &'m str,
+    pub node: Node<'m>,
+    known: RefCell<BTreeSet<&'static str>>,
+}
+
+impl<'m> Component<'m> {
+    /// Its `type`. Empty where it has none.
+    pub fn kind(&self) -> &'m str {
+        self.kind
+    }
+
+    pub fn parameters(&self) -> &Rc<Object> {
+        &self.node.parameters
+    }
+
+    /// The value of a field. None where it is absent or null.
+    pub fn field(&self, name: &'static str) -> Option<Node<'m>> {
+        self.known.borrow_mut().insert(name);
+        let value = self.fields.get(name).filter(|value| !value.is_null())?;
+        Some(self.node.below(name, value))
+    }
+
+    pub fn optional<T: FromManifest>(&self, name: &'static str) -> Result<Option<T>> {
+        self.field(name).map(|field| field.read()).transpose()
+    }
+
+    pub fn required<T: FromManifest>(&self, name: &'static str) -> Result<T> {
+        self.optional(name)?.ok_or_else(|| self.node.invalid(format!("lacks the field {name}")))
+    }
+
+    /// The component can not be used with any of these fields: the language has them, and this connector does not.
+    pub fn refuse_fields(&self, names: &[&'static str]) -> Result<()> {
+        match names.iter().find_map(|name| self.field(name)) {
+            Some(field) => Err(field.unsupported("is not supported")),
+            None => Ok(()),
+        }
+    }
+
+    /// These fields mean nothing to a read.
+    pub fn skip_fields(&self, names: &[&'static str]) {
+        self.known.borrow_mut().extend(names);
+    }
+
+    /// The problem of a `type` that is none of those that may stand here. `supported` are those that this connector has,
+    /// `unsupported` the rest of the language's.
+    pub fn other_kind(&self, supported: &[&str], unsupported: &[&str]) -> Problem {
+        if unsupported.contains(&self.kind) {
+            return self.node.unsupported(format!("is of the type {}, which is not supported", self.kind));
+        }
+        match self.kind {
+            "" => self.node.invalid(format!("lacks the field type: one of {}", supported.join(", "))),
+            kind => self.node.invalid(format!("is of the type {kind}, and must be one of {}", supported.join(", "))),
+        }
+    }
+
+    /// Ends the reading of the component: fields of no known name are remarked. Inherited parameters are fields of every component.
+    pub fn finish(self) {
+        let known = self.known.borrow();
+        for name in self.fields.keys() {
+            let is_known = known.contains(name.as_str()) || matches!(name.as_str(), "type" | "$parameters");
+            if !is_known && !self.node.parameters.contains_key(name) {
+                let below = self.node.below(name, &Value::Null);
+                self.node.remarks.add(format!("{} is no field of {}, and has no effect.", below.path, self.kind));
+            }
+        }
+    }
+
+    fn refuse_python(&self) -> Result<()> {
+        match self.fields.get("class_name") {
+            None if !self.kind.starts_with("Custom") => Ok(()),
+            class => {
+                let class = class.and_then(Value::as_str).unwrap_or("of no name");
+                let what = format!("needs the Python class {class}, which is code of the connector's own");
+                Err(self.node.problem(Reason::NeedsPython, what))
+            }
+        }
+    }
+}
+
+impl FromManifest for String {
+    fn from_manifest(node: &Node<'_>) -> Result<Self> {
+        node.value.as_str().map(str::to_owned).ok_or_else(|| node.not("a string"))
+    }
+}
+
+impl FromManifest for bool {
+    fn from_manifest(node: &Node<'_>) -> Result<Self> {
+        node.value.as_bool().ok_or_else(|| node.not("true or false"))
+    }
+}
+
+impl FromManifest for u64 {
+    fn from_manifest(node: &Node<'_>) -> Result<Self> {
+        node.value.as_u64().ok_or_else(|| node.not("a whole number of 0 or more"))
+    }
+}
+
+impl FromManifest for f64 {
+    fn from_manifest(node: &Node<'_>) -> Result<Self> {
+        node.value.as_f64().ok_or_else(|| node.not("a number"))
+    }
+}
+
+impl FromManifest for Value {
+    fn from_manifest(node: &Node<'_>) -> Result<Self> {
+        Ok(node.value.clone())
+    }
+}
+
+impl FromManifest for Object {
+    fn from_manifest(node: &Node<'_>) -> Result<Self> {
+        node.value.as_object().cloned().ok_or_else(|| node.not("an object"))
+    }
+}
+
+impl<T: FromManifest> FromManifest for Vec<T> {
+    fn from_manifest(node: &Node<'_>) -> Result<Self> {
+        node.elements()?.iter().map(Node::read).collect()
+    }
+}
+
+impl<T: FromManifest> FromManifest for Box<T> {
+    fn from_manifest(node: &Node<'_>) -> Result<Self> {
+        node.read().map(Box::new)
+    }
+}
