@@ -24,8 +24,6 @@ impl StreamSlice {
 
     /// The scope in which this is `stream_slice`.
     pub fn scope(&self, scope: &Scope) -> Scope {
-        let mut merged = self.partition.clone();
-        merged.extend(self.cursor_slice.clone());
-        scope.with_json("stream_slice", &Value::Object(merged))
+        scope.with_slice(self)
     }
 }

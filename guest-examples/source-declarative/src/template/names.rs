@@ -1,0 +1,180 @@
+//! The names that a template wants from its scope: those that it does not set itself before. The CDK refuses a template that wants
+//! one which is not there.
+
+use std::collections::BTreeSet;
+
+use super::syntax::{Arguments, Expression, Filter, Statement, Target};
+
+/// The names that statements want from outside.
+pub fn wanted(statements: &[Statement]) -> BTreeSet<String> {
+    let mut names = Names::default();
+    names.scopes.push(BTreeSet::new());
+    names.statements(statements);
+    names.wanted
+}
+
+#[derive(Default)]
+struct Names {
+    /// What is set, in the blocks that are open.
+    scopes: Vec<BTreeSet<String>>,
+    wanted: BTreeSet<String>,
+}
+
+impl Names {
+    fn load(&mut self, name: &str) {
+        if !self.scopes.iter().any(|scope| scope.contains(name)) {
+            self.wanted.insert(name.to_owned());
+        }
+    }
+
+    fn store(&mut self, name: &str) {
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.insert(name.to_owned());
+        }
+    }
+
+    fn within(&mut self, names: &[&Target], statements: &[Statement], more: &[&str]) {
+        self.scopes.push(more.iter().map(|name| (*name).to_owned()).collect());
+        names.iter().for_each(|target| self.target(target));
+        self.statements(statements);
+        self.scopes.pop();
+    }
+
+    fn target(&mut self, target: &Target) {
+        match target {
+            Target::Name(name) => self.store(name),
+            Target::Attribute(name, _) => self.load(name),
+            Target::Tuple(targets) => targets.iter().for_each(|target| self.target(target)),
+        }
+    }
+
+    fn statements(&mut self, statements: &[Statement]) {
+        for statement in statements {
+            self.statement(statement);
+        }
+    }
+
+    fn statement(&mut self, statement: &Statement) {
+        match statement {
+            Statement::Text(_) => {}
+            Statement::Output(expression) => self.expression(expression),
+            Statement::If { branches, otherwise } => self.branches(branches, otherwise),
+            Statement::For { target, over, condition, body, otherwise } => {
+                self.expression(over);
+                if let Some(condition) = condition {
+                    self.scopes.push(BTreeSet::new());
+                    self.target(target);
+                    self.expression(condition);
+                    self.scopes.pop();
+                }
+                self.within(&[target], body, &["loop"]);
+                self.within(&[], otherwise, &[]);
+            }
+            Statement::Set(target, value) => {
+                self.expression(value);
+                self.target(target);
+            }
+            Statement::SetBlock(target, filters, body) => {
+                self.within(&[], body, &[]);
+                filters.iter().for_each(|filter| self.filter(filter));
+                self.target(target);
+            }
+            Statement::With(variables, body) => {
+                variables.iter().for_each(|(_, value)| self.expression(value));
+                let targets: Vec<_> = variables.iter().map(|(target, _)| target).collect();
+                self.within(&targets, body, &[]);
+            }
+            Statement::FilterBlock(filters, body) => {
+                filters.iter().for_each(|filter| self.filter(filter));
+                self.within(&[], body, &[]);
+            }
+        }
+    }
+
+    /// What only some branches set is wanted from outside by the others. For Jinja there are always three of them: `if`, all of
+    /// `elif` together, `else`.
+    fn branches(&mut self, branches: &[(Expression, Vec<Statement>)], otherwise: &[Statement]) {
+        let before = self.scopes.last().cloned().unwrap_or_default();
+        let mut outcomes = Vec::new();
+        let (first, others) = branches.split_at(branches.len().min(1));
+        for branches in [first, others] {
+            for (test, body) in branches {
+                self.expression(test);
+                self.statements(body);
+            }
+            outcomes.push(self.restart(&before));
+        }
+        self.statements(otherwise);
+        outcomes.push(self.restart(&before));
+        for name in outcomes.iter().flatten() {
+            if !outcomes.iter().all(|outcome| outcome.contains(name)) {
+                self.load(name);
+            }
+        }
+        outcomes.into_iter().flatten().for_each(|name| self.store(&name));
+    }
+
+    fn restart(&mut self, before: &BTreeSet<String>) -> BTreeSet<String> {
+        self.scopes.last_mut().map(|scope| std::mem::replace(scope, before.clone())).unwrap_or_default()
+    }
+
+    fn filter(&mut self, filter: &Filter) {
+        self.arguments(&filter.arguments);
+    }
+
+    fn arguments(&mut self, arguments: &Arguments) {
+        arguments.positional.iter().for_each(|argument| self.expression(argument));
+        arguments.named.iter().for_each(|(_, argument)| self.expression(argument));
+        arguments.spread.iter().for_each(|argument| self.expression(argument));
+        arguments.spread_named.iter().for_each(|argument| self.expression(argument));
+    }
+
+    fn expression(&mut self, expression: &Expression) {
+        match expression {
+            Expression::None
+            | Expression::Bool(_)
+            | Expression::Int(_)
+            | Expression::Float(_)
+            | Expression::Text(_) => {}
+            Expression::Name(name) => self.load(name),
+            Expression::List(elements) | Expression::Tuple(elements) | Expression::Concatenation(elements) => {
+                elements.iter().for_each(|element| self.expression(element));
+            }
+            Expression::Dict(entries) => {
+                for (key, value) in entries {
+                    self.expression(key);
+                    self.expression(value);
+                }
+            }
+            Expression::Or(one, other)
+            | Expression::And(one, other)
+            | Expression::Arithmetic(one, _, other)
+            | Expression::Item(one, other) => {
+                self.expression(one);
+                self.expression(other);
+            }
+            Expression::Not(of) | Expression::Sign(_, of) | Expression::Attribute(of, _) => self.expression(of),
+            Expression::Comparison(first, rest) => {
+                self.expression(first);
+                rest.iter().for_each(|(_, other)| self.expression(other));
+            }
+            Expression::Conditional { test, then, otherwise } => {
+                self.expression(test);
+                self.expression(then);
+                otherwise.iter().for_each(|otherwise| self.expression(otherwise));
+            }
+            Expression::Slice(of, parts) => {
+                self.expression(of);
+                parts.iter().flatten().for_each(|part| self.expression(part));
+            }
+            Expression::Call(of, arguments) | Expression::Test { of, arguments, .. } => {
+                self.expression(of);
+                self.arguments(arguments);
+            }
+            Expression::Filter(of, filter) => {
+                self.expression(of);
+                self.filter(filter);
+            }
+        }
+    }
+}
