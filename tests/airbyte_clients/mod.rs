@@ -60,8 +60,13 @@ fn python_program(environment: &str, name: &str, workspace: &Workspace) -> Comma
 
 /// Python with a script of this folder.
 pub fn script(name: &str, workspace: &Workspace) -> Command {
+    script_at(&format!("airbyte_clients/{name}"), workspace)
+}
+
+/// Python with a script of the tests.
+pub fn script_at(path: &str, workspace: &Workspace) -> Command {
     let mut command = python_program("clients", "python", workspace);
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("airbyte_clients").join(name));
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(path));
     command
 }
 

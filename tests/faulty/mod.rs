@@ -24,6 +24,7 @@ pub mod source_talks;
 pub mod source_verbatim;
 
 // Their tests have a folder of their own.
+pub(crate) use crate::manifest as source_manifest;
 pub use crate::network::{http as source_http, sessions as source_tls, sockets as source_sockets};
 
 use std::path::{Path, PathBuf};

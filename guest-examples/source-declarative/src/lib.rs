@@ -7,12 +7,19 @@
 //! writes those. Whatever of a manifest is a template is evaluated by `template`.
 
 mod authentication;
+mod checks;
+mod concurrency;
 mod datetime;
+mod declarative_source;
 mod decoders;
+mod dpath;
+mod dynamic_streams;
 mod error_handling;
+mod field_path;
 mod incremental;
 mod manifest;
 mod pagination;
+mod parent_cache;
 mod partition_routing;
 mod record;
 mod record_selection;
@@ -22,10 +29,13 @@ mod retriever;
 mod schemas;
 mod session;
 mod source;
+mod specification;
 mod stream;
 mod stream_read;
 mod stream_slice;
 mod template;
+#[cfg(test)]
+mod tests;
 mod transformations;
 
 airlock_sdk::export_source!(source::Declarative, IndependentStreams);

@@ -3,7 +3,8 @@
 
 use std::cell::OnceCell;
 
-use airlock_sdk::{Result, system_error};
+use airlock_sdk::http::Part;
+use airlock_sdk::{Result, StreamWriter, system_error};
 use serde_json::Value;
 
 use crate::manifest::Object;
@@ -11,24 +12,50 @@ use crate::manifest::Object;
 /// A record. What is only read of it is parsed and kept beside its text; what is changed takes the text's place.
 #[derive(Clone, Debug)]
 pub struct Record<'p> {
-    /// The record as the server sent it. None after it was changed.
-    text: Option<&'p str>,
+    text: Text<'p>,
     parsed: OnceCell<Object>,
 }
 
+/// The record as the server sent it.
+#[derive(Clone, Debug)]
+enum Text<'p> {
+    /// Where its fields are is known.
+    Part(Part<'p>),
+    Line(&'p str),
+    /// There is none, or no more.
+    None,
+}
+
 impl<'p> Record<'p> {
+    /// A record as it stands in a page: a JSON object.
+    pub fn of_part(part: Part<'p>) -> Self {
+        Record { text: Text::Part(part), parsed: OnceCell::new() }
+    }
+
     /// A record as it stands in a response: a JSON object.
     pub fn of_text(text: &'p str) -> Self {
-        Record { text: Some(text), parsed: OnceCell::new() }
+        Record { text: Text::Line(text), parsed: OnceCell::new() }
     }
 
     pub fn of_object(object: Object) -> Self {
-        Record { text: None, parsed: OnceCell::from(object) }
+        Record { text: Text::None, parsed: OnceCell::from(object) }
     }
 
     /// Its text, if nobody has changed it.
     pub fn text(&self) -> Option<&'p str> {
-        self.text
+        match &self.text {
+            Text::Part(part) => Some(part.text()),
+            Text::Line(text) => Some(text),
+            Text::None => None,
+        }
+    }
+
+    /// Where it stands in a page, if it is from there and nobody has changed it.
+    pub fn part(&self) -> Option<&Part<'p>> {
+        match &self.text {
+            Text::Part(part) => Some(part),
+            _ => None,
+        }
     }
 
     /// Its fields.
@@ -36,7 +63,7 @@ impl<'p> Record<'p> {
         if let Some(object) = self.parsed.get() {
             return Ok(object);
         }
-        let object = serde_json::from_str(self.text.unwrap_or("{}"))
+        let object = serde_json::from_str(self.text().unwrap_or("{}"))
             .map_err(|error| system_error("A record is no JSON object.").with_internal(error))?;
         Ok(self.parsed.get_or_init(|| object))
     }
@@ -44,12 +71,35 @@ impl<'p> Record<'p> {
     /// Its fields, to be changed.
     pub fn object_mut(&mut self) -> Result<&mut Object> {
         self.object()?;
-        self.text = None;
+        self.text = Text::None;
         self.parsed.get_mut().ok_or_else(|| system_error("A record is no JSON object."))
+    }
+
+    /// Its fields, to be kept.
+    pub fn into_object(self) -> Result<Object> {
+        self.object()?;
+        self.parsed.into_inner().ok_or_else(|| system_error("A record is no JSON object."))
     }
 
     /// The value of one of its fields, without a parse of the others where there is none yet.
     pub fn field(&self, name: &str) -> Result<Option<Value>> {
-        Ok(self.object()?.get(name).cloned())
+        match (self.parsed.get(), self.part()) {
+            (None, Some(part)) => {
+                let value = part.get(name).map(|value| serde_json::from_str(value.text()));
+                value.transpose().map_err(|error| {
+                    system_error(format!("The field {name:?} of a record can not be read.")).with_internal(error)
+                })
+            }
+            _ => Ok(self.object()?.get(name).cloned()),
+        }
+    }
+
+    /// Writes it to its stream, in its own text if there is one.
+    pub fn write_to(&self, writer: &mut StreamWriter) -> Result<()> {
+        match &self.text {
+            Text::Part(part) => part.write_to(writer),
+            Text::Line(text) => writer.write_json(text.as_bytes()),
+            Text::None => writer.write(self.object()?),
+        }
     }
 }

@@ -1,14 +1,24 @@
 //! The pages of one slice, one after the other: the language's SimpleRetriever. Knows nothing of slices' order and of state.
 
-use airlock_sdk::{Result, config_error};
+use airlock_sdk::http::Records;
+use airlock_sdk::{Result, system_error};
 
+use serde_json::{Value, json};
+
+use crate::decoders::{Decoded, Decoder};
 use crate::manifest::{self, FromManifest, Node};
+use crate::pagination::{PageEnd, Paginator, PreparedPaginator};
 use crate::partition_routing::PartitionRouter;
 use crate::record::Record;
+use crate::record_selection::{PreparedSelector, RecordRules, RecordSelector};
 use crate::request_options::RequestOptions;
-use crate::requester::HttpRequester;
+use crate::requester::{HttpRequester, Outcome};
 use crate::session::Session;
 use crate::stream_slice::StreamSlice;
+use crate::template::Scope;
+
+/// So often the error handler may say to begin with the first page, and the last time is a failure.
+const MAX_RESETS: u32 = 2;
 
 /// The language's SimpleRetriever.
 #[derive(Debug)]
@@ -16,15 +26,42 @@ pub struct SimpleRetriever {
     pub requester: HttpRequester,
     /// None for one partition.
     pub partition_router: Option<PartitionRouter>,
+    record_selector: RecordSelector,
+    decoder: Decoder,
+    paginator: Paginator,
+    /// Whether cursor and partition router have nothing to say in requests with a page's token.
+    ignores_slicer_when_paginated: bool,
 }
 
 impl FromManifest for SimpleRetriever {
     fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
         let component = node.component()?;
+        if component.kind() != "SimpleRetriever" {
+            return Err(component.other_kind(&["SimpleRetriever"], &["AsyncRetriever"]));
+        }
         let retriever = SimpleRetriever {
             requester: component.required("requester")?,
             partition_router: component.optional("partition_router")?,
+            record_selector: component.required("record_selector")?,
+            decoder: component.optional("decoder")?.unwrap_or_default(),
+            paginator: component.optional("paginator")?.unwrap_or_default(),
+            ignores_slicer_when_paginated: component
+                .optional("ignore_stream_slicer_parameters_on_paginated_requests")?
+                .unwrap_or_default(),
         };
+        if retriever.paginator.is_default() && !retriever.decoder.is_for_pagination() {
+            return Err(
+                node.invalid("has a paginator and a decoder that goes with none: use JsonDecoder or XmlDecoder")
+            );
+        }
+        let extractor = retriever.record_selector.extractor();
+        if extractor.is_combined() && retriever.decoder.is_streamed() {
+            return Err(node.invalid("has a CombinedExtractor and a decoder that reads a body once only"));
+        }
+        if extractor.is_union() && retriever.paginator.is_by_offset() {
+            return Err(node.invalid("has an OffsetIncrement and a CombinedExtractor of the mode union, whose records are more than the server counts"));
+        }
+        component.refuse_fields(&["pagination_reset", "page_size_reduction", "request_window_splitting"])?;
         component.finish();
         Ok(retriever)
     }
@@ -40,6 +77,17 @@ pub trait SliceReader {
 
     /// Takes the next record of the slice: after filters and transformations.
     fn take(&mut self, record: Record<'_>) -> Result<Going>;
+
+    /// Takes the next records of the slice, which are as the server sent them: whole pages go this way where nobody looks into
+    /// records.
+    fn take_all(&mut self, records: Records<'_>) -> Result<Going> {
+        for part in records.parts() {
+            if self.take(Record::of_part(part))? == Going::Enough {
+                return Ok(Going::Enough);
+            }
+        }
+        Ok(Going::On)
+    }
 }
 
 /// Whether a read goes on.
@@ -51,8 +99,152 @@ pub enum Going {
 }
 
 impl SimpleRetriever {
-    /// Reads the pages of a slice and gives their records to `reader`.
-    pub fn read_slice(&self, _session: &Session, _slice: &StreamSlice, _reader: &mut dyn SliceReader) -> Result<Going> {
-        Err(config_error("the retriever is not there yet"))
+    /// Makes it ready for the slices of a stream: what does not change from page to page is worked out.
+    pub fn prepare<'s>(&'s self, session: &'s Session, rules: &RecordRules<'s>) -> Result<PreparedRetriever<'s>> {
+        Ok(PreparedRetriever {
+            retriever: self,
+            session,
+            selector: self.record_selector.prepare(session, rules)?,
+            paginator: self.paginator.prepare(session)?,
+            is_data_feed: rules.is_data_feed,
+        })
     }
+
+    /// Reads the pages of a slice and gives their records to `reader`. There is no stream around: no transformations, no cursor.
+    pub fn read_slice(&self, session: &Session, slice: &StreamSlice, reader: &mut dyn SliceReader) -> Result<Going> {
+        self.prepare(session, &RecordRules::default())?.read_slice(slice, reader)
+    }
+}
+
+/// A retriever made ready for the slices of a stream.
+#[derive(Debug)]
+pub struct PreparedRetriever<'s> {
+    retriever: &'s SimpleRetriever,
+    session: &'s Session,
+    selector: PreparedSelector<'s>,
+    paginator: PreparedPaginator<'s>,
+    is_data_feed: bool,
+}
+
+impl PreparedRetriever<'_> {
+    /// Reads the pages of a slice and gives their records to `reader`.
+    pub fn read_slice(&self, slice: &StreamSlice, reader: &mut dyn SliceReader) -> Result<Going> {
+        let scope = slice.scope(&self.session.scope);
+        let mut token = self.paginator.initial_token();
+        let mut resets = 0;
+        loop {
+            let response = match self.fetch(slice, &scope, token.as_ref(), reader)? {
+                Outcome::Response(response) => response,
+                Outcome::Ignored => return Ok(Going::On),
+                Outcome::ResetPagination => {
+                    resets += 1;
+                    if resets >= MAX_RESETS {
+                        return Err(system_error(format!(
+                            "The server wants the pages of a slice to be read from the first one on again, {resets} times already: \
+                             it is not tried any more."
+                        )));
+                    }
+                    token = self.paginator.initial_token();
+                    continue;
+                }
+            };
+            let decoded = self.retriever.decoder.decode(&response);
+            let read = self.read_page(&decoded, &scope, reader)?;
+            if read.going == Going::Enough {
+                return Ok(Going::Enough);
+            }
+            if self.is_data_feed {
+                // Behind this record there are only older ones.
+                if let Some(last) = &read.last_record {
+                    if !reader.should_be_synced(last)? {
+                        return Ok(Going::On);
+                    }
+                }
+            }
+            let page = PageEnd {
+                decoded: (!self.retriever.decoder.is_streamed()).then_some(&decoded),
+                headers: &response.headers,
+                extracted: read.extracted,
+                size: read.size,
+                last_record: read.last_record,
+            };
+            token = self.paginator.next_token(&page, token.as_ref(), &scope)?;
+            if token.is_none() {
+                return Ok(Going::On);
+            }
+        }
+    }
+
+    /// The response with the page of this token.
+    fn fetch(
+        &self,
+        slice: &StreamSlice,
+        scope: &Scope,
+        token: Option<&Value>,
+        reader: &mut dyn SliceReader,
+    ) -> Result<Outcome> {
+        let mut options = self.paginator.request_options(token, scope)?;
+        if token.is_none() || !self.retriever.ignores_slicer_when_paginated {
+            options.merge(reader.request_options(slice)?)?;
+        }
+        let next_page_token = token.map(|token| json!({"next_page_token": token})).unwrap_or_default();
+        let scope = scope.with_json("next_page_token", &next_page_token);
+        let path = self.paginator.path(token);
+        self.retriever.requester.send(self.session, path.as_deref(), options, &scope)
+    }
+
+    fn read_page<'d>(
+        &'d self,
+        decoded: &'d Decoded<'d>,
+        scope: &Scope,
+        reader: &mut dyn SliceReader,
+    ) -> Result<PageRead<'d>> {
+        let found = self.selector.find(decoded)?;
+        let wants_last_record = self.is_data_feed || self.paginator.wants_last_record();
+        if self.selector.leaves_records() && !self.is_data_feed {
+            if let Some(records) = found.in_page() {
+                let last = if wants_last_record { records.clone().parts().last() } else { None };
+                let last_record = last.map(Record::of_part);
+                let size = records.len();
+                return Ok(PageRead { going: reader.take_all(records)?, extracted: size, size, last_record });
+            }
+        }
+        let (mut extracted, mut size) = (0, 0);
+        // Given when the next one is there, for of the last one more is wanted.
+        let mut held: Option<Record<'d>> = None;
+        for record in found.records() {
+            extracted += 1;
+            let selected = record.and_then(|record| match record {
+                Some(record) => self.selector.select(record, scope, &mut |record| reader.should_be_synced(record)),
+                None => Ok(None),
+            });
+            let given = match &selected {
+                Ok(None) => continue,
+                Ok(Some(_)) | Err(_) => held.take().map(|record| self.give(record, reader)).transpose()?,
+            };
+            if given == Some(Going::Enough) {
+                return Ok(PageRead { going: Going::Enough, extracted, size, last_record: None });
+            }
+            held = selected?;
+            size += 1;
+        }
+        let last_record = held.as_ref().filter(|_| wants_last_record).cloned();
+        let going = held.map_or(Ok(Going::On), |record| self.give(record, reader))?;
+        Ok(PageRead { going, extracted, size, last_record })
+    }
+
+    fn give(&self, record: Record<'_>, reader: &mut dyn SliceReader) -> Result<Going> {
+        match self.is_data_feed && !reader.should_be_synced(&record)? {
+            true => Ok(Going::On),
+            false => reader.take(record),
+        }
+    }
+}
+
+/// What is known of a page when its records have been given away.
+struct PageRead<'d> {
+    going: Going,
+    extracted: usize,
+    size: usize,
+    last_record: Option<Record<'d>>,
 }

@@ -2,12 +2,15 @@
 //! kept, tokens. Knows nothing of the manifest.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::time::SystemTime;
 
+use airlock_sdk::http::Records;
 use airlock_sdk::{Result, StreamWriter};
 
 use crate::manifest::Object;
 use crate::record::Record;
+use crate::requester::{HttpApiBudget, HttpResponse, PreparedRequest, ResponseCache};
 use crate::template::Scope;
 
 /// A command, from its begin to its end.
@@ -18,11 +21,72 @@ pub struct Session {
     pub scope: Scope,
     /// The stream that is being read. None in `check` and `discover`.
     writer: RefCell<Option<StreamWriter>>,
+    responses: RefCell<ResponseCache>,
+    /// The manifest's `api_budget`.
+    budget: RefCell<Option<HttpApiBudget>>,
+    /// The config as authenticators have changed it. None before.
+    changed_config: RefCell<Option<Object>>,
+    /// Tokens of sessions, by what was asked for.
+    tokens: RefCell<HashMap<String, String>>,
 }
 
 impl Session {
     pub fn new(config: Object) -> Self {
-        Session { scope: Scope::of_config(&config), config, writer: RefCell::default() }
+        Session {
+            scope: Scope::of_config(&config),
+            config,
+            writer: RefCell::default(),
+            responses: RefCell::default(),
+            budget: RefCell::default(),
+            changed_config: RefCell::default(),
+            tokens: RefCell::default(),
+        }
+    }
+
+    /// Sets how many calls the API allows.
+    pub fn limit_calls(&self, budget: HttpApiBudget) {
+        self.budget.replace(Some(budget));
+    }
+
+    /// Waits until a call may be made, and counts it.
+    pub fn acquire_call(&self, request: &PreparedRequest) -> Result<()> {
+        self.budget.borrow().as_ref().map_or(Ok(()), |budget| budget.acquire(request, &self.scope))
+    }
+
+    /// Learns from a response how many calls are left.
+    pub fn update_calls(&self, request: &PreparedRequest, response: &HttpResponse) -> Result<()> {
+        self.budget.borrow().as_ref().map_or(Ok(()), |budget| budget.update(request, response))
+    }
+
+    /// A response that was kept.
+    pub fn cached(&self, key: &str) -> Option<HttpResponse> {
+        self.responses.borrow().get(key)
+    }
+
+    /// Keeps a response, if there is room.
+    pub fn keep(&self, key: String, response: &HttpResponse) {
+        self.responses.borrow_mut().keep(key, response);
+    }
+
+    /// The config as it is now: authenticators may have changed it.
+    pub fn current_config(&self) -> Object {
+        self.changed_config.borrow().as_ref().unwrap_or(&self.config).clone()
+    }
+
+    /// Changes the config, here and where the platform keeps it.
+    pub fn change_config(&self, config: Object) -> Result<()> {
+        airlock_sdk::config_changed(&config)?;
+        self.changed_config.replace(Some(config));
+        Ok(())
+    }
+
+    /// A token that was got before.
+    pub fn token(&self, key: &str) -> Option<String> {
+        self.tokens.borrow().get(key).cloned()
+    }
+
+    pub fn keep_token(&self, key: String, token: &str) {
+        self.tokens.borrow_mut().insert(key, token.to_owned());
     }
 
     /// Sets the stream that is written to from now on.
@@ -37,11 +101,12 @@ impl Session {
 
     /// Writes a record of the stream.
     pub fn write(&self, record: &Record<'_>) -> Result<()> {
-        match (&mut *self.writer.borrow_mut(), record.text()) {
-            (Some(writer), Some(text)) => writer.write_json(text.as_bytes()),
-            (Some(writer), None) => writer.write(record.object()?),
-            (None, _) => Ok(()),
-        }
+        self.writer.borrow_mut().as_mut().map_or(Ok(()), |writer| record.write_to(writer))
+    }
+
+    /// Writes records of a page, as they stand there.
+    pub fn write_all(&self, records: Records<'_>) -> Result<()> {
+        self.writer.borrow_mut().as_mut().map_or(Ok(()), |writer| records.write_to(writer))
     }
 
     /// Saves the stream's state.

@@ -1,12 +1,23 @@
-//! A stream as the manifest declares it: the language's DeclarativeStream. Knows how it is made of components, and not how it is read.
+//! A stream as the manifest declares it: the language's DeclarativeStream, and StateDelegatingStream, which is one of two. Knows how it
+//! is made of components, and not how it is read.
 
+use airlock_sdk::{Result, system_error};
 use serde_json::Value;
 
 use crate::incremental::IncrementalSync;
-use crate::manifest::{self, FromManifest, Node};
+use crate::manifest::{self, FromManifest, Node, Object};
+use crate::record_selection::RecordRules;
 use crate::retriever::SimpleRetriever;
 use crate::schemas::SchemaLoader;
+use crate::session::Session;
 use crate::transformations::Transformation;
+
+/// A stream of the manifest.
+#[derive(Debug)]
+pub enum Stream {
+    Declarative(Box<DeclarativeStream>),
+    StateDelegating(Box<StateDelegatingStream>),
+}
 
 /// The language's DeclarativeStream.
 #[derive(Debug)]
@@ -16,8 +27,101 @@ pub struct DeclarativeStream {
     pub primary_key: Vec<Vec<String>>,
     pub retriever: SimpleRetriever,
     pub incremental_sync: Option<IncrementalSync>,
+    /// None only where a stream stands around a retriever that the manifest has elsewhere.
     pub schema_loader: Option<SchemaLoader>,
     pub transformations: Vec<Transformation>,
+}
+
+/// The language's StateDelegatingStream: how a stream is read the first time, and how it is afterwards.
+#[derive(Debug)]
+pub struct StateDelegatingStream {
+    full_refresh_stream: DeclarativeStream,
+    incremental_stream: DeclarativeStream,
+}
+
+impl Stream {
+    /// The stream as it is read where there is a state, or where there is none.
+    pub fn of_state(&self, has_state: bool) -> &DeclarativeStream {
+        match self {
+            Stream::Declarative(stream) => stream,
+            Stream::StateDelegating(stream) if has_state => &stream.incremental_stream,
+            Stream::StateDelegating(stream) => &stream.full_refresh_stream,
+        }
+    }
+}
+
+impl DeclarativeStream {
+    /// A stream around a retriever that belongs to none.
+    pub fn of_retriever(name: &str, retriever: SimpleRetriever) -> Self {
+        DeclarativeStream {
+            name: name.to_owned(),
+            primary_key: Vec::new(),
+            retriever,
+            incremental_sync: None,
+            schema_loader: None,
+            transformations: Vec::new(),
+        }
+    }
+
+    /// What the stream says of the records that its retriever reads.
+    pub fn record_rules(&self) -> RecordRules<'_> {
+        RecordRules {
+            transformations: &self.transformations,
+            schema_loader: self.schema_loader.as_ref(),
+            is_client_side_incremental: self.incremental_sync.as_ref().is_some_and(IncrementalSync::is_client_side),
+            is_data_feed: self.incremental_sync.as_ref().is_some_and(IncrementalSync::is_data_feed),
+        }
+    }
+
+    /// The stream as `discover` tells it.
+    pub fn in_catalog(&self, session: &Session) -> Result<airlock_sdk::Stream> {
+        let schema =
+            self.schema_loader.as_ref().map_or_else(|| Ok(Value::Object(Object::new())), |of| of.schema(session))?;
+        let mut stream = airlock_sdk::Stream::with_schema(self.name.as_str(), schema);
+        stream.is_resumable = Some(false);
+        stream.is_file_based = Some(false);
+        if let Some(cursor) = &self.incremental_sync {
+            stream = stream.incremental(cursor.cursor_field()).resumable();
+        }
+        if let Some(nested) = self.primary_key.iter().find(|path| path.len() != 1) {
+            return Err(system_error(format!(
+                "Nested primary keys are not supported. Found {} in stream {}.",
+                nested.join("."),
+                self.name
+            )));
+        }
+        stream.source_defined_primary_key = self.primary_key.clone();
+        Ok(stream)
+    }
+}
+
+impl FromManifest for Stream {
+    fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
+        match node.component()?.kind() {
+            "StateDelegatingStream" => Ok(Stream::StateDelegating(node.read()?)),
+            _ => Ok(Stream::Declarative(node.read()?)),
+        }
+    }
+}
+
+impl FromManifest for StateDelegatingStream {
+    fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
+        let component = node.component()?;
+        let name: String = component.required("name")?;
+        let stream = StateDelegatingStream {
+            full_refresh_stream: component.required("full_refresh_stream")?,
+            incremental_stream: component.required("incremental_stream")?,
+        };
+        let other = [&stream.full_refresh_stream, &stream.incremental_stream].into_iter().find(|of| of.name != name);
+        if let Some(other) = other {
+            return Err(
+                node.invalid(format!("is called {name:?} and has a stream in it that is called {:?}", other.name))
+            );
+        }
+        component.refuse_fields(&["api_retention_period"])?;
+        component.finish();
+        Ok(stream)
+    }
 }
 
 impl FromManifest for DeclarativeStream {
@@ -26,15 +130,20 @@ impl FromManifest for DeclarativeStream {
         if component.kind() != "DeclarativeStream" {
             return Err(component.other_kind(&["DeclarativeStream"], &["StateDelegatingStream"]));
         }
+        let name: String = component.optional("name")?.unwrap_or_default();
         let stream = DeclarativeStream {
-            name: component.required("name")?,
             primary_key: component.field("primary_key").map_or_else(|| Ok(Vec::new()), |key| primary_key(&key))?,
             retriever: component.required("retriever")?,
             incremental_sync: component.optional("incremental_sync")?,
-            schema_loader: component.optional("schema_loader")?,
+            schema_loader: Some(match component.field("schema_loader") {
+                Some(loader) => loader.read()?,
+                None => SchemaLoader::usual(&name, component.parameters()),
+            }),
             transformations: component.optional("transformations")?.unwrap_or_default(),
+            name,
         };
         component.refuse_fields(&["file_uploader", "state_migrations"])?;
+        component.skip_fields(&["description"]);
         component.finish();
         Ok(stream)
     }
@@ -42,7 +151,6 @@ impl FromManifest for DeclarativeStream {
 
 fn primary_key(node: &Node<'_>) -> manifest::Result<Vec<Vec<String>>> {
     match node.value {
-        Value::String(field) if field.is_empty() => Ok(Vec::new()),
         Value::String(field) => Ok(vec![vec![field.clone()]]),
         _ => node
             .elements()?

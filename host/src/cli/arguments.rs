@@ -16,11 +16,12 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{Request, people};
 use crate::command::{AirbyteCommand, Grants, Invocation, Limits};
+use crate::connector::{ConnectorPaths, declarative_component};
 use crate::exit_code;
 use crate::sandbox::{HostPattern, Mount, PolicyFile};
-use crate::tool::{Compilation, ToolRequest};
+use crate::tool::{Compilation, Embedding, ToolRequest};
 #[cfg(feature = "compiler")]
-use crate::tool::{Created, ImageBuild, ImageName};
+use crate::tool::{Created, ImageBuild, ImageName, ManifestBuild};
 
 /// A record may be as long as this many bytes unless told otherwise: more than six times what makes the platform warn.
 const MAX_RECORD_BYTES: usize = 128 * 1024 * 1024;
@@ -30,10 +31,12 @@ Examples:
   airlock --connector source-faker.wasm spec
   airlock --connector source-faker.wasm discover --config config.json
   airlock --connector source-faker.wasm read --config config.json --catalog catalog.json --state state.jsonl
+  airlock --manifest-path manifest.yaml check --config config.json
   airlock --connector destination-local-json.wasm write --airbyte-dir ./out --config config.json --catalog catalog.json
   airlock compile source-faker.wasm --output source-faker.cwasm
-  airlock embed source-faker.wasm --metadata metadata.yaml
+  airlock embed source-faker.wasm --metadata metadata.yaml --files ./data
   airlock inspect source-faker.wasm
+  airlock build --manifest manifest.yaml --output source-everhour.wasm
   airlock image build source-faker.wasm --output source-faker.tar
 
 Exit codes: 0 success, 1 failure (told by a TRACE ERROR), 2 wrong usage.";
@@ -52,6 +55,11 @@ struct Arguments {
     /// The connector's metadata.yaml, in the place of what it carries and what lies beside it
     #[arg(long, global = true, env = "AIRLOCK_METADATA", value_name = "FILE", help_heading = "Connector")]
     metadata: Option<OsString>,
+
+    /// A low-code manifest that is tried in the place of the one that the connector carries, with schemas/, spec.yaml and metadata.yaml
+    /// beside it. Without --connector, source-declarative beside this program runs it
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Connector")]
+    manifest_path: Option<PathBuf>,
 
     /// The directory that is the connector's /airbyte, the only one it may write to. A temporary one if none is named;
     /// `write` wants one
@@ -110,7 +118,6 @@ struct Arguments {
     state: Option<PathBuf>,
 }
 
-#[cfg_attr(feature = "compiler", expect(clippy::large_enum_variant, reason = "there is one, read once"))]
 #[derive(Subcommand)]
 enum Command {
     /// Print the connector's specification
@@ -123,6 +130,23 @@ enum Command {
     Read,
     /// Write to a destination: records and states on stdin, the states that are safe on stdout
     Write,
+    /// Make a connector of a low-code manifest
+    ///
+    /// The component that runs manifests gets this one to carry, with schemas/ and spec.yaml, spec.yml or spec.json beside it. It is the one
+    /// that --connector names, or source-declarative.wasm beside this program. The metadata is the one that --metadata names, or
+    /// metadata.yaml beside the manifest; where it has no allowedHosts, the hosts that the manifest calls are those that the connector asks
+    /// for. The connector is asked for its specification before it is written.
+    #[cfg(feature = "compiler")]
+    #[command(after_help = BUILD_EXAMPLES)]
+    Build {
+        /// The manifest, a YAML file
+        #[arg(long, value_name = "FILE")]
+        manifest: PathBuf,
+        /// Where the connector goes; as the metadata's dockerRepository or the manifest's directory is called, with the ending .wasm, if not
+        /// said
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Compile a component ahead of time, so that it starts in milliseconds on every machine of a platform
     Compile {
         /// The component, a .wasm file
@@ -142,9 +166,11 @@ enum Command {
         #[command(subcommand)]
         command: ImageCommand,
     },
-    /// Put metadata into a component, so that a connector and the hosts it needs stay one file
+    /// Put metadata and files into a component, so that a connector and what it needs stay one file
     ///
-    /// The metadata is Airbyte's metadata.yaml, named by --metadata. It takes the place of what the component carries.
+    /// The metadata is Airbyte's metadata.yaml, named by --metadata. The files are those of a directory, named by --files: the connector reads
+    /// them below /connector. Each takes the place of what the component carries.
+    #[command(after_help = EMBED_EXAMPLES)]
     Embed {
         /// The component, a .wasm file
         #[arg(value_name = "CONNECTOR.wasm")]
@@ -152,6 +178,9 @@ enum Command {
         /// Where the component with its metadata goes; in its own place, if not said
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// The directory with the files that the connector reads below /connector. An empty one takes away what it carries
+        #[arg(long, value_name = "DIR")]
+        files: Option<PathBuf>,
     },
     /// Show what a connector is and what it may do, without running it
     Inspect {
@@ -206,6 +235,20 @@ enum ImageCommand {
 }
 
 #[cfg(feature = "compiler")]
+const BUILD_EXAMPLES: &str = "\
+Examples:
+  airlock build --manifest source-everhour/manifest.yaml
+  airlock build --manifest manifest.yaml --metadata metadata.yaml --output source-everhour.wasm
+  airlock --connector source-everhour.wasm check --config config.json
+
+To try a manifest without building: airlock --manifest-path manifest.yaml check --config config.json";
+
+const EMBED_EXAMPLES: &str = "\
+Examples:
+  airlock embed source-faker.wasm --metadata metadata.yaml
+  airlock embed source-faker.wasm --files ./data --output source-faker-with-data.wasm";
+
+#[cfg(feature = "compiler")]
 const IMAGE_BUILD_EXAMPLES: &str = "\
 Examples:
   airlock image build source-faker.wasm --output source-faker.tar
@@ -243,6 +286,7 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
         command,
         connector,
         metadata,
+        manifest_path,
         airbyte_dir,
         mount,
         allow_host,
@@ -263,6 +307,8 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
         Command::Discover => ("discover", true, false, false),
         Command::Read => ("read", true, true, true),
         Command::Write => ("write", true, true, false),
+        #[cfg(feature = "compiler")]
+        Command::Build { .. } => ("build", false, false, false),
         Command::Compile { .. } => ("compile", false, false, false),
         #[cfg(feature = "compiler")]
         Command::Image { command: ImageCommand::Build { .. } } => ("image build", false, false, false),
@@ -284,13 +330,26 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
     let required = |option: &str, given: Option<PathBuf>| {
         given.ok_or_else(|| (format!("{name} needs {option}"), format!("name the file: airlock {name} {option} FILE")))
     };
+    if manifest_path.is_some() && !matches!(name, "spec" | "check" | "discover" | "read" | "inspect") {
+        return Err((
+            format!("{name} takes no --manifest-path"),
+            "it is for spec, check, discover, read and inspect, which try a manifest".to_owned(),
+        ));
+    }
     let metadata = named(metadata);
-    let connector = named(connector).ok_or_else(|| {
-        (
+    // Both run a manifest.
+    let is_manifest = manifest_path.is_some() || name == "build";
+    let connector = match (named(connector), is_manifest) {
+        (Some(connector), _) => Ok(connector),
+        (None, true) => declarative_component().map_err(|problem| {
+            let hint = "name the component that runs manifests with --connector PATH, or AIRLOCK_CONNECTOR";
+            (format!("no connector is named, and {problem}"), hint.to_owned())
+        }),
+        (None, false) => Err((
             "no connector is named".to_owned(),
             "name one with --connector PATH, or with the environment variable AIRLOCK_CONNECTOR".to_owned(),
-        )
-    });
+        )),
+    };
     let grants = Grants {
         airbyte_directory: named(airbyte_dir),
         mounts: mount,
@@ -349,16 +408,27 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
             };
             return Ok(Request::Tool(ToolRequest::Compile(compilation)));
         }
-        Command::Embed { input, output } => {
-            let metadata = required("--metadata", metadata)?;
-            return Ok(Request::Tool(ToolRequest::Embed { input, output, metadata }));
+        #[cfg(feature = "compiler")]
+        Command::Build { manifest, output } => {
+            let component = connector?;
+            return Ok(Request::Tool(ToolRequest::Build(ManifestBuild { manifest, component, metadata, output })));
+        }
+        Command::Embed { input, output, files } => {
+            if metadata.is_none() && files.is_none() {
+                return Err((
+                    "embed needs --metadata or --files".to_owned(),
+                    "name what is to be put in: airlock embed CONNECTOR.wasm --metadata FILE --files DIR".to_owned(),
+                ));
+            }
+            return Ok(Request::Tool(ToolRequest::Embed(Embedding { input, output, metadata, files })));
         }
         Command::Inspect { input, json } => {
-            let input = input.map_or(connector, Ok)?;
-            return Ok(Request::Tool(ToolRequest::Inspect { input, metadata, grants, json }));
+            let connector =
+                ConnectorPaths { connector: input.map_or(connector, Ok)?, metadata, manifest: manifest_path };
+            return Ok(Request::Tool(ToolRequest::Inspect { connector, grants, json }));
         }
     };
-    let connector = connector?;
+    let connector = ConnectorPaths { connector: connector?, metadata, manifest: manifest_path };
     if matches!(command, AirbyteCommand::Write { .. }) && grants.airbyte_directory.is_none() {
         return Err((
             "write needs a directory for the destination's files".to_owned(),
@@ -372,7 +442,7 @@ fn request(arguments: Arguments) -> Result<Request, WrongUsage> {
         memory: limit("--max-memory", "AIRLOCK_MAX_MEMORY", max_memory)?,
         time: limit("--timeout", "AIRLOCK_TIMEOUT", timeout)?,
     };
-    Ok(Request::Airbyte(Box::new(Invocation { command, connector, metadata, grants, limits, debug })))
+    Ok(Request::Airbyte(Box::new(Invocation { command, connector, grants, limits, debug })))
 }
 
 /// The value of an option or of its variable, which has the same effect where it is empty as where it is not set.

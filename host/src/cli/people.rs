@@ -5,6 +5,8 @@ use std::io::Write;
 use anstyle::{AnsiColor, Style};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
+#[cfg(feature = "compiler")]
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
 /// Says what went wrong, and what to do where that is known. A stderr that takes nothing is no reason to fail.
@@ -16,6 +18,13 @@ pub fn error(text: &str, hint: Option<&str>) {
     if let Some(hint) = hint {
         let _ = writeln!(stderr, "{HINT}hint:{HINT:#} {hint}");
     }
+}
+
+/// Says what may be wrong. A stderr that takes nothing is no reason to fail.
+#[cfg(feature = "compiler")]
+pub fn warning(text: &str) {
+    let lines: Vec<String> = text.lines().map(printable).collect();
+    let _ = writeln!(anstream::stderr(), "{WARNING}warning:{WARNING:#} {}", lines.join("\n  "));
 }
 
 /// Says what is being done, to those who wait for it: to a terminal only.

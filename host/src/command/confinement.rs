@@ -1,12 +1,15 @@
-//! What a connector is confined to: what its metadata, the config and the command line ask for, below the operator's policies.
+//! What a connector is confined to: what its metadata or its manifest, the config and the command line ask for, below the operator's
+//! policies.
 
 use super::Grants;
-use crate::connector::Connector;
+use crate::connector::{Connector, ManifestHosts, Role};
 use crate::protocol::config::Config;
 use crate::protocol::failure::Failure;
 use crate::protocol::log_level::LogLevel;
 use crate::protocol::output::Output;
-use crate::sandbox::{Ceilings, Environment, Filesystem, MemoryBudget, NetworkPolicy, Sandbox, Wishes};
+use crate::sandbox::{
+    Author, Ceilings, Environment, Filesystem, INJECTED_MANIFEST, MemoryBudget, NetworkPolicy, Sandbox, Wishes,
+};
 
 impl Grants {
     /// The operator's policies, with which all that the command line asks for but hosts must agree: of hosts they take away
@@ -20,6 +23,12 @@ impl Grants {
         });
         agreed.map_err(Failure::config_error)
     }
+}
+
+/// The hosts of the manifest that a config brings along, as Airbyte's connector builder does.
+fn injected_manifest(connector: &Connector, config: &Config) -> Option<ManifestHosts> {
+    let manifest = config.value.get(INJECTED_MANIFEST).filter(|manifest| manifest.is_object())?;
+    (connector.role() == Role::Source).then(|| ManifestHosts::of(manifest))
 }
 
 /// The sandbox of one run, and whose it is.
@@ -41,11 +50,20 @@ impl Confinement {
         ceilings: Ceilings,
         output: &Output,
     ) -> Result<Confinement, Failure> {
+        let said = connector.metadata().and_then(|metadata| metadata.allowed_hosts.as_deref());
+        let injected = config.and_then(|config| injected_manifest(connector, config)).filter(|_| said.is_none());
+        let manifest = injected.as_ref().or(connector.manifest()).filter(|_| said.is_none());
         let wishes = Wishes {
-            metadata: connector.metadata().and_then(|metadata| metadata.allowed_hosts.as_deref()).unwrap_or_default(),
+            asked_for: said.or(manifest.map(|manifest| manifest.hosts.as_slice())).unwrap_or_default(),
+            author: if manifest.is_some() { Author::Manifest } else { Author::Metadata },
             config: config.map(|config| &config.value),
             command_line: &grants.hosts,
         };
+        // Without a config none of it is called.
+        let untold = manifest.filter(|_| config.is_some()).map(|manifest| manifest.warnings.as_slice());
+        for warning in untold.unwrap_or_default() {
+            output.log(LogLevel::Debug, warning);
+        }
         let (network, warnings) = NetworkPolicy::new(wishes, ceilings);
         for warning in warnings {
             output.log(LogLevel::Warn, &warning);

@@ -18,7 +18,7 @@ use crate::protocol::Stdout;
 use crate::sandbox::remove_private_directory;
 
 /// What must not stay behind.
-static DIRECTORY: OnceLock<CString> = OnceLock::new();
+static DIRECTORIES: [OnceLock<CString>; 2] = [const { OnceLock::new() }; 2];
 
 /// From now on these signals end the process, with everything that it has said before.
 pub fn end_at_signals() -> io::Result<()> {
@@ -29,22 +29,24 @@ pub fn end_at_signals() -> io::Result<()> {
     Ok(())
 }
 
-/// A directory that is removed at the end.
-pub fn remove_at_end(directory: &Path) {
-    if let Ok(directory) = CString::new(directory.as_os_str().as_bytes()) {
-        let _ = DIRECTORY.set(directory);
+/// Directories that are removed at the end. One that is known already may be named again.
+pub fn remove_at_end(directories: [Option<&Path>; 2]) {
+    for (place, directory) in DIRECTORIES.iter().zip(directories) {
+        if let Some(Ok(directory)) = directory.map(|directory| CString::new(directory.as_os_str().as_bytes())) {
+            let _ = place.set(directory);
+        }
     }
 }
 
 /// Ends the process with this line as its last words.
 pub fn end_with(line: &[u8]) -> ! {
     let _ = Stdout.write_all(line);
-    remove_directory();
+    remove_directories();
     low_level::exit(exit_code::FAILURE.into());
 }
 
 fn end_by_signal(signal: i32) {
-    remove_directory();
+    remove_directories();
     die_of(signal);
     low_level::exit(exit_code::FAILURE.into());
 }
@@ -58,8 +60,8 @@ pub fn die_of(signal: i32) {
     let _ = low_level::emulate_default_handler(signal);
 }
 
-fn remove_directory() {
-    if let Some(directory) = DIRECTORY.get() {
+fn remove_directories() {
+    for directory in DIRECTORIES.iter().filter_map(OnceLock::get) {
         let _ = remove_private_directory(directory.as_c_str(), Some(Instant::now() + REMOVAL));
     }
 }

@@ -17,7 +17,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::cli::people;
-use crate::connector::{Connector, DestinationInstance, Instance, Role, SourceInstance, Told, connector_name};
+use crate::connector::{
+    Connector, ConnectorPaths, DestinationInstance, Instance, Role, SourceInstance, Told, connector_name,
+};
 use crate::exit_code;
 use crate::protocol::config::Config;
 use crate::protocol::failure::Failure;
@@ -35,10 +37,8 @@ pub use concurrent_read::Concurrency;
 pub struct Invocation {
     /// The command.
     pub command: AirbyteCommand,
-    /// The file of the connector.
-    pub connector: PathBuf,
-    /// The file of the connector's metadata; none for what it carries or what lies beside it.
-    pub metadata: Option<PathBuf>,
+    /// The files of the connector.
+    pub connector: ConnectorPaths,
     /// What the connector may touch.
     pub grants: Grants,
     /// What the connector may use.
@@ -103,8 +103,7 @@ impl From<Failure> for Stop {
 
 /// What every command has at hand.
 struct Run {
-    connector: PathBuf,
-    metadata: Option<PathBuf>,
+    connector: ConnectorPaths,
     grants: Grants,
     ceilings: Ceilings,
     limits: Limits,
@@ -124,7 +123,7 @@ struct Started<Instance> {
 
 /// Runs a command to its end and gives the exit code. Stdout carries whole protocol lines only, whatever happens.
 pub fn run(invocation: Invocation) -> ExitCode {
-    let Invocation { command, connector, metadata, grants, limits, debug } = invocation;
+    let Invocation { command, connector, grants, limits, debug } = invocation;
     let max_record_bytes = limits.max_record_bytes;
     let (max_log_level, unknown_level) = log_level(debug);
     let output = Output::start(OutputOptions { max_log_level, max_record_bytes });
@@ -156,7 +155,7 @@ pub fn run(invocation: Invocation) -> ExitCode {
     termination.tell_panics();
     let result = grants.ceilings().map_err(Stop::from).and_then(|ceilings| {
         let (output, termination) = (output.clone(), termination.clone());
-        let run = Run { connector, metadata, grants, ceilings, limits, output, termination };
+        let run = Run { connector, grants, ceilings, limits, output, termination };
         run.limit_time()?;
         run.dispatch(command)
     });
@@ -224,16 +223,20 @@ impl Run {
     /// directories live as long as the confinement is held.
     fn start(&self, config: Option<&Config>) -> Result<Started<Instance>, Stop> {
         let grants = &self.grants;
-        let filesystem =
+        let mut filesystem =
             Filesystem::new(grants.airbyte_directory.as_deref(), &grants.mounts).map_err(Failure::config_error)?;
         self.termination.remove_at_end(filesystem.temporary());
         let log = |level: LogLevel, text: &str| self.output.log(level, text);
         let memory = MemoryBudget::new(self.ceilings.limit_memory(MemoryLimit::decide(self.limits.memory)));
         self.termination
-            .limit_memory(&memory, &connector_name(&self.connector))
+            .limit_memory(&memory, &connector_name(&self.connector.connector))
             .map_err(|error| no_thread("the memory limit", &error))?;
         let told = Told { log: &log, waiting: &people::waiting };
-        let connector = Connector::load(&self.connector, self.metadata.as_deref(), filesystem.airbyte(), &told)?;
+        let mut connector = Connector::load(&self.connector, filesystem.airbyte(), &told)?;
+        if let Some(files) = connector.take_files() {
+            filesystem.carry(files.iter()).map_err(Failure::config_error)?;
+            self.termination.remove_at_end(filesystem.temporary());
+        }
         memory.guest_starts();
         let confinement =
             Confinement::new(&connector, filesystem, memory, grants, config, self.ceilings.clone(), &self.output)?;
@@ -267,7 +270,7 @@ impl Run {
             Role::Destination => "spec, check and write",
         };
         Stop::WrongUsage {
-            error: format!("{} is a {}: it can not {command}", self.connector.display(), role.name()),
+            error: format!("{} is a {}: it can not {command}", self.connector.connector.display(), role.name()),
             hint: format!("a {} has the commands {commands}", role.name()),
         }
     }

@@ -58,7 +58,7 @@ struct Shared {
     /// Somebody has begun to end the process for a reason that is told: nobody else tells another.
     ending: AtomicBool,
     /// What must not stay behind.
-    temporary: Mutex<Option<PathBuf>>,
+    temporary: Mutex<Vec<PathBuf>>,
 }
 
 /// What a signal ends.
@@ -105,12 +105,13 @@ impl Termination {
         self.shared.guest_returned.store(true, Ordering::Release);
     }
 
-    /// A directory that must not stay behind when the process does not end by itself.
-    pub fn remove_at_end(&self, directory: Option<&Path>) {
-        if let Some(directory) = directory.filter(|_| self.at_once) {
-            end_at_once::remove_at_end(directory);
+    /// Directories that must not stay behind when the process does not end by itself.
+    pub fn remove_at_end(&self, directories: [Option<&Path>; 2]) {
+        if self.at_once {
+            end_at_once::remove_at_end(directories);
         }
-        *self.shared.temporary.lock().unwrap_or_else(PoisonError::into_inner) = directory.map(Path::to_owned);
+        let directories = directories.into_iter().flatten().map(Path::to_owned);
+        *self.shared.temporary.lock().unwrap_or_else(PoisonError::into_inner) = directories.collect();
     }
 
     /// A panic on any thread, which is a defect of airlock, ends the process from now on: whole lines leave, and it is told as every
@@ -269,7 +270,7 @@ impl Termination {
     /// Ends the process: whole lines leave, nothing stays behind.
     fn end(&self) {
         self.output.end_within(LAST_LINES);
-        if let Some(directory) = &*self.shared.temporary.lock().unwrap_or_else(PoisonError::into_inner) {
+        for directory in &*self.shared.temporary.lock().unwrap_or_else(PoisonError::into_inner) {
             // The guest may still write to it.
             let _ = remove_private_directory(directory, Some(Instant::now() + REMOVAL));
         }

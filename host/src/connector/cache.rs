@@ -14,11 +14,11 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::carried_files::CarriedFiles;
 use super::compile::not_compiled;
-use super::compiled_file::{self, Label};
-use super::component::{Told, connector_name, open_to_all};
+use super::compiled_file::{self, Label, Labelled};
+use super::component::{Loaded, Told, connector_name, open_to_all};
 use super::component_file::ComponentFile;
-use super::contract::Interfaces;
 use super::engine::TARGET;
 use super::file_identity::FileIdentity;
 use super::metadata::{Carried, Metadata, MetadataOrigin};
@@ -26,17 +26,12 @@ use super::whole_file::write_whole;
 use crate::protocol::failure::Failure;
 use crate::protocol::log_level::LogLevel;
 
-/// Part of every name, for what lies under it: since 2, labels have the component's metadata.
-const LAYOUT: u8 = 2;
+/// Part of every name, for what lies under it: since 3, code has the files that the component carries behind it.
+const LAYOUT: u8 = 3;
 
-/// The component in the `.wasm` file at `path`, its interfaces and the metadata that it carries, from the cache or compiled and put there. A cache
-/// that can not be used costs time only.
-pub fn load_or_compile(
-    path: &Path,
-    airbyte_directory: &Path,
-    engine: &Engine,
-    told: &Told,
-) -> Result<(Component, Interfaces, Option<Carried>), Failure> {
+/// The component in the `.wasm` file at `path` and what it carries, from the cache or compiled and put there. A cache that can not be used
+/// costs time only.
+pub fn load_or_compile(path: &Path, airbyte_directory: &Path, engine: &Engine, told: &Told) -> Result<Loaded, Failure> {
     let log = told.log;
     let not_kept = |problem: &str| {
         log(LogLevel::Warn, &format!("The compiled connector is not kept for the next start: {problem}."));
@@ -49,10 +44,11 @@ pub fn load_or_compile(
         .as_ref()
         .zip(identity.as_ref())
         .map(|(directory, identity)| directory.join(name(&identity.bytes(), engine, "link")));
-    if let Some((component, label)) = link.as_deref().and_then(|link| cached(link, engine, log)) {
-        return Ok((component, label.interfaces, label.metadata.map(Carried::Read)));
+    if let Some((component, labelled)) = link.as_deref().and_then(|link| cached(link, engine, log)) {
+        return Ok(Loaded::new(component, labelled));
     }
     let file = ComponentFile::read_opened(&opened, path)?;
+    let files = file.files(path)?;
     let place = directory.map(|directory| directory.join(code_name(&file, engine)));
     let found = place.as_deref().and_then(|place| cached(place, engine, log));
     let component = match found {
@@ -60,7 +56,7 @@ pub fn load_or_compile(
         None => {
             let code = compile(&file, path, engine, told)?;
             if let Some(place) = &place
-                && let Err(error) = keep(&code, &file, place)
+                && let Err(error) = keep(&code, &file, files.as_ref(), place)
             {
                 not_kept(&format!("{} can not be written: {error}", place.display()));
             }
@@ -75,16 +71,18 @@ pub fn load_or_compile(
     {
         log(LogLevel::Debug, &format!("{} can not be made: {error}.", link.display()));
     }
-    Ok((component, file.interfaces().clone(), file.metadata().map(|text| Carried::Text(text.to_vec()))))
+    let metadata = file.metadata().map(|text| Carried::Text(text.to_vec()));
+    let manifest = files.as_ref().and_then(CarriedFiles::manifest_hosts);
+    Ok(Loaded { component, interfaces: file.interfaces().clone(), metadata, files, manifest })
 }
 
 /// What lies at a place of the cache, if it is there and whole.
-fn cached(place: &Path, engine: &Engine, log: &dyn Fn(LogLevel, &str)) -> Option<(Component, Label)> {
+fn cached(place: &Path, engine: &Engine, log: &dyn Fn(LogLevel, &str)) -> Option<(Component, Labelled)> {
     if !place.exists() {
         return None;
     }
-    let label = compiled_file::read_label(place)
-        .and_then(|label| label.require_ours().map(|()| label))
+    let labelled = compiled_file::read_label(place)
+        .and_then(|labelled| labelled.label.require_ours().map(|()| labelled))
         .map_err(|problem| log(LogLevel::Debug, &format!("{} {problem}.", place.display())))
         .ok()?;
     // SAFETY: neither guests nor strangers can write to the directory or put another in its place (`directory` looked). What is
@@ -93,7 +91,7 @@ fn cached(place: &Path, engine: &Engine, log: &dyn Fn(LogLevel, &str)) -> Option
     let component = unsafe { Component::deserialize_file(engine, place) }
         .map_err(|error| log(LogLevel::Debug, &format!("{} is of no use: {error:#}", place.display())))
         .ok()?;
-    Some((component, label))
+    Some((component, labelled))
 }
 
 fn compile(file: &ComponentFile, path: &Path, engine: &Engine, told: &Told) -> Result<Vec<u8>, Failure> {
@@ -113,9 +111,9 @@ pub fn holds(file: &ComponentFile, engine: &Engine) -> bool {
 }
 
 /// Puts code into the cache.
-fn keep(code: &[u8], file: &ComponentFile, place: &Path) -> io::Result<()> {
+fn keep(code: &[u8], file: &ComponentFile, files: Option<&CarriedFiles>, place: &Path) -> io::Result<()> {
     let label = Label::new(TARGET, file.interfaces().clone(), readable_metadata(file));
-    write_whole(place, &[code, &label.behind(code)?])
+    write_whole(place, &[code, &label.behind(code, files)?])
 }
 
 /// The metadata as the label can have it. What can not be read is none there: it is told each time, of the file itself.

@@ -1,10 +1,10 @@
 //! The file of a compiled connector: wasmtime's native code, and behind it a label of ours with a checksum over everything.
 //!
 //! The label says what can not be asked of native code: for which airlock and machine it was made, the interfaces and the
-//! metadata of its component. The checksum is against accidents, for a changed byte of native code may do anything; it is no
+//! metadata of its component; the files that the connector carries lie before it. The checksum is against accidents, for a changed byte of native code may do anything; it is no
 //! signature, and who may write the file is for others to look at. wasmtime itself reads no further than its own part.
 //!
-//!     native code (ELF) | label (JSON) | length of the label, u32 | CRC-32 of all before, u32 | magic word
+//!     native code (ELF) | carried files | label (JSON) | length of the label, u32 | CRC-32 of all before, u32 | magic word
 //!
 //! Numbers are little-endian.
 
@@ -14,12 +14,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::carried_files::CarriedFiles;
 use super::contract::Interfaces;
 use super::engine::{TARGET, WASMTIME_VERSION};
+use super::manifest::ManifestHosts;
 use super::metadata::Metadata;
 
 /// Its last byte is the version of this format.
-const MAGIC: [u8; 8] = *b"AIRLOCK\x02";
+const MAGIC: [u8; 8] = *b"AIRLOCK\x03";
 
 const LENGTH_BYTES: usize = 4;
 const CHECKSUM_BYTES: usize = 4;
@@ -41,6 +43,24 @@ pub struct Label {
     pub interfaces: Interfaces,
     /// The connector's metadata, which need not be read of its `metadata.yaml` again.
     pub metadata: Option<Metadata>,
+    /// The hosts that the manifest calls, where the connector carries one: to read it at each start took longer than all else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<ManifestHosts>,
+    /// How many bytes before the label are files that the connector carries. No field where there are none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    files: u64,
+}
+
+fn is_none(files: &u64) -> bool {
+    *files == 0
+}
+
+/// What a compiled file has beside its code.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Labelled {
+    pub label: Label,
+    /// The files that the connector carries.
+    pub files: Option<CarriedFiles>,
 }
 
 impl Label {
@@ -53,6 +73,8 @@ impl Label {
             target: target.to_owned(),
             interfaces,
             metadata,
+            manifest: None,
+            files: 0,
         }
     }
 
@@ -69,11 +91,15 @@ impl Label {
         ))
     }
 
-    /// What belongs behind `code` in the file.
+    /// What belongs behind `code` in the file: these files and the label.
     #[cfg(feature = "compiler")]
-    pub fn behind(&self, code: &[u8]) -> io::Result<Vec<u8>> {
-        let mut trailer = serde_json::to_vec(self)?;
-        let length = u32::try_from(trailer.len()).map_err(io::Error::other)?;
+    pub fn behind(mut self, code: &[u8], files: Option<&CarriedFiles>) -> io::Result<Vec<u8>> {
+        let mut trailer = files.map_or_else(|| Ok(Vec::new()), CarriedFiles::to_bytes)?;
+        self.files = trailer.len() as u64;
+        self.manifest = files.and_then(CarriedFiles::manifest_hosts);
+        let label = serde_json::to_vec(&self)?;
+        let length = u32::try_from(label.len()).map_err(io::Error::other)?;
+        trailer.extend_from_slice(&label);
         trailer.extend_from_slice(&length.to_le_bytes());
         let mut checksum = crc32fast::Hasher::new();
         checksum.update(code);
@@ -84,9 +110,9 @@ impl Label {
     }
 }
 
-/// Reads the label of the compiled file at `path`, after making sure that the file is whole. The error is the rest of a
-/// sentence.
-pub fn read_label(path: &Path) -> Result<Label, String> {
+/// Reads the label of the compiled file at `path` and what the connector carries, after making sure that the file is whole. The error
+/// is the rest of a sentence.
+pub fn read_label(path: &Path) -> Result<Labelled, String> {
     let unreadable = |error: io::Error| format!("can not be read: {error}");
     let mut file = File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
@@ -111,11 +137,24 @@ pub fn read_label(path: &Path) -> Result<Label, String> {
     if checksum(&file, checked).map_err(unreadable)? != u32::from_le_bytes([c0, c1, c2, c3]) {
         return Err(damaged());
     }
-    let mut label = Vec::new();
-    file.seek(SeekFrom::Start(label_start))
-        .and_then(|_| file.take(label_length.into()).read_to_end(&mut label))
-        .map_err(unreadable)?;
-    serde_json::from_slice(&label).map_err(|_| damaged())
+    let read = |start: u64, length: u64| {
+        let mut bytes = Vec::new();
+        let mut file = &file;
+        file.seek(SeekFrom::Start(start))
+            .and_then(|_| file.take(length).read_to_end(&mut bytes))
+            .map_err(unreadable)?;
+        Ok::<_, String>(bytes)
+    };
+    let label: Label = serde_json::from_slice(&read(label_start, label_length.into())?).map_err(|_| damaged())?;
+    let files = match label.files {
+        0 => None,
+        length => {
+            let start = label_start.checked_sub(length).ok_or_else(damaged)?;
+            let files = CarriedFiles::parse(&read(start, length)?);
+            Some(files.map_err(|problem| format!("carries files that {problem}"))?)
+        }
+    };
+    Ok(Labelled { label, files })
 }
 
 fn checksum(file: &File, length: u64) -> io::Result<u32> {
@@ -144,14 +183,14 @@ mod tests {
         Label::new(TARGET, interfaces, metadata)
     }
 
-    fn read(bytes: &[u8]) -> Result<Label, String> {
+    fn read(bytes: &[u8]) -> Result<Labelled, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
         read_label(file.path())
     }
 
-    fn file(code: &[u8], label: &Label) -> Vec<u8> {
-        [code, &label.behind(code).unwrap()].concat()
+    fn file(code: &[u8], label: &Label, files: Option<&CarriedFiles>) -> Vec<u8> {
+        [code, &label.clone().behind(code, files).unwrap()].concat()
     }
 
     proptest! {
@@ -159,13 +198,23 @@ mod tests {
         #[test]
         fn a_label_comes_back_as_it_was(code: Vec<u8>, metadata: Option<String>) {
             let label = label(metadata.as_deref());
-            prop_assert_eq!(read(&file(&code, &label)), Ok(label));
+            prop_assert_eq!(read(&file(&code, &label, None)), Ok(Labelled { label, files: None }));
+        }
+
+        #[test]
+        fn files_come_back_as_they_were(code: Vec<u8>, content: Vec<u8>) {
+            let manifest = b"url: https://api.example.com".to_vec();
+            let files = CarriedFiles::new(vec![("a/b".to_owned(), content), ("manifest.yaml".to_owned(), manifest)]).unwrap();
+            let read = read(&file(&code, &label(None), Some(&files))).unwrap();
+            prop_assert_eq!(read.label.manifest.unwrap().hosts, ["api.example.com"]);
+            prop_assert_eq!(read.files, Some(files));
         }
     }
 
     #[test]
     fn every_flipped_bit_and_every_truncation_is_refused() {
-        let whole = file(b"\x7fELF and some code", &label(Some("data: {}")));
+        let files = CarriedFiles::new(vec![("a".to_owned(), b"content".to_vec())]).unwrap();
+        let whole = file(b"\x7fELF and some code", &label(Some("data: {}")), Some(&files));
         assert!(read(&whole).is_ok());
         for place in 0..whole.len() {
             for bit in 0..8 {

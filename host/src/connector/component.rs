@@ -8,10 +8,14 @@ use std::path::Path;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use super::compiled_file::{self, Label};
+use super::carried::{Carries, Carrying};
+use super::carried_files::CarriedFiles;
+use super::compiled_file::{self, Labelled};
 use super::contract::{Interfaces, Role};
 use super::engine;
-use super::metadata::{self, Carried, Metadata};
+use super::manifest::ManifestHosts;
+use super::metadata::{Carried, Metadata};
+use super::paths::ConnectorPaths;
 use crate::protocol::failure::Failure;
 use crate::protocol::log_level::LogLevel;
 
@@ -32,32 +36,58 @@ pub struct Connector {
     pub(super) interfaces: Interfaces,
     role: Role,
     metadata: Option<Metadata>,
+    files: Option<CarriedFiles>,
+    manifest: Option<ManifestHosts>,
+}
+
+/// What a connector's file holds.
+pub(super) struct Loaded {
+    pub component: Component,
+    pub interfaces: Interfaces,
+    pub metadata: Option<Carried>,
+    pub files: Option<CarriedFiles>,
+    /// The hosts that the manifest among the files calls.
+    pub manifest: Option<ManifestHosts>,
+}
+
+impl Loaded {
+    /// From a compiled file.
+    pub fn new(component: Component, Labelled { label, files }: Labelled) -> Loaded {
+        let metadata = label.metadata.map(Carried::Read);
+        Loaded { component, interfaces: label.interfaces, metadata, files, manifest: label.manifest }
+    }
 }
 
 impl Connector {
-    /// Loads the component at `path`: `.wasm` (compiled, and the code kept for the next time) or `.cwasm` (compiled before).
-    /// `named_metadata` takes the place of the metadata that it carries and of what lies beside it. `airbyte_directory` is where
-    /// guests may write: nothing in it is ever run as native code, or taken for metadata.
-    pub fn load(
-        path: &Path,
-        named_metadata: Option<&Path>,
-        airbyte_directory: &Path,
-        told: &Told,
-    ) -> Result<Connector, Failure> {
+    /// Loads a component: `.wasm` (compiled, and the code kept for the next time) or `.cwasm` (compiled before). `airbyte_directory` is where
+    /// guests may write: nothing in it is ever run as native code, or taken for metadata or a manifest that asks for hosts.
+    pub fn load(paths: &ConnectorPaths, airbyte_directory: &Path, told: &Told) -> Result<Connector, Failure> {
+        let path = paths.connector.as_path();
         let problem = |text: String| {
             Failure::config_error(format!("The connector {} can not be loaded: it {text}.", path.display()))
         };
         require_file(path)?;
         let engine = engine::engine()?;
-        let (component, interfaces, carried) = if is_native_code(path)? {
-            let (component, label) = from_native_code(path, Some(airbyte_directory), &engine).map_err(problem)?;
-            (component, label.interfaces, label.metadata.map(Carried::Read))
+        let loaded = if is_native_code(path)? {
+            from_native_code(path, Some(airbyte_directory), &engine).map_err(problem)?
         } else {
             from_wasm(path, airbyte_directory, &engine, told)?
         };
+        let Loaded { component, interfaces, metadata, files, manifest } = loaded;
         let role = interfaces.role().map_err(problem)?;
-        let metadata = metadata::find(path, role, named_metadata, carried, Some(airbyte_directory))?;
-        Ok(Connector { name: connector_name(path), engine, component, interfaces, role, metadata })
+        let carried = Carries { metadata, files, manifest };
+        let Carrying { metadata, files, manifest } = carried.with_named(paths, role, Some(airbyte_directory))?;
+        Ok(Connector { name: connector_name(path), engine, component, interfaces, role, metadata, files, manifest })
+    }
+
+    /// The hosts that its manifest calls, where it carries one or was given one.
+    pub fn manifest(&self) -> Option<&ManifestHosts> {
+        self.manifest.as_ref()
+    }
+
+    /// The files that it carries, which its guest finds below `/connector`. Given once: they are not kept during a sync.
+    pub fn take_files(&mut self) -> Option<CarriedFiles> {
+        self.files.take()
     }
 
     /// What its metadata says, where it has any.
@@ -117,14 +147,10 @@ pub(super) fn is_native_code(path: &Path) -> Result<bool, Failure> {
 
 /// Loads a compiled file that is whole, of this airlock, and where no guest could have written it. The error is the rest of a
 /// sentence.
-fn from_native_code(
-    path: &Path,
-    airbyte_directory: Option<&Path>,
-    engine: &Engine,
-) -> Result<(Component, Label), String> {
+fn from_native_code(path: &Path, airbyte_directory: Option<&Path>, engine: &Engine) -> Result<Loaded, String> {
     trust(path, airbyte_directory)?;
-    let label = compiled_file::read_label(path)?;
-    label.require_ours()?;
+    let labelled = compiled_file::read_label(path)?;
+    labelled.label.require_ours()?;
     // SAFETY: wasmtime runs what is in the file as native code. `trust` has refused the files that a guest, or anybody on this
     // machine, could have written, and the checksum those that are damaged; beyond that the user chose the file, as with any
     // program.
@@ -134,7 +160,7 @@ fn from_native_code(
              file ({error:#})"
         )
     })?;
-    Ok((component, label))
+    Ok(Loaded::new(component, labelled))
 }
 
 /// Refuses files that a guest, or anybody on this machine, could have written or put in the place of what was there.
@@ -165,19 +191,13 @@ pub(super) fn open_to_all(path: &Path) -> Result<Option<String>, String> {
     Ok((writable && !sticky).then(|| format!("{} can be changed by everybody on this machine", path.display())))
 }
 
-/// Gives the component, its interfaces and the metadata that the file carries.
 #[cfg(feature = "compiler")]
-fn from_wasm(
-    path: &Path,
-    airbyte_directory: &Path,
-    engine: &Engine,
-    told: &Told,
-) -> Result<(Component, Interfaces, Option<Carried>), Failure> {
+fn from_wasm(path: &Path, airbyte_directory: &Path, engine: &Engine, told: &Told) -> Result<Loaded, Failure> {
     super::cache::load_or_compile(path, airbyte_directory, engine, told)
 }
 
 #[cfg(not(feature = "compiler"))]
-fn from_wasm(path: &Path, _: &Path, _: &Engine, _: &Told) -> Result<(Component, Interfaces, Option<Carried>), Failure> {
+fn from_wasm(path: &Path, _: &Path, _: &Engine, _: &Told) -> Result<Loaded, Failure> {
     Err(Failure::config_error(format!(
         "The connector {} can not be loaded: it is not compiled, and this airlock was built without its compiler. Compile it \
          with the full one: airlock compile {0}.",

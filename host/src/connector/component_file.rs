@@ -1,5 +1,5 @@
-//! What a `.wasm` says of itself without being compiled: the interfaces at its top level, and the custom section that holds its
-//! metadata. Skips over everything else by its size. Knows nothing of what the metadata says.
+//! What a `.wasm` says of itself without being compiled: the interfaces at its top level, and the custom sections that hold its
+//! metadata and the files that it carries. Skips over everything else by its size. Knows nothing of what they say.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,12 +9,16 @@ use std::path::Path;
 use wasm_encoder::{ComponentSection, CustomSection};
 use wasmparser::{Chunk, Parser, Payload};
 
+use super::carried_files::CarriedFiles;
 use super::component::require_file;
 use super::contract::Interfaces;
 use crate::protocol::failure::Failure;
 
 /// The custom section at a component's top level that holds its `metadata.yaml`, byte for byte.
 pub const METADATA_SECTION: &str = "airlock:metadata";
+
+/// The custom section at a component's top level that holds the files that it carries.
+pub const FILES_SECTION: &str = "airlock:files";
 
 /// A magic word, a version, and whether it is a core module (0) or a component (1).
 const PREAMBLE_BYTES: usize = 8;
@@ -23,13 +27,20 @@ const PREAMBLE_BYTES: usize = 8;
 pub struct ComponentFile {
     bytes: Vec<u8>,
     interfaces: Interfaces,
-    metadata: Option<MetadataSection>,
+    sections: Sections,
 }
 
-struct MetadataSection {
+/// The custom sections that are ours.
+#[derive(Default)]
+struct Sections {
+    metadata: Option<Section>,
+    files: Option<Section>,
+}
+
+struct Section {
     /// All of it, with its header.
     whole: Range<usize>,
-    /// The metadata.
+    /// What it holds.
     content: Range<usize>,
 }
 
@@ -78,8 +89,8 @@ impl ComponentFile {
             }
             _ => return Err("is no WebAssembly component, compiled or not".to_owned()),
         }
-        let (interfaces, metadata) = top_level(&bytes)?;
-        Ok(ComponentFile { bytes, interfaces, metadata })
+        let (interfaces, sections) = top_level(&bytes)?;
+        Ok(ComponentFile { bytes, interfaces, sections })
     }
 
     /// The whole file.
@@ -94,26 +105,53 @@ impl ComponentFile {
 
     /// The metadata that it carries.
     pub fn metadata(&self) -> Option<&[u8]> {
-        self.metadata.as_ref().and_then(|section| self.bytes.get(section.content.clone()))
+        self.content(self.sections.metadata.as_ref())
     }
 
-    /// The same component with this metadata in the place of what it carries. The section comes first: a file that is cut off
-    /// may lose its interfaces, which is noticed, and never its metadata alone.
-    pub fn with_metadata(&self, metadata: &[u8]) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.bytes.len() + metadata.len() + 64);
-        let whole = self.metadata.as_ref().map_or(PREAMBLE_BYTES..PREAMBLE_BYTES, |section| section.whole.clone());
+    /// The section of the files that it carries, as it is.
+    pub fn files_section(&self) -> Option<&[u8]> {
+        self.content(self.sections.files.as_ref())
+    }
+
+    /// The files that it carries. `path` is for messages.
+    pub fn files(&self, path: &Path) -> Result<Option<CarriedFiles>, Failure> {
+        let parsed = self.files_section().map(CarriedFiles::parse).transpose();
+        parsed.map_err(|problem| not_loaded(path, &format!("carries files that {problem}")))
+    }
+
+    fn content(&self, section: Option<&Section>) -> Option<&[u8]> {
+        section.and_then(|section| self.bytes.get(section.content.clone()))
+    }
+
+    /// The same component with this metadata and these files, and no others. The sections come first: a file that is cut off
+    /// may lose its interfaces, which is noticed, and never what it carries alone.
+    pub fn with(&self, metadata: Option<&[u8]>, files: Option<&[u8]>) -> Vec<u8> {
+        let lengths = [metadata, files].map(|content| content.map_or(0, |content| content.len() + 64));
+        let mut bytes = Vec::with_capacity(self.bytes.len() + lengths.iter().sum::<usize>());
         bytes.extend_from_slice(&self.bytes[..PREAMBLE_BYTES]);
-        CustomSection { name: METADATA_SECTION.into(), data: metadata.into() }.append_to_component(&mut bytes);
-        bytes.extend_from_slice(&self.bytes[PREAMBLE_BYTES..whole.start]);
-        bytes.extend_from_slice(&self.bytes[whole.end..]);
+        for (name, content) in [(METADATA_SECTION, metadata), (FILES_SECTION, files)] {
+            if let Some(content) = content {
+                CustomSection { name: name.into(), data: content.into() }.append_to_component(&mut bytes);
+            }
+        }
+        let Sections { metadata, files } = &self.sections;
+        let mut replaced: Vec<&Range<usize>> =
+            [metadata, files].into_iter().flatten().map(|section| &section.whole).collect();
+        replaced.sort_by_key(|whole| whole.start);
+        let mut kept = PREAMBLE_BYTES;
+        for whole in replaced {
+            bytes.extend_from_slice(&self.bytes[kept..whole.start]);
+            kept = whole.end;
+        }
+        bytes.extend_from_slice(&self.bytes[kept..]);
         bytes
     }
 }
 
-fn top_level(bytes: &[u8]) -> Result<(Interfaces, Option<MetadataSection>), String> {
+fn top_level(bytes: &[u8]) -> Result<(Interfaces, Sections), String> {
     let damaged = |why: &dyn std::fmt::Display| format!("is damaged, or cut off: {why}");
     let mut parser = Parser::new(0);
-    let (mut interfaces, mut metadata) = (Interfaces::default(), None);
+    let (mut interfaces, mut sections) = (Interfaces::default(), Sections::default());
     let mut position = 0;
     loop {
         let rest = bytes.get(position..).ok_or_else(|| damaged(&"a part of it is not there"))?;
@@ -138,13 +176,18 @@ fn top_level(bytes: &[u8]) -> Result<(Interfaces, Option<MetadataSection>), Stri
                     interfaces.exports.push(export.map_err(|error| damaged(&error))?.name.name.to_owned());
                 }
             }
-            Payload::CustomSection(section) if section.name() == METADATA_SECTION => {
+            Payload::CustomSection(section) => {
+                let (place, what) = match section.name() {
+                    METADATA_SECTION => (&mut sections.metadata, "metadata"),
+                    FILES_SECTION => (&mut sections.files, "files"),
+                    _ => continue,
+                };
                 let content = position - section.data().len()..position;
-                if metadata.replace(MetadataSection { whole: start..position, content }).is_some() {
-                    return Err(format!("carries metadata twice (custom sections {METADATA_SECTION}): build it anew"));
+                if place.replace(Section { whole: start..position, content }).is_some() {
+                    return Err(format!("carries {what} twice (custom sections {}): build it anew", section.name()));
                 }
             }
-            Payload::End(_) => return Ok((interfaces, metadata)),
+            Payload::End(_) => return Ok((interfaces, sections)),
             _ => {}
         }
     }
@@ -181,7 +224,7 @@ mod tests {
         let path = directory.path().join("current.wasm");
         let plain = ComponentFile::parse(component()).unwrap();
         for name in ["one", "other"] {
-            std::fs::write(directory.path().join(name), plain.with_metadata(name.as_bytes())).unwrap();
+            std::fs::write(directory.path().join(name), plain.with(Some(name.as_bytes()), None)).unwrap();
         }
         std::os::unix::fs::symlink("one", &path).unwrap();
         let opened = ComponentFile::open(&path).unwrap();
@@ -196,12 +239,17 @@ mod tests {
         fn what_is_put_in_comes_out_and_the_component_stays_valid(first: Vec<u8>, second: Vec<u8>) {
             let plain = ComponentFile::parse(component()).unwrap();
             prop_assert_eq!(plain.metadata(), None);
-            let embedded = ComponentFile::parse(plain.with_metadata(&first)).unwrap();
+            let embedded = ComponentFile::parse(plain.with(Some(&first), None)).unwrap();
             prop_assert_eq!(embedded.metadata(), Some(first.as_slice()));
             prop_assert!(is_valid(embedded.bytes()));
             // The second takes the place of the first, and nothing else changes.
-            let replaced = ComponentFile::parse(embedded.with_metadata(&second)).unwrap();
-            prop_assert_eq!(replaced.bytes(), plain.with_metadata(&second));
+            let with_files = ComponentFile::parse(embedded.with(embedded.metadata(), Some(&second))).unwrap();
+            prop_assert_eq!((with_files.metadata(), with_files.files_section()), (Some(first.as_slice()), Some(second.as_slice())));
+            prop_assert!(is_valid(with_files.bytes()));
+            prop_assert_eq!(with_files.with(Some(&first), None), embedded.bytes());
+            prop_assert_eq!(with_files.with(None, None), plain.bytes());
+            let replaced = ComponentFile::parse(embedded.with(Some(&second), None)).unwrap();
+            prop_assert_eq!(replaced.bytes(), plain.with(Some(&second), None));
             prop_assert_eq!(&replaced.interfaces().exports, &["code"]);
         }
 
@@ -221,7 +269,7 @@ mod tests {
         let last = ComponentFile::parse(bytes.clone()).unwrap();
         assert_eq!(last.metadata(), Some(&b"last"[..]));
         let plain = ComponentFile::parse(component()).unwrap();
-        assert_eq!(last.with_metadata(b"new"), plain.with_metadata(b"new"));
+        assert_eq!(last.with(Some(b"new"), None), plain.with(Some(b"new"), None));
 
         CustomSection { name: METADATA_SECTION.into(), data: b"again"[..].into() }.append_to_component(&mut bytes);
         assert!(ComponentFile::parse(bytes).err().unwrap().contains("twice"));
@@ -229,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_cut_off_is_noticed_or_loses_its_interfaces_first() {
-        let whole = ComponentFile::parse(component()).unwrap().with_metadata(b"data: {}");
+        let whole = ComponentFile::parse(component()).unwrap().with(Some(b"data: {}"), None);
         for length in 0..whole.len() {
             if let Ok(file) = ComponentFile::parse(whole[..length].to_vec()) {
                 assert!(file.interfaces().exports.is_empty(), "{length}");

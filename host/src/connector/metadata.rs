@@ -214,17 +214,26 @@ impl Metadata {
             MetadataOrigin::Connector => (connector, "Keep the connector elsewhere"),
             MetadataOrigin::File(path) => (path.as_path(), "Keep it elsewhere, and name it with --metadata"),
         };
-        let Some(guests) = guests else { return Ok(()) };
-        let found = |path: &Path| path.canonicalize().map_err(|error| format!("can not be found: {error}"));
-        if !found(file)?.starts_with(found(guests)?) {
-            return Ok(());
-        }
-        Err(format!(
-            "is in {}, which lies in {}, where connectors may write: one could have written itself a policy. {advice}",
-            self.origin,
-            guests.display()
-        ))
+        require_out_of_reach(file, guests, &self.origin, advice)
     }
+}
+
+/// Refuses a file that asks for hosts and that a guest could have written; `shown` is what people call it.
+pub(super) fn require_out_of_reach(
+    file: &Path,
+    guests: Option<&Path>,
+    shown: &dyn fmt::Display,
+    advice: &str,
+) -> Result<(), String> {
+    let Some(guests) = guests else { return Ok(()) };
+    let found = |path: &Path| path.canonicalize().map_err(|error| format!("can not be found: {error}"));
+    if !found(file)?.starts_with(found(guests)?) {
+        return Ok(());
+    }
+    Err(format!(
+        "is in {shown}, which lies in {}, where connectors may write: one could have written itself a policy. {advice}",
+        guests.display()
+    ))
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The directories that a guest sees: `/airbyte`, which it may write to, and mounts, which it may read.
+//! The directories that a guest sees: `/airbyte`, which it may write to, mounts, which it may read, and `/connector`, where its
+//! connector carries files.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -6,6 +7,7 @@ use std::str::FromStr;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
+use super::carried_directory::{self, CONNECTOR_DIRECTORY};
 use super::in_force::Directory;
 use super::private_directory::PrivateDirectory;
 
@@ -42,9 +44,10 @@ impl FromStr for Mount {
             .filter(|(host, _)| !host.is_empty())
             .ok_or("a mount is written HOST:GUEST, and GUEST is an absolute path, as in ./data:/data")?;
         let guest = format!("/{}", guest.trim_end_matches('/'));
-        if guest == "/" || guest == AIRBYTE_DIRECTORY || guest.starts_with("/airbyte/") {
+        let reserved = |own: &str| guest.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if guest == "/" || reserved(AIRBYTE_DIRECTORY) || reserved(CONNECTOR_DIRECTORY) {
             return Err(format!(
-                "{guest} can not be mounted on: choose a directory that is neither / nor below /airbyte"
+                "{guest} can not be mounted on: choose a directory that is neither / nor below /airbyte or /connector"
             ));
         }
         if guest[1..].split('/').any(|part| matches!(part, ".." | "." | "")) {
@@ -60,6 +63,8 @@ pub struct Filesystem {
     mounts: Vec<Mount>,
     /// Removed when this is dropped.
     temporary: Option<PrivateDirectory>,
+    /// The files that the connector carries, and removed as well.
+    carried: Option<PrivateDirectory>,
 }
 
 impl Filesystem {
@@ -85,7 +90,7 @@ impl Filesystem {
             }
         };
         allow_many_open_files();
-        Ok(Filesystem { airbyte, mounts: mounts.to_vec(), temporary })
+        Ok(Filesystem { airbyte, mounts: mounts.to_vec(), temporary, carried: None })
     }
 
     /// The directory on this machine that is the guest's `/airbyte`.
@@ -93,22 +98,34 @@ impl Filesystem {
         &self.airbyte
     }
 
-    /// The directory that goes with the process, if there is one.
-    pub fn temporary(&self) -> Option<&Path> {
-        self.temporary.as_ref().map(PrivateDirectory::path)
+    /// Puts the files that a connector carries where its guest reads them.
+    pub fn carry<'a>(&mut self, files: impl Iterator<Item = (&'a str, &'a [u8])> + Clone) -> Result<(), String> {
+        self.carried = Some(carried_directory::unpack(files, &self.airbyte)?);
+        Ok(())
+    }
+
+    /// The directories that go with the process: the guest's `/airbyte` and `/connector`, where they are such.
+    pub fn temporary(&self) -> [Option<&Path>; 2] {
+        [&self.temporary, &self.carried].map(|directory| directory.as_ref().map(PrivateDirectory::path))
+    }
+
+    /// What the guest may read and no more: where it is here, and there.
+    fn readable(&self) -> impl Iterator<Item = (&Path, &str)> {
+        let mounts = self.mounts.iter().map(|mount| (mount.host.as_path(), mount.guest.as_str()));
+        mounts.chain(self.carried.iter().map(|directory| (directory.path(), CONNECTOR_DIRECTORY)))
     }
 
     /// What the guest sees.
     pub(super) fn directories(&self) -> Vec<Directory> {
         let directory =
             |guest: &str, host: &Path, writable| Directory { guest: guest.into(), host: host.into(), writable };
-        let mounts = self.mounts.iter().map(|mount| directory(&mount.guest, &mount.host, false));
-        std::iter::once(directory(AIRBYTE_DIRECTORY, &self.airbyte, true)).chain(mounts).collect()
+        let readable = self.readable().map(|(host, guest)| directory(guest, host, false));
+        std::iter::once(directory(AIRBYTE_DIRECTORY, &self.airbyte, true)).chain(readable).collect()
     }
 
     pub(super) fn grant(&self, builder: &mut WasiCtxBuilder) -> Result<(), String> {
         let writable = (self.airbyte.as_path(), AIRBYTE_DIRECTORY, FsPerms::ReadWrite);
-        let readable = self.mounts.iter().map(|mount| (mount.host.as_path(), mount.guest.as_str(), FsPerms::ReadOnly));
+        let readable = self.readable().map(|(host, guest)| (host, guest, FsPerms::ReadOnly));
         for (host, guest, permissions) in std::iter::once(writable).chain(readable) {
             builder.preopened_dir(host, guest, permissions).map_err(|error| {
                 format!("The directory {}, the connector's {guest}, can not be opened: {error:#}.", host.display())
@@ -177,6 +194,8 @@ mod tests {
             "a:/airbyte/",
             "a:/b/../airbyte",
             "a://airbyte",
+            "a:/connector",
+            "a:/connector/x",
         ] {
             assert!(bad.parse::<Mount>().is_err(), "{bad}");
         }

@@ -3,6 +3,7 @@
 //! Knows nothing of the protocol's order or of commands.
 
 pub mod capability;
+mod carried_directory;
 mod environment;
 mod filesystem;
 mod in_force;
@@ -28,7 +29,7 @@ pub use memory::{
 pub use network::{
     HttpState, Identity, Network, NetworkEvent, NetworkView, Received, Refusal, TlsError, TlsOptions, TlsSession, Trust,
 };
-pub use policy::{Ceilings, HostPattern, NetworkPolicy, PolicyFile, Wishes};
+pub use policy::{Author, Ceilings, HostPattern, INJECTED_MANIFEST, NetworkPolicy, PolicyFile, Wishes};
 pub use printed::{Channel, Printed, Taken};
 pub use private_directory::remove as remove_private_directory;
 pub use time_limit::TimeLimit;

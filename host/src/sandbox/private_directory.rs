@@ -29,8 +29,13 @@ pub struct PrivateDirectory {
 impl PrivateDirectory {
     /// A new one in the system's directory for temporary files.
     pub fn new() -> io::Result<PrivateDirectory> {
+        PrivateDirectory::below(&std::env::temp_dir())
+    }
+
+    /// A new one in this directory.
+    pub fn below(place: &Path) -> io::Result<PrivateDirectory> {
         let mut builder = tempfile::Builder::new();
-        let directory = builder.prefix("airlock-").permissions(Permissions::from_mode(0o700)).tempdir()?;
+        let directory = builder.prefix("airlock-").permissions(Permissions::from_mode(0o700)).tempdir_in(place)?;
         Ok(PrivateDirectory { path: directory.keep() })
     }
 

@@ -42,6 +42,9 @@ pub fn compile(compilation: Compilation) -> ExitCode {
     }
     let metadata = match connector.metadata() {
         Some(metadata) => format!("with the metadata of {}", metadata.origin),
+        None if connector.hosts_of_manifest().is_some() => {
+            "without metadata: it will have the hosts that its manifest calls".to_owned()
+        }
         None => "without metadata: it will have no network".to_owned(),
     };
     // The file is there: a stdout that takes nothing is no reason to fail.

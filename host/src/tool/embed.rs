@@ -1,35 +1,52 @@
-//! `airlock embed`: a connector's metadata becomes a part of its component.
+//! `airlock embed`: a connector's metadata, and files that it reads, become a part of its component.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::require_another_file;
+use super::{Embedding, require_another_file};
 use crate::cli::people;
-use crate::connector::{embed as embed_metadata, write_named};
+use crate::connector::{CarriedFiles, embed as embed_in_component, write_named};
 use crate::exit_code;
 
-pub fn embed(input: &Path, metadata: &Path, output: Option<PathBuf>) -> ExitCode {
-    let output = output.as_deref().unwrap_or(input);
-    if let Err((error, hint)) = require_another_file(output, [Some(metadata)]) {
-        people::error(&error, Some(&hint));
-        return exit_code::FAILURE.into();
-    }
-    let component = match embed_metadata(input, metadata) {
-        Ok(component) => component,
-        Err(failure) => {
-            people::error(&failure.message, None);
-            return exit_code::FAILURE.into();
+/// What went wrong, and what to do where that is not said yet.
+type Problem = (String, Option<String>);
+
+pub fn embed(embedding: &Embedding) -> ExitCode {
+    match make(embedding) {
+        Ok(text) => {
+            // The file is there: a stdout that takes nothing is no reason to fail.
+            let _ = writeln!(io::stdout(), "{text}");
+            exit_code::SUCCESS.into()
         }
-    };
-    if let Err(error) = write_named(output, &[&component]) {
-        people::error(
-            &format!("{} can not be written: {error}", output.display()),
-            Some("name another place with --output FILE"),
-        );
-        return exit_code::FAILURE.into();
+        Err((error, hint)) => {
+            people::error(&error, hint.as_deref());
+            exit_code::FAILURE.into()
+        }
     }
-    // The file is there: a stdout that takes nothing is no reason to fail.
-    let _ = writeln!(io::stdout(), "Put {} into the connector {}.", metadata.display(), output.display());
-    exit_code::SUCCESS.into()
+}
+
+fn make(embedding: &Embedding) -> Result<String, Problem> {
+    let Embedding { input, output, metadata, files } = embedding;
+    let output = output.as_deref().unwrap_or(input);
+    require_another_file(output, [metadata.as_deref()]).map_err(|(error, hint)| (error, Some(hint)))?;
+    let carried = files.as_ref().map(|directory| {
+        CarriedFiles::of_directory(directory).map_err(|problem| {
+            let hint = "name a directory in which are the files that the connector is to read, and no others";
+            (format!("the files in {} {problem}", directory.display()), Some(hint.to_owned()))
+        })
+    });
+    let carried = carried.transpose()?;
+    let component =
+        embed_in_component(input, metadata.as_deref(), carried.as_ref()).map_err(|failure| (failure.message, None))?;
+    write_named(output, &[&component]).map_err(|error| {
+        let hint = "name another place with --output FILE".to_owned();
+        (format!("{} can not be written: {error}", output.display()), Some(hint))
+    })?;
+    let files = files.as_ref().zip(carried.as_ref()).map(|(directory, carried)| match carried.files().len() {
+        0 => format!("no files ({} is empty)", directory.display()),
+        1 => format!("the file in {}", directory.display()),
+        number => format!("the {number} files in {}", directory.display()),
+    });
+    let put: Vec<String> = metadata.iter().map(|metadata| metadata.display().to_string()).chain(files).collect();
+    Ok(format!("Put {} into the connector {}.", put.join(" and "), output.display()))
 }

@@ -12,15 +12,17 @@ use serde::Serialize;
 
 use crate::cli::people::{self, printable};
 use crate::command::Grants;
-use crate::connector::{self, Code, Description, Metadata, MetadataOrigin, Role};
+use crate::connector::{
+    self, CarriedFile, Code, ConnectorPaths, Description, ManifestHosts, Metadata, MetadataOrigin, Role,
+};
 use crate::exit_code;
 use crate::sandbox::capability::{self, Capability, Import};
-use crate::sandbox::{Ceilings, NetworkPolicy, Wishes};
+use crate::sandbox::{Author, Ceilings, NetworkPolicy, Wishes};
 
 const HEADING: Style = Style::new().bold();
 
-pub fn inspect(path: &Path, metadata: Option<&Path>, grants: &Grants, json: bool) -> ExitCode {
-    let description = match connector::describe(path, metadata, grants.airbyte_directory.as_deref()) {
+pub fn inspect(paths: &ConnectorPaths, grants: &Grants, json: bool) -> ExitCode {
+    let description = match connector::describe(paths, grants.airbyte_directory.as_deref()) {
         Ok(description) => description,
         Err(failure) => {
             people::error(
@@ -37,7 +39,7 @@ pub fn inspect(path: &Path, metadata: Option<&Path>, grants: &Grants, json: bool
             return exit_code::FAILURE.into();
         }
     };
-    let report = Report::new(path, description, grants, ceilings);
+    let report = Report::new(&paths.connector, description, grants, ceilings);
     let printed = if json { print_json(&report) } else { print_text(&report) };
     match printed {
         Ok(()) => exit_code::SUCCESS.into(),
@@ -64,13 +66,18 @@ struct Report {
     independent_streams: bool,
     /// None where the connector has no metadata.
     metadata: Option<MetadataReport>,
+    /// The files that it carries, and reads below /connector.
+    files: Vec<FileReport>,
+    /// None where the connector carries no manifest.
+    manifest: Option<ManifestHosts>,
     /// What its imports let it do.
     capabilities: Vec<Capability>,
     imports: Vec<ImportReport>,
     code: CodeReport,
     /// What the options of this command line would give to it.
     granted: GrantsReport,
-    /// What is left of the hosts that the metadata and the options ask for, below the operator's policies.
+    /// What is left of the hosts that the metadata (or the manifest, where that says nothing) and the options ask for, below the operator's
+    /// policies.
     in_force: InForceReport,
 }
 
@@ -89,6 +96,14 @@ struct MetadataReport {
     license: Option<String>,
     /// As they are written, placeholders and all.
     allowed_hosts: Option<Vec<String>>,
+}
+
+#[derive(Serialize)]
+struct FileReport {
+    /// Its path below /connector.
+    name: String,
+    /// Its length.
+    bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -137,7 +152,7 @@ struct MountReport {
 #[derive(Serialize)]
 struct InForceReport {
     hosts: Vec<HostReport>,
-    /// Entries of the metadata with placeholders: which hosts they name is in the config.
+    /// Entries of the metadata or the manifest with placeholders: which hosts they name is in the config.
     hosts_of_config: Vec<String>,
     /// The policy files over all of it.
     policies: Vec<String>,
@@ -148,14 +163,14 @@ struct InForceReport {
 #[derive(Serialize)]
 struct HostReport {
     host: String,
-    /// `metadata` or `--allow-host`.
+    /// `metadata`, `the manifest` or `--allow-host`.
     origin: String,
 }
 
 impl Report {
     fn new(path: &Path, description: Description, grants: &Grants, ceilings: Ceilings) -> Report {
-        let asked_for = description.metadata.as_ref().and_then(|metadata| metadata.allowed_hosts.as_deref());
-        let in_force = in_force(asked_for.unwrap_or_default(), grants, ceilings);
+        let said = description.metadata.as_ref().and_then(|metadata| metadata.allowed_hosts.as_deref());
+        let in_force = in_force(said, description.manifest.as_ref(), grants, ceilings);
         let imports: Vec<ImportReport> = description.imports.into_iter().map(import).collect();
         let mut capabilities: Vec<Capability> = imports.iter().filter_map(|import| import.capability).collect();
         capabilities.sort();
@@ -167,6 +182,12 @@ impl Report {
             contract: description.contract_version,
             independent_streams: description.independent_streams,
             metadata: description.metadata.map(metadata),
+            files: description
+                .files
+                .into_iter()
+                .map(|CarriedFile { name, bytes }| FileReport { name, bytes })
+                .collect(),
+            manifest: description.manifest,
             capabilities,
             imports,
             code: match description.code {
@@ -221,15 +242,25 @@ fn granted(grants: &Grants) -> GrantsReport {
     }
 }
 
-fn in_force(metadata: &[String], grants: &Grants, ceilings: Ceilings) -> InForceReport {
-    let wishes = Wishes { metadata, config: None, command_line: &grants.hosts };
-    let (policy, warnings) = NetworkPolicy::new(wishes, ceilings);
+/// `said` is what the metadata asks for; without that, what the manifest calls counts.
+fn in_force(
+    said: Option<&[String]>,
+    manifest: Option<&ManifestHosts>,
+    grants: &Grants,
+    ceilings: Ceilings,
+) -> InForceReport {
+    let manifest = manifest.filter(|_| said.is_none());
+    let asked_for = said.or(manifest.map(|manifest| manifest.hosts.as_slice())).unwrap_or_default();
+    let author = if manifest.is_some() { Author::Manifest } else { Author::Metadata };
+    let wishes = Wishes { asked_for, author, config: None, command_line: &grants.hosts };
+    let (policy, mut warnings) = NetworkPolicy::new(wishes, ceilings);
+    warnings.extend(manifest.iter().flat_map(|manifest| manifest.warnings.iter().cloned()));
     let entries = policy.entries().iter();
     InForceReport {
         hosts: entries
             .map(|entry| HostReport { host: entry.hosts.to_string(), origin: entry.origin.to_string() })
             .collect(),
-        hosts_of_config: metadata.iter().filter(|entry| entry.contains("${")).cloned().collect(),
+        hosts_of_config: asked_for.iter().filter(|entry| entry.contains("${")).cloned().collect(),
         policies: policy.ceilings().files().map(|file| file.display().to_string()).collect(),
         warnings,
     }
@@ -245,8 +276,9 @@ fn print_json(report: &Report) -> io::Result<()> {
 fn print_text(report: &Report) -> io::Result<()> {
     let mut stdout = anstream::stdout().lock();
     print_identity(&mut stdout, report)?;
+    print_files(&mut stdout, &report.files)?;
     print_capabilities(&mut stdout, report)?;
-    print_hosts(&mut stdout, report.metadata.as_ref())?;
+    print_hosts(&mut stdout, report)?;
     print_granted(&mut stdout, &report.granted)?;
     print_in_force(&mut stdout, &report.in_force)?;
     stdout.flush()
@@ -298,6 +330,14 @@ fn print_identity(out: &mut impl Write, report: &Report) -> io::Result<()> {
     }
 }
 
+fn print_files(out: &mut impl Write, files: &[FileReport]) -> io::Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{HEADING}Files that it carries{HEADING:#}")?;
+    files.iter().try_for_each(|FileReport { name, bytes }| writeln!(out, "  {} ({bytes} bytes)", printable(name)))
+}
+
 fn print_capabilities(out: &mut impl Write, report: &Report) -> io::Result<()> {
     writeln!(out, "\n{HEADING}What its imports let it do{HEADING:#}")?;
     for capability in &report.capabilities {
@@ -312,9 +352,13 @@ fn print_capabilities(out: &mut impl Write, report: &Report) -> io::Result<()> {
     Ok(())
 }
 
-fn print_hosts(out: &mut impl Write, metadata: Option<&MetadataReport>) -> io::Result<()> {
-    writeln!(out, "\n{HEADING}Hosts that its metadata asks for{HEADING:#}")?;
-    let hosts = metadata.and_then(|metadata| metadata.allowed_hosts.as_deref()).unwrap_or_default();
+fn print_hosts(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    let said = report.metadata.as_ref().and_then(|metadata| metadata.allowed_hosts.as_deref());
+    let (whose, hosts) = match (said, &report.manifest) {
+        (None, Some(manifest)) => ("manifest calls", manifest.hosts.as_slice()),
+        _ => ("metadata asks for", said.unwrap_or_default()),
+    };
+    writeln!(out, "\n{HEADING}Hosts that its {whose}{HEADING:#}")?;
     for host in hosts {
         writeln!(out, "  {}", printable(host))?;
     }

@@ -1,6 +1,8 @@
 //! The author's tools: what they print is for people. Knows nothing of the protocol's streams.
 
 #[cfg(feature = "compiler")]
+mod build;
+#[cfg(feature = "compiler")]
 mod compile;
 #[cfg(feature = "compiler")]
 mod compiler_memory;
@@ -18,10 +20,14 @@ use airlock_images::Platform;
 #[cfg(feature = "compiler")]
 pub use self::image::{Created, ImageName};
 use crate::command::Grants;
+use crate::connector::ConnectorPaths;
 use crate::sandbox::MemorySize;
 
 /// A tool and what it is run with.
 pub enum ToolRequest {
+    /// Makes a connector of a manifest.
+    #[cfg(feature = "compiler")]
+    Build(ManifestBuild),
     /// Compiles a component ahead of time.
     Compile(Compilation),
     /// Makes a connector image.
@@ -35,26 +41,42 @@ pub enum ToolRequest {
         /// Where it goes; by the name that it has if nothing is said.
         reference: Option<String>,
     },
-    /// Puts metadata into a component.
-    Embed {
-        /// The component.
-        input: PathBuf,
-        /// Where the result goes; in its place if none is named.
-        output: Option<PathBuf>,
-        /// The metadata.
-        metadata: PathBuf,
-    },
+    /// Puts metadata and files into a component.
+    Embed(Embedding),
     /// Shows what a connector is and what it may do.
     Inspect {
-        /// The connector.
-        input: PathBuf,
-        /// Its metadata; none for what it carries or what lies beside it.
-        metadata: Option<PathBuf>,
+        /// The connector's files.
+        connector: ConnectorPaths,
         /// What it would be run with.
         grants: Grants,
         /// For scripts.
         json: bool,
     },
+}
+
+/// A connector that is to be made of a manifest.
+#[cfg(feature = "compiler")]
+pub struct ManifestBuild {
+    /// The manifest.
+    pub manifest: PathBuf,
+    /// The component that runs manifests.
+    pub component: PathBuf,
+    /// The connector's metadata; none for what lies beside the manifest.
+    pub metadata: Option<PathBuf>,
+    /// Where the connector goes; if nothing is named, its name says it.
+    pub output: Option<PathBuf>,
+}
+
+/// What is put into a component.
+pub struct Embedding {
+    /// The component.
+    pub input: PathBuf,
+    /// Where the result goes; in its place if none is named.
+    pub output: Option<PathBuf>,
+    /// The metadata, if any is named.
+    pub metadata: Option<PathBuf>,
+    /// The directory with the files that the connector is to carry, if one is named.
+    pub files: Option<PathBuf>,
 }
 
 /// What is compiled, and with what.
@@ -114,6 +136,8 @@ fn require_another_file<'a>(
 pub fn run(request: ToolRequest) -> ExitCode {
     match request {
         #[cfg(feature = "compiler")]
+        ToolRequest::Build(manifest) => build::build(&manifest),
+        #[cfg(feature = "compiler")]
         ToolRequest::Compile(compilation) => compile::compile(compilation),
         #[cfg(not(feature = "compiler"))]
         ToolRequest::Compile(Compilation { input, output, .. }) => {
@@ -126,9 +150,7 @@ pub fn run(request: ToolRequest) -> ExitCode {
         ToolRequest::ImageBuild(build) => image::build(*build),
         #[cfg(feature = "compiler")]
         ToolRequest::ImagePush { input, reference } => image::push(&input, reference.as_deref()),
-        ToolRequest::Embed { input, output, metadata } => embed::embed(&input, &metadata, output),
-        ToolRequest::Inspect { input, metadata, grants, json } => {
-            inspect::inspect(&input, metadata.as_deref(), &grants, json)
-        }
+        ToolRequest::Embed(embedding) => embed::embed(&embedding),
+        ToolRequest::Inspect { connector, grants, json } => inspect::inspect(&connector, &grants, json),
     }
 }

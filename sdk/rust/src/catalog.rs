@@ -80,6 +80,9 @@ pub struct Stream {
     /// Whether a full refresh goes on where an earlier attempt stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_resumable: Option<bool>,
+    /// Whether its records are files, which the platform moves beside them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_file_based: Option<bool>,
 }
 
 impl Stream {
@@ -100,6 +103,7 @@ impl Stream {
             default_cursor_field: Vec::new(),
             source_defined_primary_key: Vec::new(),
             is_resumable: None,
+            is_file_based: None,
         }
     }
 

@@ -39,7 +39,7 @@ pub use connector::{Destination, IndependentStreams, Source};
 pub use failure::{Failure, FailureKind, Interruption, Result, config_error, system_error, transient_error};
 pub use input::{Checkpoint, CheckpointScope, Input, Item, Items, Record, RecordBatch, StreamEnd};
 pub use intent::{Generation, Intent};
-pub use platform::{analytics, config_changed, wait};
+pub use platform::{analytics, config_changed, time, wait};
 pub use specification::Specification;
 pub use state::{GlobalState, SavedState};
 pub use stream_name::StreamName;

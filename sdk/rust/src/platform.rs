@@ -1,7 +1,7 @@
 //! What a connector may say to the platform, or ask of it, beside its data.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 
@@ -48,6 +48,11 @@ pub fn wait(time: Duration) -> Result<()> {
     flush_before_a_wait()?;
     let milliseconds = time.as_nanos().div_ceil(1_000_000);
     host::wait(u64::try_from(milliseconds).unwrap_or(u64::MAX)).map_err(interrupted)
+}
+
+/// What time it is. In a native test, waits let it pass although they take none.
+pub fn time() -> SystemTime {
+    host::time()
 }
 
 /// Sends a measurement to the platform: Airbyte's TRACE ANALYTICS.

@@ -5,7 +5,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
 use crate::catalog::DestinationSyncMode;
-use crate::failure::{Result, system_error};
+use crate::failure::{Failure, Result, system_error};
 use crate::schema;
 
 /// What the connector is, and which configuration it takes.
@@ -28,6 +28,8 @@ pub struct Specification {
 enum ConnectionSpecification {
     Schema(Value),
     Text(String),
+    /// There is none, because of this.
+    Failed(Failure),
 }
 
 impl Specification {
@@ -56,6 +58,19 @@ impl Specification {
             connection_specification: ConnectionSpecification::Text(connection_specification.into()),
             fields: Map::new(),
         }
+    }
+
+    /// A whole ConnectorSpecification, as another program has it.
+    pub fn of_document(document: Map<String, Value>) -> Self {
+        let (connection_specification, fields): (Map<_, _>, Map<_, _>) =
+            document.into_iter().partition(|(name, _)| name == "connectionSpecification");
+        let schema = connection_specification.into_iter().next().map_or(Value::Null, |(_, schema)| schema);
+        Specification { fields, ..Self::with_schema(schema) }
+    }
+
+    /// What a connector says that can not say what it is, for this reason: the command `spec` fails with it.
+    pub fn failed(failure: Failure) -> Self {
+        Specification { connection_specification: ConnectionSpecification::Failed(failure), fields: Map::new() }
     }
 
     /// Where the connector is documented.
@@ -98,6 +113,7 @@ impl Specification {
                 system_error("The connector's specification is not JSON: this is a defect of the connector.")
                     .with_internal(error)
             })?,
+            ConnectionSpecification::Failed(failure) => return Err(failure.clone()),
         };
         if !connection_specification.get().starts_with('{') {
             return Err(system_error(
@@ -138,6 +154,19 @@ mod tests {
         assert_eq!(value["supportsIncremental"], true);
         assert_eq!(value["supported_destination_sync_modes"], json!(["append", "append_dedup"]));
         assert_eq!(value["supportsDBT"], false);
+    }
+
+    #[test]
+    fn a_document_is_what_it_is_and_a_failure_is_told() {
+        let Value::Object(document) = json!({"documentationUrl": "u", "connectionSpecification": {"type": "object"}})
+        else {
+            panic!("an object");
+        };
+        let written = Specification::of_document(document).to_json().unwrap();
+        assert_eq!(written, r#"{"connectionSpecification":{"type":"object"},"documentationUrl":"u"}"#);
+        assert!(Specification::of_document(Map::new()).to_json().is_err());
+        let failure = crate::config_error("no manifest");
+        assert_eq!(Specification::failed(failure.clone()).to_json(), Err(failure));
     }
 
     #[test]

@@ -27,7 +27,14 @@ impl Source for Escapes {
                     reach_out(&place, &mut attempts);
                 }
             }
-            "mount" => write_to_mount(&mut attempts),
+            "mount" => write_to("/data", &mut attempts),
+            "carried" => {
+                let granted: Vec<String> = get_directories().into_iter().map(|(_, name)| name).collect();
+                attempts.tell("granted", &json!(granted));
+                read_all("/connector", &mut attempts);
+                write_to("/connector", &mut attempts);
+                attempts.add("leave it", fs::read("/connector/../etc/passwd"));
+            }
             "names" => names(&mut attempts),
             "fifo" => {
                 say("opens the pipe");
@@ -222,11 +229,12 @@ fn reach_out(place: &str, attempts: &mut Attempts) {
     add("make a link below", linked);
 }
 
-/// A mount is there to be read.
-fn write_to_mount(attempts: &mut Attempts) {
-    let file = "/data/file";
+/// A directory that is there to be read: it has a `file`, and a `directory` with something in it.
+fn write_to(read_only: &str, attempts: &mut Attempts) {
+    let file = &*format!("{read_only}/file");
+    let new = &*format!("{read_only}/new");
     attempts.add("read", fs::read(file));
-    attempts.add("list", fs::read_dir("/data"));
+    attempts.add("list", fs::read_dir(read_only));
     attempts.add("write", fs::write(file, "lost"));
     attempts.add("append", OpenOptions::new().append(true).open(file));
     attempts.add("truncate", OpenOptions::new().write(true).truncate(true).open(file));
@@ -234,18 +242,18 @@ fn write_to_mount(attempts: &mut Attempts) {
     attempts.add("set its length", File::open(file).and_then(|file| file.set_len(0)));
     attempts.add("set its times", File::open(file).and_then(|file| file.set_modified(SystemTime::UNIX_EPOCH)));
     attempts.add("remove", fs::remove_file(file));
-    attempts.add("remove a directory", fs::remove_dir("/data/directory"));
-    attempts.add("make a directory", fs::create_dir("/data/new"));
-    attempts.add("create", File::create_new("/data/new"));
-    attempts.add("rename", fs::rename(file, "/data/new"));
+    attempts.add("remove a directory", fs::remove_dir(format!("{read_only}/directory")));
+    attempts.add("make a directory", fs::create_dir(new));
+    attempts.add("create", File::create_new(new));
+    attempts.add("rename", fs::rename(file, new));
     attempts.add("move out", fs::rename(file, "/airbyte/stolen"));
-    attempts.add("move in", fs::rename("/airbyte/inside/file", "/data/new"));
-    attempts.add("link", fs::hard_link(file, "/data/new"));
+    attempts.add("move in", fs::rename("/airbyte/inside/file", new));
+    attempts.add("link", fs::hard_link(file, new));
     attempts.add("link out", fs::hard_link(file, "/airbyte/stolen"));
-    attempts.add("link in", fs::hard_link("/airbyte/inside/file", "/data/new"));
-    attempts.add("link by a symbolic link", symlink("file", "/data/new"));
+    attempts.add("link in", fs::hard_link("/airbyte/inside/file", new));
+    attempts.add("link by a symbolic link", symlink("file", new));
     for (directory, name) in get_directories() {
-        if name == "/data" {
+        if name == read_only {
             let all = DescriptorFlags::READ | DescriptorFlags::WRITE | DescriptorFlags::MUTATE_DIRECTORY;
             let (follow, none) = (PathFlags::SYMLINK_FOLLOW, OpenFlags::empty());
             attempts.add("open with every right", directory.open_at(follow, "file", none, all));
@@ -253,6 +261,17 @@ fn write_to_mount(attempts: &mut Attempts) {
             let below = directory.open_at(follow, "directory", OpenFlags::DIRECTORY, DescriptorFlags::MUTATE_DIRECTORY);
             let made = below.and_then(|below| below.create_directory_at("new"));
             attempts.add("make a directory in a directory", made);
+        }
+    }
+}
+
+/// What is in a directory and below.
+fn read_all(directory: &str, attempts: &mut Attempts) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = format!("{directory}/{}", entry.file_name().to_string_lossy());
+        match fs::read_to_string(&path) {
+            Ok(content) => attempts.tell(&path, &json!(content)),
+            Err(_) => read_all(&path, attempts),
         }
     }
 }

@@ -9,23 +9,42 @@ use serde_json::Value;
 
 use super::Object;
 use super::problem::{Problem, Reason, Result};
+use super::spelling;
 
 /// What is to be told of a manifest that can be used all the same: fields of no known name, for example.
 #[derive(Debug, Default)]
-pub struct Remarks(RefCell<Vec<String>>);
+pub struct Remarks(RefCell<Vec<Remark>>);
+
+/// A remark, and where it holds. A definition that many streams refer to is told once, with the first of its places.
+#[derive(Debug)]
+struct Remark {
+    path: String,
+    what: String,
+    others: usize,
+}
 
 impl Remarks {
-    pub fn add(&self, remark: String) {
+    /// A remark of the value at this path. `what` is the rest of a sentence that begins with it.
+    pub fn add_at(&self, path: &str, what: String) {
         let mut remarks = self.0.borrow_mut();
-        // A definition that many streams refer to is told once for each path, and no path twice.
-        if !remarks.contains(&remark) {
-            remarks.push(remark);
+        match remarks.iter_mut().find(|remark| remark.what == what && last_name(&remark.path) == last_name(path)) {
+            Some(remark) if remark.path == path => {}
+            Some(remark) => remark.others += 1,
+            None => remarks.push(Remark { path: path.to_owned(), what, others: 0 }),
         }
     }
 
     pub fn take(&self) -> Vec<String> {
-        self.0.take()
+        let told = |Remark { path, what, others }| match others {
+            0 => format!("{path} {what}."),
+            others => format!("{path} {what}; {others} more of this kind."),
+        };
+        self.0.take().into_iter().map(told).collect()
     }
+}
+
+fn last_name(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
 }
 
 /// A value of the manifest, with where it stands and which parameters hold there.
@@ -59,7 +78,8 @@ impl<'m> Node<'m> {
         };
         let parameters = match fields.get("$parameters") {
             Some(Value::Object(parameters)) => Rc::new(parameters.clone()),
-            _ => Rc::clone(&self.parameters),
+            // Those of the component around it were put in before, wherever they hold.
+            _ => Rc::default(),
         };
         let kind = match fields.get("type") {
             Some(Value::String(kind)) => kind,
@@ -113,6 +133,11 @@ impl<'m> Node<'m> {
             Value::Object(_) => "an object",
         };
         self.invalid(format!("is {given}, and must be {wanted}"))
+    }
+
+    /// Tells something of the value that is no problem. `what` is the rest of a sentence that begins with its path.
+    pub fn remark(&self, what: impl Into<String>) {
+        self.remarks.add_at(&self.path, what.into());
     }
 
     fn problem(&self, reason: Reason, what: impl Into<String>) -> Problem {
@@ -174,8 +199,15 @@ impl<'m> Component<'m> {
             return self.node.unsupported(format!("is of the type {}, which is not supported", self.kind));
         }
         match self.kind {
+            "" if supported.len() == 1 => self.node.invalid(format!("lacks the field type: {}", supported.concat())),
             "" => self.node.invalid(format!("lacks the field type: one of {}", supported.join(", "))),
-            kind => self.node.invalid(format!("is of the type {kind}, and must be one of {}", supported.join(", "))),
+            kind => {
+                let known = supported.iter().chain(unsupported).copied();
+                let meant =
+                    spelling::nearest(kind, known).map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
+                let wanted = if supported.len() == 1 { "must be" } else { "must be one of" };
+                self.node.invalid(format!("is of the type {kind}{meant}, and {wanted} {}", supported.join(", ")))
+            }
         }
     }
 
@@ -186,7 +218,9 @@ impl<'m> Component<'m> {
             let is_known = known.contains(name.as_str()) || matches!(name.as_str(), "type" | "$parameters");
             if !is_known && !self.node.parameters.contains_key(name) {
                 let below = self.node.below(name, &Value::Null);
-                self.node.remarks.add(format!("{} is no field of {}, and has no effect.", below.path, self.kind));
+                let meant = spelling::nearest(name, known.iter().copied())
+                    .map_or_else(String::new, |near| format!(" (perhaps {near} is meant)"));
+                below.remark(format!("is no field of {}, and has no effect{meant}", self.kind));
             }
         }
     }
@@ -217,7 +251,10 @@ impl FromManifest for bool {
 
 impl FromManifest for u64 {
     fn from_manifest(node: &Node<'_>) -> Result<Self> {
-        node.value.as_u64().ok_or_else(|| node.not("a whole number of 0 or more"))
+        // JSON's schemas take 10.0 for a whole number.
+        let whole = |number: f64| (number.fract() == 0.0 && (0.0..9e15).contains(&number)).then_some(number as u64);
+        let number = node.value.as_u64().or_else(|| node.value.as_f64().and_then(whole));
+        number.ok_or_else(|| node.not("a whole number of 0 or more"))
     }
 }
 

@@ -2,10 +2,100 @@
 //! the language's grammar, and nothing of what a component does.
 
 mod component;
+mod files;
+mod parameters;
 mod problem;
+mod references;
+mod spelling;
+#[cfg(test)]
+mod tests;
+mod yaml;
+
+use airlock_sdk::config_error;
+use serde_json::Value;
 
 pub use component::{Component, FromManifest, Node, Remarks};
+pub use files::read as read_file;
+#[cfg(test)]
+pub use files::testing::with_files;
+pub use parameters::{Precedence, is_true, propagate};
 pub use problem::{Problem, Reason, Result};
+pub use spelling::nearest;
+pub use yaml::parse as parse_yaml;
 
 /// A JSON object in the order in which it was written.
-pub type Object = serde_json::Map<String, serde_json::Value>;
+pub type Object = serde_json::Map<String, Value>;
+
+/// The field of a config that is a manifest.
+pub const INJECTED: &str = "__injected_declarative_manifest";
+
+/// The field of a config that is Python code of the connector's own.
+const INJECTED_PYTHON: &str = "__injected_components_py";
+
+/// How deep a manifest may be nested, with what its references stand for: each level is a call.
+const MAX_DEPTH: usize = 200;
+
+/// How many values a manifest may have, with what its aliases, references and parameters bring: the memory of a connector is bounded.
+const MAX_VALUES: usize = 1_000_000;
+
+/// The largest file: no manifest that was written by hand comes near.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// A manifest with its references and parameters put in.
+#[derive(Debug)]
+pub struct Manifest {
+    pub value: Value,
+}
+
+impl Manifest {
+    /// The manifest that the config holds, or else the one that the connector carries. None where there is neither.
+    pub fn find(config: Option<&Object>) -> airlock_sdk::Result<Option<Manifest>> {
+        let injected = config.and_then(|config| config.get(INJECTED));
+        if config.is_some_and(|config| config.contains_key(INJECTED_PYTHON)) {
+            log::warn!(
+                "The field {INJECTED_PYTHON} of the configuration is not used: it is Python code, and this connector runs none. \
+                 Streams whose components need it are left out."
+            );
+        }
+        match injected {
+            Some(manifest @ Value::Object(_)) => Ok(Some(Manifest::of(manifest)?)),
+            Some(_) => {
+                Err(config_error(format!("The field {INJECTED} of the configuration must be an object: a manifest.")))
+            }
+            None => match files::read("manifest.yaml", MAX_BYTES)? {
+                Some(text) => Ok(Some(Manifest::of_yaml(&text)?)),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// A manifest as text.
+    pub fn of_yaml(text: &str) -> airlock_sdk::Result<Manifest> {
+        let value = yaml::parse(text).map_err(|problem| config_error(format!("The manifest {problem}.")))?;
+        Ok(Manifest::of(&value)?)
+    }
+
+    /// A manifest as it was written.
+    pub fn of(written: &Value) -> Result<Manifest> {
+        if !written.is_object() {
+            return Err(Problem::here("is no object: it must have the fields version, check and streams"));
+        }
+        let Value::Object(mut resolved) = references::resolve(written)? else {
+            return Err(Problem::here("refers to something that is no object"));
+        };
+        resolved.entry("type").or_insert_with(|| "DeclarativeSource".into());
+        // What they are there for is in its places now.
+        resolved.shift_remove("definitions");
+        let propagated = propagate(resolved, Precedence::Own)?;
+        Ok(Manifest { value: Value::Object(propagated) })
+    }
+}
+
+/// How many values there are in a value.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Array(elements) => 1 + elements.iter().map(size).sum::<usize>(),
+        Value::Object(fields) => 1 + fields.values().map(size).sum::<usize>(),
+        _ => 1,
+    }
+}

@@ -28,9 +28,44 @@ pub enum Reason {
 /// The result of reading a part of a manifest.
 pub type Result<T> = std::result::Result<T, Problem>;
 
+impl Problem {
+    /// A value is wrong whose place those who called for it know: they add it with the functions below.
+    pub(super) fn here(what: impl Into<String>) -> Problem {
+        Problem { path: String::new(), reason: Reason::Invalid, what: what.into() }
+    }
+
+    /// The same, told from one level further up.
+    pub(super) fn in_field(self, name: &str) -> Problem {
+        let path = match self.path.chars().next() {
+            None => name.to_owned(),
+            Some('[' | ' ') => format!("{name}{}", self.path),
+            Some(_) => format!("{name}.{}", self.path),
+        };
+        Problem { path, ..self }
+    }
+
+    pub(super) fn in_element(self, index: usize) -> Problem {
+        let path = match self.path.chars().next() {
+            None | Some('[' | ' ') => format!("[{index}]{}", self.path),
+            Some(_) => format!("[{index}].{}", self.path),
+        };
+        Problem { path, ..self }
+    }
+
+    /// The same of what a reference stands for, told from the reference.
+    pub(super) fn behind_reference(self, reference: &str) -> Problem {
+        let path = match self.path.chars().next() {
+            None | Some('[' | ' ') => format!(" ({reference}){}", self.path),
+            Some(_) => format!(" ({reference}).{}", self.path),
+        };
+        Problem { path, ..self }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {}", self.path, self.what)
+        let path = if self.path.is_empty() { "it" } else { self.path.trim_start() };
+        write!(formatter, "{path} {}", self.what)
     }
 }
 

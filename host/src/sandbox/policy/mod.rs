@@ -1,4 +1,4 @@
-//! Which hosts a guest may reach: what its metadata names, what the user adds, and the operator's ceilings over both.
+//! Which hosts a guest may reach: what its metadata or its manifest names, what the user adds, and the operator's ceilings over both.
 //! Rules over names and addresses. Knows nothing of sockets and HTTP.
 
 mod address;
@@ -27,9 +27,12 @@ const ENTRIES_TOLD: usize = 20;
 pub struct NetworkPolicy {
     entries: Vec<Entry>,
     ceilings: Ceilings,
-    /// The metadata's entries as they are written, and what they ask for with the user's config.
-    metadata: Vec<String>,
+    /// The author's entries as they are written, and what they ask for with the user's config.
+    asked_for: Vec<String>,
+    author: Author,
     wished: Vec<Entry>,
+    /// The manifest that the user's config brings along.
+    manifest_of_config: Option<Value>,
 }
 
 /// Hosts that are named, and by whom.
@@ -44,8 +47,8 @@ pub struct Entry {
 /// Who names a host, which decides how far it reaches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// The connector's author, in the metadata.
-    Metadata,
+    /// The connector's author.
+    Author(Author),
     /// The user, in the config, at this place that the metadata points to.
     Config(String),
     /// The user, on the command line.
@@ -55,18 +58,34 @@ pub enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::Metadata => formatter.write_str("metadata"),
+            Origin::Author(Author::Metadata) => formatter.write_str("metadata"),
+            Origin::Author(Author::Manifest) => formatter.write_str("the manifest"),
             Origin::Config(path) => write!(formatter, "the config's `{path}`"),
             Origin::CommandLine => formatter.write_str("--allow-host"),
         }
     }
 }
 
+/// Where the hosts stand that a connector's author asks for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Author {
+    /// In the metadata's `allowedHosts`.
+    #[default]
+    Metadata,
+    /// In the manifest, as URLs that it calls.
+    Manifest,
+}
+
+/// The field of a config that brings a manifest along, as Airbyte's connector builder does.
+pub const INJECTED_MANIFEST: &str = "__injected_declarative_manifest";
+
 /// What hosts are asked for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wishes<'a> {
-    /// The entries of the metadata's `allowedHosts`, as they are written.
-    pub metadata: &'a [String],
+    /// The author's entries, as they are written.
+    pub asked_for: &'a [String],
+    /// Where they stand.
+    pub author: Author,
     /// The user's config, which fills the placeholders among them.
     pub config: Option<&'a Value>,
     /// What the command line adds.
@@ -102,13 +121,17 @@ impl NetworkPolicy {
     /// What is left of the wishes below the ceilings; and warnings, for the user, of what is wrong with a wish or is not granted.
     /// They hold no value of the config.
     pub fn new(wishes: Wishes, ceilings: Ceilings) -> (NetworkPolicy, Vec<String>) {
-        let (wished, wrong) = metadata_entries(wishes);
+        let (wished, wrong) = authors_entries(wishes);
         let mut entries = wished.clone();
         let command_line = wishes.command_line.iter().cloned();
         entries.extend(command_line.map(|hosts| Entry { hosts, origin: Origin::CommandLine }));
         let mut warnings = Vec::new();
         if !wrong.is_empty() {
-            warnings.push(format!("Of the connector's allowedHosts these are left out: {}.", shortened(&wrong, "; ")));
+            let whose = match wishes.author {
+                Author::Metadata => "allowedHosts",
+                Author::Manifest => "manifest's hosts",
+            };
+            warnings.push(format!("Of the connector's {whose} these are left out: {}.", shortened(&wrong, "; ")));
         }
         for ceiling in ceilings.iter() {
             let (left, taken): (Vec<Entry>, Vec<Entry>) =
@@ -123,7 +146,10 @@ impl NetworkPolicy {
                 ));
             }
         }
-        (NetworkPolicy { entries, ceilings, metadata: wishes.metadata.to_vec(), wished }, warnings)
+        let Wishes { asked_for, author, config, .. } = wishes;
+        let manifest_of_config = config.and_then(|config| config.get(INJECTED_MANIFEST)).cloned();
+        let asked_for = asked_for.to_vec();
+        (NetworkPolicy { entries, ceilings, asked_for, author, wished, manifest_of_config }, warnings)
     }
 
     /// May the guest ask for this host? Asked before its name is resolved. `port` is none where it is not known yet: when a
@@ -169,11 +195,16 @@ impl NetworkPolicy {
         if class <= self.reach_of_name(&name, port) { Ok(()) } else { Err(Denial::special(&name, None, class)) }
     }
 
-    /// Who names a host in this config that the metadata's entries did not ask for with the user's own. A connector that renews its
+    /// Who names a host in this config that the author's entries did not ask for with the user's own. A connector that renews its
     /// config must not choose by it what it may reach in the next run.
     pub fn named_anew(&self, config: &Value) -> Option<String> {
-        let wishes = Wishes { metadata: &self.metadata, config: Some(config), command_line: &[] };
-        let (entries, _) = metadata_entries(wishes);
+        let manifest = config.get(INJECTED_MANIFEST);
+        if manifest.is_some() && manifest != self.manifest_of_config.as_ref() {
+            return Some(format!("the config's `{INJECTED_MANIFEST}`"));
+        }
+        let wishes =
+            Wishes { asked_for: &self.asked_for, author: self.author, config: Some(config), command_line: &[] };
+        let (entries, _) = authors_entries(wishes);
         entries.into_iter().find(|entry| !self.wished.contains(entry)).map(|entry| entry.origin.to_string())
     }
 
@@ -191,7 +222,7 @@ impl NetworkPolicy {
     pub fn hosts_of_config<'a>(&self, config: &'a Value) -> impl Iterator<Item = (&'a Value, String)> {
         self.entries.iter().filter_map(move |entry| match &entry.origin {
             Origin::Config(path) => Some((placeholder::filled(path, Some(config))?, entry.hosts.to_string())),
-            Origin::Metadata | Origin::CommandLine => None,
+            Origin::Author(_) | Origin::CommandLine => None,
         })
     }
 
@@ -241,9 +272,9 @@ impl NetworkPolicy {
     fn reach_of_address(&self, address: IpAddr, port: Option<u16>) -> AddressClass {
         let entries = self.entries.iter().filter(|entry| entry.hosts.is_address(address, port));
         let reaches = entries.map(|entry| match &entry.origin {
-            // Who fills in a form may be somebody else than who runs the connector.
-            Origin::Config(_) => AddressClass::Private,
-            Origin::Metadata | Origin::CommandLine => AddressClass::Reserved,
+            // Who fills in a form may be somebody else than who runs the connector, and a manifest may come with one.
+            Origin::Config(_) | Origin::Author(Author::Manifest) => AddressClass::Private,
+            Origin::Author(Author::Metadata) | Origin::CommandLine => AddressClass::Reserved,
         });
         reaches.max().unwrap_or(AddressClass::Public)
     }
@@ -259,13 +290,13 @@ impl Entry {
     }
 }
 
-/// The entries that the metadata asks for, and what is wrong with the others.
-fn metadata_entries(wishes: Wishes) -> (Vec<Entry>, Vec<String>) {
+/// The entries that the author asks for, and what is wrong with the others.
+fn authors_entries(wishes: Wishes) -> (Vec<Entry>, Vec<String>) {
     let mut entries = Vec::new();
     let mut wrong = Vec::new();
-    for text in wishes.metadata {
+    for text in wishes.asked_for {
         match placeholder::wish(text, wishes.config) {
-            Ok(Wish::Authors(hosts)) => entries.push(Entry { hosts, origin: Origin::Metadata }),
+            Ok(Wish::Authors(hosts)) => entries.push(Entry { hosts, origin: Origin::Author(wishes.author) }),
             Ok(Wish::Users { path, hosts, incomplete }) => {
                 if incomplete {
                     wrong.push(format!("a part of the config's `{path}`, which is no host"));

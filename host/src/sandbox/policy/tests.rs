@@ -25,7 +25,8 @@ fn ceilings(texts: &[&str]) -> Ceilings {
 fn policy_below(metadata: &[&str], config: Value, command_line: &[&str], ceiling: &[&str]) -> NetworkPolicy {
     let metadata: Vec<String> = metadata.iter().map(ToString::to_string).collect();
     let command_line = patterns(command_line);
-    let wishes = Wishes { metadata: &metadata, config: Some(&config), command_line: &command_line };
+    let wishes =
+        Wishes { asked_for: &metadata, config: Some(&config), command_line: &command_line, ..Wishes::default() };
     NetworkPolicy::new(wishes, ceilings(ceiling)).0
 }
 
@@ -292,7 +293,8 @@ fn what_a_ceiling_takes_away_is_said() {
     let metadata = ["api.example.com".to_owned(), "${host}".to_owned(), "a*.x".to_owned(), "${bad}".to_owned()];
     let config = json!({"host": "hush.example", "bad": "hush hush"});
     let command_line = patterns(&["db.flag", "kept.example"]);
-    let wishes = Wishes { metadata: &metadata, config: Some(&config), command_line: &command_line };
+    let wishes =
+        Wishes { asked_for: &metadata, config: Some(&config), command_line: &command_line, ..Wishes::default() };
     let (policy, warnings) = NetworkPolicy::new(wishes, ceilings(&["hosts: [kept.example]"]));
     assert_eq!(policy.entries().len(), 1);
     assert_eq!(warnings.len(), 2, "{warnings:?}");
@@ -305,7 +307,7 @@ fn what_a_ceiling_takes_away_is_said() {
     assert!(!warnings.concat().contains("hush"), "{warnings:?}");
 
     let many: Vec<String> = (0..1000).map(|number| format!("a*{number}")).collect();
-    let (_, warnings) = NetworkPolicy::new(Wishes { metadata: &many, ..Wishes::default() }, Ceilings::default());
+    let (_, warnings) = NetworkPolicy::new(Wishes { asked_for: &many, ..Wishes::default() }, Ceilings::default());
     assert!(warnings.len() == 1 && warnings[0].len() < 20_000 && warnings[0].contains("980 more"), "{warnings:?}");
 }
 
@@ -442,5 +444,33 @@ proptest! {
     fn no_policy_file_makes_parsing_panic(text in ".*", hosts in proptest::collection::vec(".*", 0..4)) {
         let _ = Ceiling::parse(Path::new("policy"), &text);
         let _ = Ceiling::parse(Path::new("policy"), &json!({"hosts": hosts}).to_string());
+    }
+}
+
+#[test]
+fn a_manifest_that_a_connector_brings_into_its_config_names_hosts_anew() {
+    let manifest = |url: &str| json!({"a": 1, INJECTED_MANIFEST: {"url": url}});
+    let policy = policy_below(&[], manifest("https://own.example"), &[], &[]);
+    assert_eq!(policy.named_anew(&manifest("https://own.example")), None);
+    assert_eq!(policy.named_anew(&json!({"a": 2})), None);
+    assert!(policy.named_anew(&manifest("https://other.example")).unwrap().contains(INJECTED_MANIFEST));
+    assert!(policy_below(&[], json!({}), &[], &[]).named_anew(&manifest("https://own.example")).is_some());
+}
+
+#[test]
+fn what_a_manifest_names_reaches_no_further_than_what_a_config_names() {
+    let entries = ["169.254.169.254", "127.0.0.1", "10.0.0.5", "internal.example"].map(ToOwned::to_owned);
+    let wishes = |author| Wishes { asked_for: &entries, author, ..Wishes::default() };
+    let of_manifest = NetworkPolicy::new(wishes(Author::Manifest), Ceilings::default()).0;
+    let of_metadata = NetworkPolicy::new(wishes(Author::Metadata), Ceilings::default()).0;
+    for (name, address, manifest, metadata) in [
+        ("127.0.0.1", "127.0.0.1", true, true),
+        ("10.0.0.5", "10.0.0.5", true, true),
+        ("169.254.169.254", "169.254.169.254", false, true),
+        ("internal.example", "10.0.0.5", true, true),
+        ("internal.example", "10.0.0.6", false, false),
+    ] {
+        assert_eq!(reaches(&of_manifest, name, 80, address), manifest, "{name}");
+        assert_eq!(reaches(&of_metadata, name, 80, address), metadata, "{name}");
     }
 }

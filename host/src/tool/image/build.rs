@@ -111,6 +111,9 @@ impl Made<'_> {
         let kilobytes = |bytes: usize| bytes.div_ceil(1000);
         let metadata = match self.connector.metadata() {
             Some(metadata) => format!("with the metadata of {}", metadata.origin),
+            None if self.connector.hosts_of_manifest().is_some() => {
+                "without metadata: it will have the hosts that its manifest calls".to_owned()
+            }
             None => "without metadata: it will have no network".to_owned(),
         };
         let mut text = format!(

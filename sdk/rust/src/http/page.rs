@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::json_text::{JsonText, Outline};
+use super::part::{Part, field};
 use super::records::{Found, Records};
 use super::response::{Response, without_mark};
 use crate::failure::{Failure, Result, system_error};
@@ -54,7 +55,7 @@ impl Page {
         let (json, names) = (self.json(), names(path));
         let mut found = Vec::new();
         match collect(json, json.root(), &names, false, &mut found) {
-            true => Ok(Records::new(json, found)),
+            true => Ok(found.into_iter().map(|found| found.on(self)).collect()),
             false => {
                 let name = self.response.name();
                 Err(system_error(match path {
@@ -68,7 +69,7 @@ impl Page {
     /// The same for an API that says null where it has no records.
     pub fn records_or_null(&self, path: &str) -> Result<Records<'_>> {
         match self.value(path) {
-            Some("null") => Ok(Records::new(self.json(), Vec::new())),
+            Some("null") => Ok(Records::default()),
             _ => self.records(path),
         }
     }
@@ -127,12 +128,17 @@ impl Page {
         std::str::from_utf8(json.get(value)).ok()
     }
 
+    /// The whole page as a part of itself, to go on from.
+    pub fn root(&self) -> Part<'_> {
+        Part::new(self, self.json().root())
+    }
+
     /// The response that the page came in: its status and headers.
     pub fn response(&self) -> &Response {
         &self.response
     }
 
-    fn json(&self) -> JsonText<'_> {
+    pub(super) fn json(&self) -> JsonText<'_> {
         JsonText::new(self.response.bytes(), &self.outline)
     }
 
@@ -161,14 +167,29 @@ fn names(path: &str) -> Vec<&str> {
     if path.is_empty() { Vec::new() } else { path.split('.').collect() }
 }
 
+/// Where records are.
+enum Place {
+    Array(Range<usize>),
+    Record(Range<usize>),
+}
+
+impl Place {
+    fn on(self, page: &Page) -> Found<'_> {
+        match self {
+            Place::Array(array) => Found::Array(Part::new(page, array)),
+            Place::Record(record) => Found::Record(Part::new(page, record)),
+        }
+    }
+}
+
 /// Finds what a path leads to. False, if that is no array, or there is nothing. `each` says that the value is one of many, which may
 /// lack what others have and may be a record itself.
-fn collect(json: JsonText<'_>, value: Range<usize>, path: &[&str], each: bool, found: &mut Vec<Found>) -> bool {
+fn collect(json: JsonText<'_>, value: Range<usize>, path: &[&str], each: bool, found: &mut Vec<Place>) -> bool {
     let Some((name, rest)) = path.split_first() else {
         match json.first(&value) {
-            b'[' => found.push(Found::Array(value)),
+            b'[' => found.push(Place::Array(value)),
             b'n' if each => {}
-            _ if each => found.push(Found::Record(value)),
+            _ if each => found.push(Place::Record(value)),
             _ => return false,
         }
         return true;
@@ -184,18 +205,5 @@ fn collect(json: JsonText<'_>, value: Range<usize>, path: &[&str], each: bool, f
     match field(json, &value, name) {
         Some(value) => collect(json, value, rest, each, found),
         None => each,
-    }
-}
-
-/// The field of this name: the last, if there are several, as parsers have it.
-fn field(json: JsonText<'_>, object: &Range<usize>, name: &str) -> Option<Range<usize>> {
-    let fields = json.fields(object)?;
-    fields.filter(|(quoted, _)| is_called(quoted, name)).last().map(|(_, value)| value)
-}
-
-fn is_called(quoted: &[u8], name: &str) -> bool {
-    match quoted.contains(&b'\\') {
-        true => serde_json::from_slice::<String>(quoted).is_ok_and(|decoded| decoded == name),
-        false => quoted.get(1..quoted.len().saturating_sub(1)) == Some(name.as_bytes()),
     }
 }

@@ -1,10 +1,11 @@
 //! The records of a page: pieces of its text. Nothing is copied or parsed before somebody asks for it.
 
+use std::collections::VecDeque;
 use std::fmt;
-use std::ops::Range;
-use std::vec;
 
-use super::json_text::{Elements, JsonText};
+use super::json_text::Elements;
+use super::page::Page;
+use super::part::Part;
 use crate::failure::Result;
 use crate::stream_writer::StreamWriter;
 
@@ -25,28 +26,23 @@ use crate::stream_writer::StreamWriter;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Records<'p> {
-    text: JsonText<'p>,
     /// What is left of an array.
-    elements: Option<Elements<'p>>,
-    found: vec::IntoIter<Found>,
+    elements: Option<(&'p Page, Elements<'p>)>,
+    found: VecDeque<Found<'p>>,
 }
 
-/// What a path leads to.
-#[derive(Clone)]
-pub(super) enum Found {
+/// What a path leads to: records are made of these.
+#[derive(Clone, Debug)]
+pub enum Found<'p> {
     /// An array of records.
-    Array(Range<usize>),
+    Array(Part<'p>),
     /// A record.
-    Record(Range<usize>),
+    Record(Part<'p>),
 }
 
 impl<'p> Records<'p> {
-    pub(super) fn new(text: JsonText<'p>, found: Vec<Found>) -> Self {
-        Records { text, elements: None, found: found.into_iter() }
-    }
-
     /// Whether there are none, or none any more.
     pub fn is_empty(&self) -> bool {
         self.clone().next_part().is_none()
@@ -54,39 +50,49 @@ impl<'p> Records<'p> {
 
     /// How many there are, or are left: they are counted.
     pub fn len(&self) -> usize {
-        let mut rest = self.clone();
-        std::iter::from_fn(|| rest.next_part()).count()
+        self.clone().parts().count()
     }
 
     /// Writes them, or what is left of them, as they stand. This is the fastest way that a record can go: it is copied once, and the
     /// host checks it. The error is the writer's.
     pub fn write_to(mut self, writer: &mut StreamWriter) -> Result<()> {
         while let Some(record) = self.next_part() {
-            let record = self.text.get(record);
-            match self.text.has_line_breaks() {
-                true => writer.write_json(record)?,
-                false => writer.write_line(record)?,
-            }
+            record.write_to(writer)?;
         }
         Ok(())
     }
 
-    /// The text of all of them, with what is between.
-    pub(super) fn texts(&self) -> impl Iterator<Item = &'p [u8]> {
-        let text = self.text;
-        self.found.as_slice().iter().map(move |(Found::Array(found) | Found::Record(found))| text.get(found.clone()))
+    /// The same as parts of the page, which may be looked into.
+    pub fn parts(mut self) -> impl Iterator<Item = Part<'p>> + use<'p> {
+        std::iter::from_fn(move || self.next_part())
     }
 
-    fn next_part(&mut self) -> Option<Range<usize>> {
+    /// The text of all of them, with what is between.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &'p [u8]> {
+        self.found.iter().map(|(Found::Array(found) | Found::Record(found))| found.bytes())
+    }
+
+    fn next_part(&mut self) -> Option<Part<'p>> {
         loop {
-            if let Some(element) = self.elements.as_mut().and_then(Iterator::next) {
-                return Some(element);
+            if let Some((page, elements)) = &mut self.elements {
+                if let Some(element) = elements.next() {
+                    return Some(Part::new(page, element));
+                }
             }
-            self.elements = match self.found.next()? {
-                Found::Array(array) => self.text.elements(&array),
+            self.elements = match self.found.pop_front()? {
+                Found::Array(array) => {
+                    array.text_around().elements(array.place()).map(|elements| (array.page(), elements))
+                }
                 Found::Record(record) => return Some(record),
             };
         }
+    }
+}
+
+/// An array that is none has no records.
+impl<'p> FromIterator<Found<'p>> for Records<'p> {
+    fn from_iter<I: IntoIterator<Item = Found<'p>>>(found: I) -> Self {
+        Records { elements: None, found: found.into_iter().collect() }
     }
 }
 
@@ -94,9 +100,7 @@ impl<'p> Iterator for Records<'p> {
     type Item = &'p str;
 
     fn next(&mut self) -> Option<&'p str> {
-        let record = self.next_part()?;
-        // It is UTF-8, or the page would be none.
-        Some(std::str::from_utf8(self.text.get(record)).unwrap_or_default())
+        self.next_part().map(|record| record.text())
     }
 }
 

@@ -66,6 +66,11 @@ impl Response {
         named.map(|(_, value)| value.as_str())
     }
 
+    /// Every header in the order in which they came, names in lower case.
+    pub fn all_headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.head.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Where the response came from, after redirects; without secrets.
     pub fn url(&self) -> &Url {
         &self.head.url

@@ -1,1 +1,0 @@
-//! From a response's body to JSON: the language's decoders. Knows nothing of records.

@@ -1,0 +1,117 @@
+//! What goes where in a stream's template: the language's ComponentMappingDefinition. Knows nothing of where the values come from.
+
+use airlock_sdk::Result;
+use serde_json::Value;
+
+use crate::dpath;
+use crate::manifest::{self, FromManifest, Node, is_true};
+use crate::template::{Condition, Scope, Template};
+
+/// The language's ComponentMappingDefinition.
+#[derive(Debug)]
+pub struct ComponentMapping {
+    field_path: Vec<Template>,
+    value: Template,
+    value_type: Option<ValueType>,
+    create_or_update: bool,
+    condition: Option<Condition>,
+}
+
+/// A mapping's `value_type`: what is of another type stays the text that it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ValueType {
+    String,
+    Number,
+    Integer,
+    Boolean,
+}
+
+/// What becomes of a text that a template comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Texts {
+    /// It stays one.
+    Kept,
+    /// It is read as YAML, if it is some.
+    Yaml,
+    /// The same, but for what must be a string.
+    YamlUnlessString,
+}
+
+impl FromManifest for ComponentMapping {
+    fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
+        let component = node.component()?;
+        if !matches!(component.kind(), "ComponentMappingDefinition" | "") {
+            return Err(component.other_kind(&["ComponentMappingDefinition"], &[]));
+        }
+        let mapping = ComponentMapping {
+            field_path: component.required("field_path")?,
+            value: component.required("value")?,
+            value_type: component.optional("value_type")?,
+            create_or_update: component.optional("create_or_update")?.unwrap_or_default(),
+            condition: component
+                .field("condition")
+                .filter(|condition| is_true(condition.value))
+                .map(|condition| condition.read())
+                .transpose()?,
+        };
+        component.finish();
+        Ok(mapping)
+    }
+}
+
+impl FromManifest for ValueType {
+    fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
+        Ok(match node.value.as_str() {
+            Some("string") => ValueType::String,
+            Some("number") => ValueType::Number,
+            Some("integer") => ValueType::Integer,
+            Some("boolean") => ValueType::Boolean,
+            _ => return Err(node.not("one of string, number, integer, boolean")),
+        })
+    }
+}
+
+impl ComponentMapping {
+    pub fn has_condition(&self) -> bool {
+        self.condition.is_some()
+    }
+
+    /// Puts the value into a stream.
+    pub fn apply(&self, stream: &mut Value, texts: Texts, scope: &Scope) -> Result<()> {
+        if let Some(condition) = &self.condition {
+            if !condition.holds(scope)? {
+                return Ok(());
+            }
+        }
+        let value = self.typed(self.value.evaluate(scope)?);
+        let path = self.field_path.iter().map(|part| part.evaluate(scope)).collect::<Result<Vec<Value>>>()?;
+        let value = match value {
+            Value::String(text) if self.reads_yaml(texts) => manifest::parse_yaml(&text).unwrap_or(Value::String(text)),
+            value => value,
+        };
+        let places = dpath::set(stream, &path, &value);
+        if places == 0 && self.create_or_update && is_true(&value) {
+            dpath::create(stream, &path, value)?;
+        }
+        Ok(())
+    }
+
+    fn reads_yaml(&self, texts: Texts) -> bool {
+        match texts {
+            Texts::Kept => false,
+            Texts::Yaml => true,
+            Texts::YamlUnlessString => self.value_type != Some(ValueType::String),
+        }
+    }
+
+    fn typed(&self, value: Value) -> Value {
+        let fits = match self.value_type {
+            None => true,
+            Some(ValueType::String) => value.is_string(),
+            Some(ValueType::Number) => value.is_f64(),
+            Some(ValueType::Integer) => value.is_i64() || value.is_u64(),
+            Some(ValueType::Boolean) => value.is_boolean(),
+        };
+        if fits { value } else { Value::String(crate::template::python_text(&value)) }
+    }
+}

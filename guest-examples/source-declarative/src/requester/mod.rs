@@ -1,0 +1,253 @@
+//! Requests: the language's HttpRequester. From the parts of the manifest to a request as the CDK would send it, and from a response to
+//! what the error handler makes of it. Knows nothing of pages and records.
+
+mod body;
+mod cache;
+mod call_rate;
+pub mod iso_duration;
+mod prepared_request;
+mod prepared_url;
+mod response;
+mod tries;
+mod url_join;
+
+use std::time::Duration;
+
+use airlock_sdk::http::Timeouts;
+use airlock_sdk::{Result, system_error};
+use serde_json::Value;
+
+use crate::authentication::Authenticator;
+use crate::error_handling::ErrorHandler;
+use crate::manifest::{self, Component, FromManifest, Node, Object};
+use crate::request_options::{RequestInput, RequestOptions, ValueTypes};
+use crate::session::Session;
+use crate::template::{Scope, Template, TemplateMap};
+
+pub use body::python_json;
+pub use cache::ResponseCache;
+pub use call_rate::HttpApiBudget;
+pub use prepared_request::PreparedRequest;
+pub use response::{Body, HttpResponse};
+
+/// Some APIs need minutes for a report. The CDK waits forever.
+pub const TIMEOUTS: Timeouts = Timeouts {
+    connect: Duration::from_secs(60),
+    first_byte: Duration::from_secs(600),
+    between_bytes: Duration::from_secs(600),
+};
+
+/// The language's HttpRequester.
+#[derive(Debug)]
+pub struct HttpRequester {
+    method: &'static str,
+    url: Option<Template>,
+    url_base: Option<Template>,
+    path: Option<Template>,
+    authenticator: Authenticator,
+    parameters: Option<RequestInput>,
+    headers: Option<RequestInput>,
+    body_data: Option<RequestInput>,
+    body_json: Option<JsonBody>,
+    error_handler: ErrorHandler,
+    /// None where the manifest does not say so.
+    use_cache: Option<bool>,
+    timeouts: Timeouts,
+}
+
+/// `request_body_json`: names and values, or one template that comes to them.
+#[derive(Debug)]
+enum JsonBody {
+    Text(Template),
+    Fields(TemplateMap),
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub enum Outcome {
+    Response(HttpResponse),
+    /// The error handler says to go on as if there were nothing.
+    Ignored,
+    /// The error handler says to begin with the first page again.
+    ResetPagination,
+}
+
+impl FromManifest for HttpRequester {
+    fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
+        let component = node.component()?;
+        if component.kind() != "HttpRequester" {
+            return Err(component.other_kind(&["HttpRequester"], &[]));
+        }
+        component.refuse_fields(&["fetch_properties_from_endpoint", "query_properties"])?;
+        component.skip_fields(&["use_tcp_keepalive", "name"]);
+        let (url, url_base) = (component.optional("url")?, component.optional("url_base")?);
+        if url.is_none() && url_base.is_none() {
+            return Err(node.invalid("lacks the field url"));
+        }
+        let authenticator = match component.field("authenticator") {
+            Some(authenticator) => Authenticator::read(&authenticator, url.as_ref().or(url_base.as_ref()))?,
+            None => Authenticator::None,
+        };
+        let (body_data, body_json) = read_body(&component)?;
+        let requester = HttpRequester {
+            method: component.field("http_method").map_or(Ok("GET"), |method| read_method(&method))?,
+            url,
+            url_base,
+            path: component.optional("path")?,
+            authenticator,
+            parameters: component.field("request_parameters").map(|field| read_parameters(&field)).transpose()?,
+            headers: component.optional("request_headers")?,
+            body_data,
+            body_json,
+            error_handler: component.optional("error_handler")?.unwrap_or_default(),
+            use_cache: component.optional("use_cache")?,
+            timeouts: read_timeouts(&component)?,
+        };
+        component.finish();
+        Ok(requester)
+    }
+}
+
+fn read_method(node: &Node<'_>) -> manifest::Result<&'static str> {
+    match node.read::<String>()?.as_str() {
+        "GET" => Ok("GET"),
+        "POST" => Ok("POST"),
+        other => Err(node.invalid(format!("is {other:?}, and must be GET or POST"))),
+    }
+}
+
+fn read_parameters(node: &Node<'_>) -> manifest::Result<RequestInput> {
+    if node.value.is_object() {
+        for (_, value) in node.entries()? {
+            if value.value.get("type").is_some_and(|kind| kind == "QueryProperties") {
+                return Err(value.unsupported("is of the type QueryProperties, which is not supported"));
+            }
+        }
+    }
+    node.read()
+}
+
+fn read_body(component: &Component<'_>) -> manifest::Result<(Option<RequestInput>, Option<JsonBody>)> {
+    let is_something =
+        |node: &Node<'_>| node.value != "" && node.value.as_object().is_none_or(|fields| !fields.is_empty());
+    let mut data = component.field("request_body_data").filter(is_something);
+    let mut json = component.field("request_body_json").filter(is_something);
+    if let Some(body) = component.field("request_body") {
+        let body = body.component()?;
+        let value = body.field("value").ok_or_else(|| body.node.invalid("lacks the field value"))?;
+        match body.kind() {
+            "RequestBodyUrlEncodedForm" | "RequestBodyPlainText" => data = Some(value),
+            "RequestBodyJsonObject" | "RequestBodyGraphQL" => json = Some(value),
+            _ => {
+                let kinds = [
+                    "RequestBodyPlainText",
+                    "RequestBodyUrlEncodedForm",
+                    "RequestBodyJsonObject",
+                    "RequestBodyGraphQL",
+                ];
+                return Err(body.other_kind(&kinds, &[]));
+            }
+        }
+        body.finish();
+    }
+    if let (Some(_), Some(json)) = (&data, &json) {
+        return Err(json.invalid("stands beside request_body_data, and only one of them may be given"));
+    }
+    let json = json.map(|json| match json.value {
+        Value::String(_) => json.read().map(JsonBody::Text),
+        _ => json.read().map(JsonBody::Fields),
+    });
+    Ok((data.map(|data| data.read()).transpose()?, json.transpose()?))
+}
+
+fn read_timeouts(component: &Component<'_>) -> manifest::Result<Timeouts> {
+    let seconds = |name: &'static str| {
+        let Some(field) = component.field(name) else { return Ok(None) };
+        match field.read::<f64>().map(Duration::try_from_secs_f64)? {
+            Ok(time) if !time.is_zero() => Ok(Some(time)),
+            _ => Err(field.invalid("must be a number of seconds above 0")),
+        }
+    };
+    let connect = seconds("connect_timeout_in_seconds")?.unwrap_or(TIMEOUTS.connect);
+    let read = seconds("read_timeout_in_seconds")?.unwrap_or(TIMEOUTS.first_byte);
+    Ok(Timeouts { connect, first_byte: read, between_bytes: read })
+}
+
+impl HttpRequester {
+    /// Keeps responses for the rest of the command, unless the manifest says not to: for a stream that is others' parent.
+    pub fn use_cache(&mut self) {
+        self.use_cache.get_or_insert(true);
+    }
+
+    /// Sends a request and gives what comes of it, after the retries that the error handler asks for.
+    ///
+    /// `path` takes the place of the requester's own: a whole URL, or below `url_base`. `options` are those of the paginator and the
+    /// slicer; the requester's own and the authenticator's are added here. `scope` knows `stream_slice` and `next_page_token`.
+    pub fn send(
+        &self,
+        session: &Session,
+        path: Option<&str>,
+        options: RequestOptions,
+        scope: &Scope,
+    ) -> Result<Outcome> {
+        let url = self.whole_url(path, scope)?;
+        let mut all = self.own_options(scope)?;
+        let secret = self.authenticator.options(session)?;
+        let secret_headers = secret.headers.clone();
+        all.merge(secret)?;
+        all.merge(options)?;
+        let mut request = PreparedRequest::new(self.method, &url, all)?;
+        request.set_secret_headers(&secret_headers);
+        self.send_prepared(session, request)
+    }
+
+    fn whole_url(&self, path: Option<&str>, scope: &Scope) -> Result<String> {
+        let text = |template: &Option<Template>| template.as_ref().map_or(Ok(String::new()), |url| url.text(scope));
+        let base = match text(&self.url_base)? {
+            none if none.is_empty() => text(&self.url)?,
+            base => base,
+        };
+        let path = match path.filter(|path| !path.is_empty()) {
+            Some(path) => path.to_owned(),
+            None => text(&self.path)?.trim_start_matches('/').to_owned(),
+        };
+        Ok(match path.is_empty() {
+            true => base,
+            false if base.ends_with('/') => url_join::join(&base, &path),
+            false => url_join::join(&format!("{base}/"), &path),
+        })
+    }
+
+    fn own_options(&self, scope: &Scope) -> Result<RequestOptions> {
+        let fields = |input: &Option<RequestInput>, types| match input {
+            Some(input) => input.evaluate(types, scope),
+            None => Ok(Object::new().into()),
+        };
+        let parameters = match fields(&self.parameters, ValueTypes::TextOrList)? {
+            Value::Object(parameters) => parameters,
+            _ => Object::new(),
+        };
+        let headers = match fields(&self.headers, ValueTypes::Any)? {
+            Value::Object(headers) => headers,
+            _ => return Err(not_fields("request_headers")),
+        };
+        let body_data = fields(&self.body_data, ValueTypes::TextOrList)?;
+        let body_json = match &self.body_json {
+            None => Object::new(),
+            Some(JsonBody::Fields(fields)) => fields.evaluate(scope)?,
+            Some(JsonBody::Text(template)) => match template.evaluate(scope)? {
+                Value::Object(fields) => fields,
+                _ => return Err(not_fields("request_body_json")),
+            },
+        };
+        let body_data = Some(body_data).filter(|data| *data != "");
+        Ok(RequestOptions { parameters, headers, body_data, body_json })
+    }
+}
+
+fn not_fields(what: &str) -> airlock_sdk::Failure {
+    system_error(format!("The request can not be made: its {what} is a text that is no object of names and values."))
+}
+
+#[cfg(test)]
+pub mod tests;

@@ -1,0 +1,105 @@
+//! What the connector says of itself, and what it does to a config before it uses it: the language's Spec. Knows nothing of streams.
+
+mod config_transformation;
+mod config_validation;
+mod document;
+#[cfg(test)]
+mod tests;
+
+use airlock_sdk::Result;
+use serde_json::Value;
+
+use crate::manifest::{self, FromManifest, Node, Object};
+use config_transformation::ConfigTransformation;
+use config_validation::Validator;
+pub use document::{of_a_manifest_in_the_config, of_file};
+
+/// The language's Spec.
+#[derive(Debug)]
+pub struct Spec {
+    document: Object,
+    config_migrations: Vec<ConfigTransformation>,
+    config_transformations: Vec<ConfigTransformation>,
+}
+
+/// A Spec's `config_normalization_rules`.
+#[derive(Debug, Default)]
+struct ConfigNormalizationRules {
+    config_migrations: Vec<ConfigMigration>,
+    transformations: Vec<ConfigTransformation>,
+}
+
+/// Changes of a config that are kept.
+#[derive(Debug)]
+struct ConfigMigration(Vec<ConfigTransformation>);
+
+impl FromManifest for Spec {
+    fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
+        let component = node.component()?;
+        if component.kind() != "Spec" {
+            return Err(component.other_kind(&["Spec"], &[]));
+        }
+        let mut document = document::begin(Value::Object(component.required("connection_specification")?));
+        if let Some(url) = component.optional::<String>("documentation_url")?.filter(|url| !url.is_empty()) {
+            document.insert("documentationUrl".to_owned(), url.into());
+        }
+        if let Some(advanced_auth) = component.field("advanced_auth") {
+            document.insert("advanced_auth".to_owned(), document::advanced_auth(&advanced_auth)?);
+        }
+        let rules: ConfigNormalizationRules = component.optional("config_normalization_rules")?.unwrap_or_default();
+        component.finish();
+        Ok(Spec {
+            document,
+            config_migrations: rules.config_migrations.into_iter().flat_map(|migration| migration.0).collect(),
+            config_transformations: rules.transformations,
+        })
+    }
+}
+
+impl FromManifest for ConfigNormalizationRules {
+    fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
+        let component = node.component()?;
+        let rules = ConfigNormalizationRules {
+            config_migrations: component.optional("config_migrations")?.unwrap_or_default(),
+            transformations: component.optional("transformations")?.unwrap_or_default(),
+        };
+        component.optional::<Vec<Validator>>("validations")?;
+        component.finish();
+        Ok(rules)
+    }
+}
+
+impl FromManifest for ConfigMigration {
+    fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
+        let component = node.component()?;
+        let migration = ConfigMigration(component.required("transformations")?);
+        component.skip_fields(&["description"]);
+        component.finish();
+        Ok(migration)
+    }
+}
+
+impl Spec {
+    /// Airbyte's ConnectorSpecification.
+    pub fn document(&self) -> Object {
+        self.document.clone()
+    }
+
+    /// The config as this version of the connector wants it, if that is another one: the platform is to keep it.
+    pub fn migrated(&self, config: &Object) -> Result<Option<Object>> {
+        let migrated = transformed(&self.config_migrations, config.clone())?;
+        Ok((migrated != *config).then_some(migrated))
+    }
+
+    /// The config as the components want it.
+    pub fn transformed(&self, config: Object) -> Result<Object> {
+        transformed(&self.config_transformations, config)
+    }
+}
+
+fn transformed(transformations: &[ConfigTransformation], mut config: Object) -> Result<Object> {
+    for transformation in transformations {
+        config = transformation.apply(config)?;
+    }
+    Ok(config)
+}

@@ -1,0 +1,73 @@
+use serde_json::json;
+
+use super::*;
+use crate::manifest::{Remarks, with_files};
+
+fn spec(value: &Value) -> manifest::Result<Spec> {
+    Node::root(value, &Remarks::default()).read()
+}
+
+#[test]
+fn the_specification_is_what_the_cdk_writes() {
+    let spec = spec(&json!({
+        "type": "Spec",
+        "connection_specification": {"type": "object", "$schema": "x", "properties": {"cf": {"type": "string", "default": null}}},
+        "documentation_url": "http://x",
+        "advanced_auth": {
+            "auth_flow_type": "oauth2.0", "predicate_key": ["a"], "predicate_value": "b",
+            "oauth_config_specification": {
+                "complete_oauth_output_specification": {"type": "object", "properties": {"x": {"type": "string"}}},
+                "extra": 1,
+                "oauth_connector_input_specification": {
+                    "consent_url": "u", "access_token_url": "v", "extract_output": ["a"], "scopes_join_strategy": "comma", "other": 3,
+                },
+            },
+        },
+    }))
+    .unwrap();
+    let cdk = json!({"connectionSpecification":{"type":"object","$schema":"x","properties":{"cf":{"type":"string","default":null}}},"documentationUrl":"http://x","supportsNormalization":false,"supportsDBT":false,"advanced_auth":{"auth_flow_type":"oauth2.0","predicate_key":["a"],"predicate_value":"b","oauth_config_specification":{"oauth_connector_input_specification":{"consent_url":"u","access_token_url":"v","scopes_join_strategy":"comma","extract_output":["a"]},"complete_oauth_output_specification":{"type":"object","properties":{"x":{"type":"string"}}}}}});
+    assert_eq!(Value::Object(spec.document()), cdk);
+}
+
+#[test]
+fn a_file_beside_the_manifest_is_the_specification() {
+    let yaml = "documentationUrl: http://x\nconnectionSpecification:\n  type: object\n  properties:\n    start: {examples: [2021-01-01T00:00:00Z]}\n";
+    with_files(&[("spec.yaml", yaml.to_owned())], || {
+        let document = Value::Object(of_file().unwrap());
+        assert_eq!(
+            document,
+            json!({
+                "connectionSpecification": {"type": "object", "properties": {"start": {"examples": ["2021-01-01T00:00:00+00:00"]}}},
+                "documentationUrl": "http://x", "supportsNormalization": false, "supportsDBT": false,
+            })
+        );
+    });
+    with_files(
+        &[("spec.json", r#"{"connectionSpecification":{}}"#.to_owned()), ("spec.yml", "a: 1".to_owned())],
+        || {
+            assert!(of_file().unwrap_err().message.contains("two specifications"));
+        },
+    );
+    with_files(&[("manifest.yaml", String::new())], || {
+        assert!(of_file().unwrap_err().message.contains("no spec.yaml"));
+    });
+}
+
+#[test]
+fn a_validation_is_remarked_and_a_class_of_python_is_a_problem() {
+    let remarks = Remarks::default();
+    let validations = json!([{"type": "DpathValidator", "field_path": ["a"], "validation_strategy": {"type": "ValidateAdheresToSchema", "base_schema": {}}}]);
+    let value = json!({"type": "Spec", "connection_specification": {}, "config_normalization_rules": {"type": "ConfigNormalizationRules", "validations": validations}});
+    Node::root(&value, &remarks).read::<Spec>().unwrap();
+    assert_eq!(
+        remarks.take(),
+        [
+            "config_normalization_rules.validations[0] is a check of the configuration that this connector does not make: it uses the configuration as it is."
+        ]
+    );
+    let custom = json!([{"type": "ConfigMigration", "transformations": [{"type": "CustomConfigTransformation", "class_name": "components.Mine"}]}]);
+    let value = json!({"type": "Spec", "connection_specification": {}, "config_normalization_rules": {"type": "ConfigNormalizationRules", "config_migrations": custom}});
+    let problem = spec(&value).unwrap_err();
+    assert_eq!(problem.reason, manifest::Reason::NeedsPython);
+    assert_eq!(problem.path, "config_normalization_rules.config_migrations[0].transformations[0]");
+}

@@ -1,0 +1,108 @@
+//! `/connector`: the files that a connector carries, where its guest may read them. They are written out for each run, where no guest
+//! writes, and go with it. Knows nothing of what they are and of how they were carried.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::private_directory::PrivateDirectory;
+
+/// Where a guest finds the files.
+pub const CONNECTOR_DIRECTORY: &str = "/connector";
+
+/// Memory that nearly every container has for files, also where its root file system is read-only and nothing else is mounted.
+const SHARED_MEMORY: &str = "/dev/shm";
+
+/// Writes `files` (relative names that lead nowhere else, and contents) into a directory of their own, in the first place that takes them
+/// and that is not in `guests`, where connectors may write.
+pub fn unpack<'a>(
+    files: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    guests: &Path,
+) -> Result<PrivateDirectory, String> {
+    let places = [std::env::temp_dir(), PathBuf::from(SHARED_MEMORY)];
+    let mut problems = Vec::new();
+    for place in places {
+        match unpack_in(&place, files.clone(), guests) {
+            Ok(directory) => return Ok(directory),
+            Err(problem) => problems.push(format!("{}: {problem}", place.display())),
+        }
+    }
+    Err(format!(
+        "The files that the connector carries can not be unpacked ({}). Name a directory with TMPDIR that can be written to and is not in \
+         the connector's /airbyte.",
+        problems.join("; ")
+    ))
+}
+
+fn unpack_in<'a>(
+    place: &Path,
+    files: impl Iterator<Item = (&'a str, &'a [u8])>,
+    guests: &Path,
+) -> Result<PrivateDirectory, String> {
+    let found = |path: &Path| path.canonicalize().map_err(|error| error.to_string());
+    let place = found(place)?;
+    if place.starts_with(found(guests)?) {
+        return Err("connectors may write there".to_owned());
+    }
+    // What has been written when it fails goes with it.
+    let directory = PrivateDirectory::below(&place).map_err(|error| error.to_string())?;
+    for (name, content) in files {
+        write(&directory.path().join(name), content).map_err(|error| format!("{name}: {error}"))?;
+    }
+    Ok(directory)
+}
+
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    let create = || OpenOptions::new().write(true).create_new(true).mode(0o400).open(path);
+    let mut file = match create() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            DirBuilder::new().recursive(true).mode(0o700).create(path.parent().unwrap_or(path))?;
+            create()?
+        }
+        file => file?,
+    };
+    file.write_all(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    const FILES: [(&str, &[u8]); 3] = [("a/b/c.json", b"{}"), ("a/d", b""), ("manifest.yaml", b"a: b")];
+
+    #[test]
+    fn files_are_written_for_their_owner_to_read_and_go_with_the_directory() {
+        let guests = PrivateDirectory::new().unwrap();
+        let directory = unpack(FILES.into_iter(), guests.path()).unwrap();
+        let path = directory.path().to_owned();
+        for (name, content) in FILES {
+            assert_eq!(fs::read(path.join(name)).unwrap(), content, "{name}");
+            assert_eq!(fs::metadata(path.join(name)).unwrap().permissions().mode() & 0o777, 0o400, "{name}");
+        }
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        let other = unpack(FILES.into_iter(), guests.path()).unwrap();
+        assert_ne!(other.path(), path, "each run has its own");
+        drop(directory);
+        assert!(!path.exists() && other.path().exists());
+    }
+
+    #[test]
+    fn where_guests_write_nothing_is_unpacked_and_nothing_is_left_where_it_fails() {
+        let place = PrivateDirectory::new().unwrap();
+        let guests = place.path().join("airbyte");
+        fs::create_dir_all(guests.join("tmp")).unwrap();
+        for place in [guests.clone(), guests.join("tmp")] {
+            let problem = unpack_in(&place, FILES.into_iter(), &guests).err().unwrap();
+            assert_eq!(problem, "connectors may write there");
+        }
+        let twice = [("a", &b"one"[..]), ("a", b"two")];
+        let problem = unpack_in(place.path(), twice.into_iter(), &guests).err().unwrap();
+        assert!(problem.starts_with("a: "), "{problem}");
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1, "what guests have, and nothing else");
+        assert!(unpack_in(Path::new("/missing"), FILES.into_iter(), &guests).is_err());
+    }
+}

@@ -1,0 +1,270 @@
+//! Both programs beside one server: each runs a command and tells what it did. It must not judge.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use serde_json::{Value, json};
+
+use super::api::Response;
+use super::asked::Asked;
+use super::cdk::Cdk;
+use super::told::Told;
+use crate::harness::server::{Server, respond};
+use crate::harness::{Airlock, Workspace, connector};
+
+/// The longest that a run may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What answers the requests of a run.
+pub type Answerer = Box<dyn FnMut(&Asked) -> Response + Send>;
+
+/// Who runs a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    Cdk,
+    Airlock,
+}
+
+/// A command with what it is given.
+#[derive(Debug, Clone)]
+pub struct Command<'a> {
+    pub name: &'a str,
+    pub manifest: &'a Value,
+    pub config: &'a Value,
+    pub catalog: Option<&'a Value>,
+    pub state: Option<&'a Value>,
+}
+
+pub struct Bench {
+    server: Server,
+    answerer: Arc<Mutex<Answerer>>,
+    workspace: Workspace,
+    /// What the last run printed, for people.
+    pub printed: String,
+}
+
+/// What a run left behind.
+pub struct Run {
+    pub told: Told,
+    /// As the protocol has it, for the next run.
+    pub state: Value,
+    /// The CATALOG's streams.
+    pub streams: Vec<Value>,
+    /// What the errors say, for people.
+    pub errors: Vec<String>,
+    /// In the order in which they came, with what they were answered.
+    pub exchanges: Vec<(Value, Response)>,
+}
+
+impl Run {
+    pub fn streams_with_records(&self) -> impl Iterator<Item = &str> {
+        self.told.part("records").as_object().into_iter().flatten().map(|(stream, _)| stream.as_str())
+    }
+}
+
+impl Bench {
+    pub fn new() -> Bench {
+        let answerer: Answerer = Box::new(|_| Response::json(500, &json!({"error": "nothing is served yet"})));
+        let answerer = Arc::new(Mutex::new(answerer));
+        let answers = answerer.clone();
+        let server = Server::start(move |request, connection| {
+            let response = {
+                let mut answer = answers.lock().expect("no answerer panics");
+                (*answer)(&Asked::of(request))
+            };
+            let status = format!("{} {}", response.status, if response.status < 400 { "OK" } else { "Error" });
+            let headers: Vec<(&str, &str)> =
+                response.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            respond(connection, &status, &headers, &response.body)
+        });
+        Bench { server, answerer, workspace: Workspace::new(), printed: String::new() }
+    }
+
+    pub fn authority(&self) -> String {
+        self.server.authority()
+    }
+
+    /// Runs a command of a program. `now` is when the comparison began.
+    pub fn run(
+        &mut self,
+        program: Program,
+        cdk: Option<&mut Cdk>,
+        command: &Command,
+        answerer: Answerer,
+        now: i64,
+    ) -> Run {
+        let exchanges = Arc::new(Mutex::new(Vec::new()));
+        {
+            let (kept, mut answerer) = (exchanges.clone(), answerer);
+            *self.answerer.lock().expect("no answerer panics") = Box::new(move |asked| {
+                let response = answerer(asked);
+                kept.lock().expect("nobody panics").push((asked.to_value(), response.clone()));
+                response
+            });
+        }
+        let mut arguments = vec![command.name.to_owned()];
+        if command.name != "spec" {
+            let mut config = command.config.clone();
+            config["__injected_declarative_manifest"] = command.manifest.clone();
+            arguments.extend(["--config".to_owned(), self.file("config.json", &config)]);
+        }
+        for (option, value) in [("catalog", command.catalog), ("state", command.state)] {
+            if let Some(value) = value {
+                arguments.extend([format!("--{option}"), self.file(&format!("{option}.json"), value)]);
+            }
+        }
+        let (stdout, code) = match (program, cdk) {
+            (Program::Cdk, Some(cdk)) => self.cdk(cdk, command, &arguments),
+            (Program::Cdk, None) => panic!("the CDK is not there"),
+            (Program::Airlock, _) => self.airlock(&arguments),
+        };
+        let exchanges = std::mem::take(&mut *exchanges.lock().expect("nobody panics"));
+        let requests = exchanges.iter().map(|(request, _): &(Value, Response)| request.clone()).collect();
+        let (state, streams) = left_behind(&stdout);
+        let errors = errors(&stdout);
+        Run { told: Told::of(&stdout, code, requests, now), state, streams, errors, exchanges }
+    }
+
+    fn file(&self, name: &str, content: &Value) -> String {
+        self.workspace.json(name, content).to_str().expect("a path is text").to_owned()
+    }
+
+    fn cdk(&mut self, cdk: &mut Cdk, command: &Command, arguments: &[String]) -> (Vec<u8>, i32) {
+        let directory = self.workspace.directory("cdk");
+        let code = cdk.command(&directory, command.manifest, arguments).unwrap_or_else(|error| {
+            self.printed = error;
+            -1
+        });
+        let read = |name: &str| fs::read(directory.join(name)).unwrap_or_default();
+        let stdout = read("stdout");
+        self.keep_printed(&stdout, &read("stderr"));
+        (stdout, code)
+    }
+
+    fn airlock(&mut self, arguments: &[String]) -> (Vec<u8>, i32) {
+        let directory = self.workspace.directory("airlock");
+        let paths: [PathBuf; 2] = [directory.join("stdout"), directory.join("stderr")];
+        let [stdout, stderr] = paths.clone().map(|path| Stdio::from(fs::File::create(path).expect("a file")));
+        let mut command = Airlock::of(&connector("source-declarative")).into_command();
+        command.args(["--allow-host", "127.0.0.1"]).args(arguments);
+        let mut child = command.stdin(Stdio::null()).stdout(stdout).stderr(stderr).spawn().expect("it starts");
+        let start = Instant::now();
+        let code = loop {
+            match child.try_wait().expect("it is ours") {
+                Some(status) => break status.code().unwrap_or(-1),
+                None if start.elapsed() > PATIENCE => {
+                    let _ = child.kill();
+                }
+                None => thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        let [stdout, stderr] = paths.map(|path| fs::read(path).unwrap_or_default());
+        self.keep_printed(&stdout, &stderr);
+        (stdout, code)
+    }
+
+    fn keep_printed(&mut self, stdout: &[u8], stderr: &[u8]) {
+        let lines = String::from_utf8_lossy(stdout);
+        let said =
+            lines.lines().filter(|line| !line.contains(r#""type":"RECORD""#) && !line.contains(r#""type": "RECORD""#));
+        self.printed = said.map(|line| line.chars().take(3000).collect::<String>() + "\n").collect();
+        self.printed += &String::from_utf8_lossy(stderr);
+    }
+}
+
+/// The last state of each stream, and the streams of a catalog.
+fn left_behind(stdout: &[u8]) -> (Value, Vec<Value>) {
+    let mut states: Vec<Value> = Vec::new();
+    let mut streams = Vec::new();
+    for line in String::from_utf8_lossy(stdout).lines() {
+        let Ok(message) = serde_json::from_str::<Value>(line) else { continue };
+        if message["type"] == "STATE" {
+            let name = &message["state"]["stream"]["stream_descriptor"];
+            states.retain(|state| &state["stream"]["stream_descriptor"] != name);
+            states.push(json!({"type": "STREAM", "stream": message["state"]["stream"]}));
+        }
+        streams.extend(message["catalog"]["streams"].as_array().into_iter().flatten().cloned());
+    }
+    (Value::Array(states), streams)
+}
+
+fn errors(stdout: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(stdout);
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let said = messages.flat_map(|message| {
+        let error = &message["trace"]["error"];
+        let status = &message["connectionStatus"];
+        [&error["message"], &error["internal_message"], &status["message"]].map(|text| text.as_str().map(str::to_owned))
+    });
+    said.flatten().collect()
+}
+
+/// All streams of a catalog: incremental where they can, or not.
+pub fn configured(streams: &[Value], incremental: bool) -> Value {
+    let streams: Vec<Value> = streams
+        .iter()
+        .map(|stream| {
+            let can =
+                stream["supported_sync_modes"].as_array().is_some_and(|modes| modes.contains(&json!("incremental")));
+            let mut configured = json!({
+                "stream": stream,
+                "sync_mode": if can && incremental { "incremental" } else { "full_refresh" },
+                "destination_sync_mode": "append",
+            });
+            for (name, from) in
+                [("cursor_field", "default_cursor_field"), ("primary_key", "source_defined_primary_key")]
+            {
+                if stream[from].is_array() {
+                    configured[name] = stream[from].clone();
+                }
+            }
+            configured
+        })
+        .collect();
+    json!({"streams": streams})
+}
+
+/// The manifest with its servers' addresses below ours: `https://host` becomes `http://127.0.0.1:PORT/host`.
+pub fn on_loopback(value: &mut Value, authority: &str) {
+    match value {
+        Value::String(text) if text.contains("://") => {
+            for scheme in ["https://", "http://"] {
+                *text = text.replace(scheme, "\u{0}");
+            }
+            *text = text.replace('\u{0}', &format!("http://{authority}/"));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| on_loopback(item, authority)),
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                // A server on loopback has no certificate.
+                if name == "spec" {
+                    let text = field.to_string().replace(r#""^https://"#, r#""^https?://"#);
+                    *field = serde_json::from_str(&text).unwrap_or_default();
+                }
+                let is_prose = ["spec", "schemas", "schema", "description", "$schema", "metadata", "documentation_url"];
+                if !is_prose.contains(&name.as_str()) {
+                    on_loopback(field, authority);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Pages of three records, so that there are pages.
+pub fn with_small_pages(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(with_small_pages),
+        Value::Object(fields) => {
+            let is_strategy = fields.contains_key("type") || fields.contains_key("cursor_value");
+            if let Some(size) = fields.get_mut("page_size").filter(|size| is_strategy && size.as_u64() > Some(3)) {
+                *size = json!(3);
+            }
+            fields.values_mut().for_each(with_small_pages);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,19 @@
+//! source-declarative beside Airbyte's declarative CDK: both run the same manifest against the same server, and what they ask,
+//! emit and keep as state must be equal.
+
+mod api;
+mod asked;
+mod bench;
+mod case;
+mod cdk;
+mod comparison;
+mod configuration;
+mod endpoint;
+mod moments;
+mod records;
+mod templates;
+mod told;
+
+mod cases;
+mod live;
+mod one;

@@ -1,0 +1,218 @@
+//! What a run told: requests, records, states, statuses, errors, in a form that can be compared and kept. It must not know which
+//! program ran.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::moments;
+
+/// The parts of what a run told, by their names.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Told(pub Map<String, Value>);
+
+impl Told {
+    /// Of lines of stdout. `now` is a moment of the comparison: what hangs on it is taken out.
+    pub fn of(stdout: &[u8], code: i32, requests: Vec<Value>, now: i64) -> Told {
+        let text = String::from_utf8_lossy(stdout);
+        let messages: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let mut told = Map::new();
+        told.insert("exit".into(), json!(code));
+        told.insert("requests".into(), Value::Array(requests));
+        let of = |kind: &'static str, field: &'static str| {
+            messages.iter().filter(move |message| message["type"] == kind).map(move |message| &message[field])
+        };
+        for spec in of("SPEC", "spec") {
+            told.insert("spec".into(), spec.clone());
+        }
+        for status in of("CONNECTION_STATUS", "connectionStatus") {
+            told.insert("check".into(), status["status"].clone());
+        }
+        for catalog in of("CATALOG", "catalog") {
+            let streams = catalog["streams"].as_array().into_iter().flatten();
+            let streams: Map<String, Value> =
+                streams.map(|stream| (text_of(&stream["name"]), stream.clone())).collect();
+            told.insert("catalog".into(), Value::Object(streams));
+        }
+        for control in of("CONTROL", "control") {
+            told.insert("config".into(), control["connectorConfig"]["config"].clone());
+        }
+        let mut records: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        for record in of("RECORD", "record") {
+            records.entry(text_of(&record["stream"])).or_default().push(record["data"].clone());
+        }
+        let mut states: BTreeMap<String, Value> = BTreeMap::new();
+        for state in of("STATE", "state") {
+            let stream = &state["stream"];
+            states.insert(text_of(&stream["stream_descriptor"]["name"]), stream["stream_state"].clone());
+        }
+        let mut statuses: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        let mut errors: Vec<Value> = Vec::new();
+        for trace in of("TRACE", "trace") {
+            let status = &trace["stream_status"];
+            if status.is_object() {
+                let entry = statuses.entry(text_of(&status["stream_descriptor"]["name"])).or_default();
+                // A stream may say again that it runs.
+                if entry.last() != Some(&status["status"]) {
+                    entry.push(status["status"].clone());
+                }
+            }
+            let error = &trace["error"];
+            if error.is_object() {
+                errors.push(json!({"stream": error["stream_descriptor"]["name"], "kind": error["failure_type"]}));
+            }
+        }
+        errors.sort_by_key(Value::to_string);
+        errors.dedup();
+        for (name, value) in [("records", json!(records)), ("states", json!(states)), ("statuses", json!(statuses))] {
+            told.insert(name.into(), value);
+        }
+        told.insert("errors".into(), Value::Array(errors));
+        told.values_mut().for_each(|value| moments::value_without_now(value, now));
+        for state in told.get_mut("states").and_then(Value::as_object_mut).into_iter().flatten() {
+            sort_partitions(state.1);
+        }
+        for part in ["requests", "errors"] {
+            sort(told.get_mut(part));
+        }
+        Told(told)
+    }
+
+    pub fn part(&self, name: &str) -> &Value {
+        self.0.get(name).unwrap_or(&Value::Null)
+    }
+
+    /// The same with records in an order of their own, but for streams whose order is told.
+    pub fn sort_records(&mut self, has_order: impl Fn(&str) -> bool) {
+        let records = self.0.get_mut("records").and_then(Value::as_object_mut);
+        for (stream, records) in records.into_iter().flatten() {
+            if !has_order(stream) {
+                sort(Some(records));
+            }
+        }
+    }
+
+    /// What this run has and the other has not, and the other way round, in lines.
+    pub fn differences(&self, ours: &Told, names: [&str; 2]) -> Vec<String> {
+        let mut lines = Vec::new();
+        let parts: std::collections::BTreeSet<&String> = self.0.keys().chain(ours.0.keys()).collect();
+        for part in parts {
+            differences(part, self.part(part), ours.part(part), names, &mut lines);
+        }
+        lines
+    }
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn sort(values: Option<&mut Value>) {
+    if let Some(values) = values.and_then(Value::as_array_mut) {
+        values.sort_by_cached_key(Value::to_string);
+    }
+}
+
+/// Partitions of a state, and of the states of parents, come in the order in which they were read.
+fn sort_partitions(state: &mut Value) {
+    match state {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                sort_partitions(value);
+                if name == "states" {
+                    sort(Some(value));
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(sort_partitions),
+        _ => {}
+    }
+}
+
+/// How many lines a part shows at most.
+const SHOWN: usize = 8;
+
+fn differences(path: &str, theirs: &Value, ours: &Value, names: [&str; 2], lines: &mut Vec<String>) {
+    if equal(theirs, ours) {
+        return;
+    }
+    match (theirs, ours) {
+        (Value::Object(left), Value::Object(right)) => {
+            let keys: std::collections::BTreeSet<&String> = left.keys().chain(right.keys()).collect();
+            for key in keys {
+                let (left, right) = (left.get(key).unwrap_or(&Value::Null), right.get(key).unwrap_or(&Value::Null));
+                differences(&format!("{path}.{key}"), left, right, names, lines);
+            }
+        }
+        (Value::Array(left), Value::Array(right)) if left.len() + right.len() > 2 => {
+            let mut missing: Vec<&Value> = Vec::new();
+            let mut rest: Vec<&Value> = right.iter().collect();
+            for item in left {
+                match rest.iter().position(|other| equal(item, other)) {
+                    Some(at) => drop(rest.remove(at)),
+                    None => missing.push(item),
+                }
+            }
+            if missing.is_empty() && rest.is_empty() {
+                lines.push(format!("{path}: the same in another order"));
+            } else if missing.len() == 1 && rest.len() == 1 && missing[0].is_object() && rest[0].is_object() {
+                differences(&format!("{path}[]"), missing[0], rest[0], names, lines);
+            } else {
+                lines.push(format!("{path}: {} {}, {} {}", left.len(), names[0], right.len(), names[1]));
+                for (name, items) in [(names[0], missing), (names[1], rest)] {
+                    lines.extend(items.iter().take(SHOWN).map(|item| format!("    only {name}: {}", short(item))));
+                    if items.len() > SHOWN {
+                        lines.push(format!("    only {name}: … {} more", items.len() - SHOWN));
+                    }
+                }
+            }
+        }
+        _ => lines.push(format!("{path}: {} {} | {} {}", names[0], short(theirs), names[1], short(ours))),
+    }
+}
+
+/// 1 and 1.0 are one number.
+fn equal(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Number(left), Value::Number(right)) => {
+            left == right || left.as_f64() == right.as_f64() && (left.is_f64() || right.is_f64())
+        }
+        (Value::Array(left), Value::Array(right)) => {
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| equal(left, right))
+        }
+        (Value::Object(left), Value::Object(right)) => {
+            left.len() == right.len()
+                && left.iter().all(|(key, value)| right.get(key).is_some_and(|other| equal(value, other)))
+        }
+        _ => left == right,
+    }
+}
+
+fn short(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(400) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(lines: &[Value]) -> Told {
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        Told::of(text.as_bytes(), 0, Vec::new(), 0)
+    }
+
+    #[test]
+    fn a_difference_is_told_by_its_path() {
+        let record =
+            |number: i64| json!({"type": "RECORD", "record": {"stream": "a", "data": {"id": number, "b": {"c": 1}}}});
+        let state = |value: &str| json!({"type": "STATE", "state": {"stream": {"stream_descriptor": {"name": "a"}, "stream_state": {"x": value}}}});
+        let theirs = told(&[record(1), record(2), state("old"), state("new")]);
+        assert_eq!(theirs.differences(&told(&[record(1), record(2), state("new")]), ["CDK", "Airlock"]), [""; 0]);
+        let lines = theirs.differences(&told(&[record(1), record(3), state("old")]), ["CDK", "Airlock"]);
+        assert_eq!(lines, ["records.a[].id: CDK 2 | Airlock 3", r#"states.a.x: CDK "new" | Airlock "old""#,]);
+    }
+}
