@@ -162,7 +162,10 @@ impl<'r> Evidence<'r> {
             Some(url) => format!("{}{}", url.origin().ascii_serialization(), url.path()),
             None => String::new(),
         };
-        let scope = self.config.with("headers", self.response.headers_value()).with("request_url", url.into());
+        let scope = self
+            .config
+            .with_json("headers", &self.response.headers_object().into())
+            .with_json("request_url", &url.into());
         match self.json() {
             Some(json) if with_body => scope.with_json("response", json),
             _ => scope.with_json("response", &Object::new().into()),

@@ -50,8 +50,8 @@ pub struct HttpRequester {
     body_data: Option<RequestInput>,
     body_json: Option<JsonBody>,
     error_handler: ErrorHandler,
-    /// None where the manifest does not say so.
-    use_cache: Option<bool>,
+    /// Whether responses are kept for the rest of the command.
+    use_cache: bool,
     timeouts: Timeouts,
 }
 
@@ -100,7 +100,7 @@ impl FromManifest for HttpRequester {
             body_data,
             body_json,
             error_handler: component.optional("error_handler")?.unwrap_or_default(),
-            use_cache: component.optional("use_cache")?,
+            use_cache: component.optional("use_cache")?.unwrap_or_default(),
             timeouts: read_timeouts(&component)?,
         };
         component.finish();
@@ -174,11 +174,6 @@ fn read_timeouts(component: &Component<'_>) -> manifest::Result<Timeouts> {
 }
 
 impl HttpRequester {
-    /// Keeps responses for the rest of the command, unless the manifest says not to: for a stream that is others' parent.
-    pub fn use_cache(&mut self) {
-        self.use_cache.get_or_insert(true);
-    }
-
     /// Sends a request and gives what comes of it, after the retries that the error handler asks for.
     ///
     /// `path` takes the place of the requester's own: a whole URL, or below `url_base`. `options` are those of the paginator and the

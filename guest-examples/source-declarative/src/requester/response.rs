@@ -1,10 +1,10 @@
 //! What a server has answered, as the rest of the connector looks at it. Knows nothing of requests.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use airlock_sdk::http::{Page, Response};
-use minijinja::value::{Enumerator, Object};
+
+use crate::manifest::Object;
 
 /// A response that is none of the errors.
 #[derive(Clone, Debug)]
@@ -60,9 +60,9 @@ impl HttpResponse {
         self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The headers as a template's variable: their names may be written in any case.
-    pub fn headers_value(&self) -> minijinja::Value {
-        minijinja::Value::from_object(Headers(self.headers.to_vec()))
+    /// The headers as JSON.
+    pub fn headers_object(&self) -> Object {
+        self.headers.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect()
     }
 
     fn response(&self) -> &Response {
@@ -79,20 +79,5 @@ impl Body {
             Ok(page) => Body::Json(Rc::new(page)),
             Err(response) => Body::Other(Rc::new(response)),
         }
-    }
-}
-
-#[derive(Debug)]
-struct Headers(Vec<(String, String)>);
-
-impl Object for Headers {
-    fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
-        let name = key.as_str()?;
-        let header = self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        header.map(|(_, value)| minijinja::Value::from(value.as_str()))
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.0.iter().map(|(name, _)| minijinja::Value::from(name.as_str())).collect())
     }
 }

@@ -252,3 +252,128 @@ fn interruptions_are_not_tried_again() {
     assert_eq!(run.requests().len(), 0);
     assert!(run.result.is_err());
 }
+
+/// Sends a request for each path, and gives the URLs that were asked for and what was waited in between.
+fn sequence(
+    requester: &HttpRequester,
+    budget: Option<Value>,
+    paths: &[&str],
+    answer: impl FnMut(&HttpRequest) -> HttpResponse + 'static,
+) -> (Vec<String>, Vec<u64>) {
+    let run = Host::new().answering(answer).run(|| {
+        let session = Session::new(Object::new());
+        if let Some(budget) = budget {
+            let remarks = Remarks::default();
+            session.limit_calls(Node::root(&budget, &remarks).read()?);
+        }
+        for path in paths {
+            requester.send(&session, Some(path), RequestOptions::default(), &session.scope)?;
+        }
+        Ok(())
+    });
+    assert_eq!(run.result, Ok(()));
+    let urls = run.requests().iter().map(|request| request.url.replace("https://api.example/v1/", "")).collect();
+    // Less than a second passes between two waits.
+    (urls, run.waits().iter().map(|wait| wait.as_secs_f64().round() as u64).collect())
+}
+
+#[test]
+fn a_response_is_kept_where_the_manifest_says_so() {
+    let empty = |_: &HttpRequest| HttpResponse::json(&json!([]));
+    let urls = |fields: Value, paths: &[&str], status: u16| {
+        sequence(&requester(fields).unwrap(), None, paths, move |request| match status {
+            200 => empty(request),
+            status => HttpResponse::new(status),
+        })
+        .0
+    };
+    let kept = || json!({"use_cache": true});
+    assert_eq!(urls(kept(), &["a?x=1&y=2", "a?y=2&x=1", "b", "a?x=1&y=2"], 200), ["a?x=1&y=2", "b"]);
+    assert_eq!(urls(json!({}), &["a", "a"], 200), ["a", "a"]);
+    assert_eq!(urls(json!({"use_cache": true, "http_method": "POST"}), &["a", "a"], 200), ["a", "a"]);
+    assert_eq!(urls(kept(), &["a", "a"], 201), ["a", "a"]);
+    assert_eq!(urls(json!({"use_cache": false}), &["a", "a"], 200), ["a", "a"]);
+}
+
+#[test]
+fn a_kept_response_is_for_the_same_headers_and_body() {
+    let count = |first: Value, second: Value| {
+        let requesters = [first, second].map(|mut fields| {
+            fields["use_cache"] = json!(true);
+            requester(fields).unwrap()
+        });
+        let run = Host::new().answering(|_| HttpResponse::json(&json!([]))).run(|| {
+            let session = Session::new(Object::new());
+            for requester in &requesters {
+                requester.send(&session, None, RequestOptions::default(), &session.scope)?;
+            }
+            Ok(())
+        });
+        run.requests().len()
+    };
+    let header = |value: &str| json!({"request_headers": {"A": value}});
+    assert_eq!(count(header("1"), header("1")), 1);
+    assert_eq!(count(header("1"), header("2")), 2);
+    let body = |value: &str| json!({"request_body_json": {"a": value}});
+    assert_eq!(count(body("1"), body("2")), 2);
+}
+
+#[test]
+fn calls_are_limited_to_a_budget() {
+    let fixed = |limit: u64, matchers: Value| {
+        let policy =
+            json!({"type": "FixedWindowCallRatePolicy", "period": "PT1M", "call_limit": limit, "matchers": matchers});
+        json!({
+            "type": "HTTPAPIBudget", "policies": [policy], "ratelimit_reset_header": "reset",
+            "ratelimit_remaining_header": "left",
+        })
+    };
+    let requester = requester(json!({})).unwrap();
+    let waits = |budget: Value, answer: fn(usize) -> HttpResponse, calls: usize| {
+        let mut answered = 0;
+        let answer = move |_: &HttpRequest| {
+            answered += 1;
+            answer(answered - 1)
+        };
+        sequence(&requester, Some(budget), &vec!["users"; calls], answer).1
+    };
+    let list = |_| HttpResponse::json(&json!([]));
+    let now = || airlock_sdk::time().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let reset = now() + 30;
+    let told = Rc::new(RefCell::new(Vec::new()));
+    let heard = Rc::clone(&told);
+    let (_, waited) = sequence(&requester, Some(fixed(2, json!([]))), &["users"; 5], move |_| {
+        heard.borrow_mut().push(());
+        HttpResponse::json(&json!([])).header("reset", reset)
+    });
+    assert_eq!(told.borrow().len(), 5);
+    assert!(matches!(waited[..], [first, ..] if (28..=31).contains(&first)), "{waited:?}");
+    let left = |call: usize| match call {
+        0 => HttpResponse::json(&json!([])).header("left", 0).header("reset", {
+            airlock_sdk::time().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap().as_secs() + 20
+        }),
+        _ => HttpResponse::json(&json!([])),
+    };
+    assert!(matches!(waits(fixed(10, json!([])), left, 3)[..], [wait] if (18..=21).contains(&wait)));
+    let other = json!([{"type": "HttpRequestRegexMatcher", "url_path_pattern": "^/other"}]);
+    assert_eq!(waits(fixed(1, other), list, 3), [0; 0]);
+    let matchers = json!([{
+        "type": "HttpRequestRegexMatcher", "method": "get", "url_base": "https://api.example/", "params": {"a": 1},
+        "url_path_pattern": "users$",
+    }]);
+    assert_eq!(waits(fixed(1, matchers), list, 3), [0; 0]);
+    let moving = json!({"type": "HTTPAPIBudget", "policies": [
+        {"type": "MovingWindowCallRatePolicy", "matchers": [], "rates": [
+            {"type": "Rate", "limit": 3, "interval": "PT2S"}, {"type": "Rate", "limit": 5, "interval": "PT6S"},
+        ]},
+    ]});
+    // As the CDK: three at once, two after 2 seconds, three after 6.
+    assert_eq!(waits(moving, list, 8), [2, 4]);
+    let unlimited = json!({"type": "HTTPAPIBudget", "policies": [{"type": "UnlimitedCallRatePolicy", "matchers": []}]});
+    assert_eq!(waits(unlimited, list, 3), [0; 0]);
+    let heavy = json!([{"type": "HttpRequestRegexMatcher", "weight": 2}]);
+    let (_, waited) = sequence(&requester, Some(fixed(4, heavy)), &["users"; 3], move |_| {
+        HttpResponse::json(&json!([])).header("reset", now() + 10)
+    });
+    assert!(matches!(waited[..], [first, ..] if (8..=11).contains(&first)), "{waited:?}");
+}

@@ -154,10 +154,7 @@ impl HttpRequester {
 
     /// The response from the cache or from the server.
     fn answer(&self, session: &Session, request: &PreparedRequest) -> Result<HttpResponse> {
-        let key = match self.use_cache {
-            Some(true) => cache::key(request),
-            _ => None,
-        };
+        let key = if self.use_cache { cache::key(request) } else { None };
         if let Some(response) = key.as_ref().and_then(|key| session.cached(key)) {
             return Ok(response);
         }
