@@ -114,12 +114,12 @@ impl PageEnd<'_> {
     }
 
     /// The variable `headers`. `link` is no text in it, but a mapping by relation, and always there.
-    fn headers(&self) -> Value {
+    fn headers(&self) -> Object {
         let mut headers: Object =
             self.headers.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
         let links = headers.get("link").and_then(Value::as_str).map(links::by_relation);
         headers.insert("link".to_owned(), Value::Object(links.unwrap_or_default()));
-        Value::Object(headers)
+        headers
     }
 }
 
@@ -154,7 +154,11 @@ impl Paginator {
             Paginator::NoPagination => return Ok(PreparedPaginator { paginator: None, page_size: None }),
             Paginator::Default(paginator) => paginator,
         };
-        let page_size = paginator.strategy.page_size(&session.scope)?;
+        // Of an OffsetIncrement, it may be a template over the response, as long as no request has it.
+        let page_size = match (&paginator.strategy, &paginator.page_size_option) {
+            (PaginationStrategy::Offset(_), None) => None,
+            (strategy, _) => strategy.page_size(&session.scope)?,
+        };
         let prepared = PreparedPaginator { paginator: Some(paginator), page_size };
         prepared.check_options(&session.scope)?;
         Ok(prepared)

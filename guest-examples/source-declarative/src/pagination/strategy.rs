@@ -1,5 +1,7 @@
 //! Where the next page is: the language's CursorPagination, OffsetIncrement and PageIncrement. Knows nothing of where a token goes.
 
+use std::rc::Rc;
+
 use airlock_sdk::{Result, system_error};
 use serde_json::{Value, json};
 
@@ -164,12 +166,12 @@ impl PaginationStrategy {
             PaginationStrategy::Cursor(cursor) => cursor.next_token(page, page_size, scope),
             PaginationStrategy::Offset(offset) => {
                 let page_size = match &offset.page_size {
-                    // Only here it may say something of the response.
+                    Some(PageSize::Fixed(size)) => Some(*size),
                     Some(PageSize::Template(template)) => {
-                        let scope = scope.with_json("response", &page.response(&Named::All)?);
+                        let scope = scope.with_shared("response", Rc::new(page.response(&Named::All)?));
                         Some(whole(&template.evaluate(&scope)?)?)
                     }
-                    _ => page_size,
+                    None => None,
                 };
                 match is_last(page.extracted, page_size) {
                     true => Ok(None),
@@ -187,9 +189,9 @@ impl PaginationStrategy {
 impl CursorPagination {
     fn next_token(&self, page: &PageEnd<'_>, page_size: Option<i64>, scope: &Scope) -> Result<Option<Value>> {
         let scope = scope
-            .with_json("response", &page.response(&self.response)?)
-            .with_json("headers", &page.headers())
-            .with_json("last_record", &page.last_record(&self.last_record)?)
+            .with_shared("response", Rc::new(page.response(&self.response)?))
+            .with_headers("headers", page.headers())
+            .with_shared("last_record", Rc::new(page.last_record(&self.last_record)?))
             .with_json("last_page_size", &json!(page.size))
             .with_json("page_size", &json!(page_size));
         if let Some(condition) = &self.stop_condition {

@@ -248,3 +248,6 @@ struct PageRead<'d> {
     size: usize,
     last_record: Option<Record<'d>>,
 }
+
+#[cfg(test)]
+mod tests;
