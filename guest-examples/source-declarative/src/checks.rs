@@ -8,9 +8,8 @@ use serde_json::Value;
 
 use crate::declarative_source::{DeclarativeSource, DeclaredStream};
 use crate::manifest::{self, Component, FromManifest, Node, Object};
-use crate::retriever::Going;
 use crate::session::Session;
-use crate::stream_read;
+use crate::stream_read::{self, FirstRecord};
 
 /// The field of a config that says which streams are checked instead of the manifest's.
 const CHECK_STREAM_NAMES: &str = "__airbyte_check_stream_names";
@@ -198,12 +197,15 @@ fn require_some(source: &DeclarativeSource, streams: &[Rc<DeclaredStream>]) -> R
 
 fn require_available(stream: &DeclaredStream, what: &str, session: &Session) -> Result<()> {
     let Ok(of_manifest) = &stream.stream else { return Ok(()) };
-    let read = stream_read::read_records(of_manifest.of_state(false), session, &mut |_, _| Ok(Going::Enough));
-    match read {
-        Ok(Going::Enough) => Ok(()),
-        Ok(Going::On) => {
+    match stream_read::read_first_record(of_manifest.of_state(false), session) {
+        Ok(FirstRecord::Found) => Ok(()),
+        Ok(FirstRecord::None) => {
             log::info!("Successfully connected to stream {}, but got 0 records.", stream.name);
             Ok(())
+        }
+        Ok(FirstRecord::NoSlices) => {
+            let message = format!("Cannot attempt to connect to stream {} - no stream slices were found", stream.name);
+            Err(failed(format!("{what} {} is not available: {message}", stream.name)))
         }
         Err(failure) => Err(failed_unless_interrupted(failure, |failure| {
             format!("{what} {} is not available: {failure}", stream.name)

@@ -1,13 +1,11 @@
 //! What is put into a request beside its URL, by whoever has something to say: requester, paginator, partition router, cursor,
 //! authenticator. Knows nothing of how it is sent.
 
-use std::rc::Rc;
-
 use airlock_sdk::{Result, system_error};
 use serde_json::Value;
 
 use crate::manifest::{self, FromManifest, Node, Object};
-use crate::template::{Scope, Template, python_text};
+use crate::template::{Scope, Template, TemplateMap, ValidTypes, python_text};
 
 /// Where one value goes: the language's RequestOption.
 #[derive(Clone, Debug)]
@@ -91,6 +89,18 @@ impl RequestOptions {
         Ok(())
     }
 
+    /// Puts what another says in the place of what this says of the same.
+    pub fn replace(&mut self, other: RequestOptions) {
+        self.parameters.extend(other.parameters);
+        self.headers.extend(other.headers);
+        self.body_json.extend(other.body_json);
+        match (&mut self.body_data, other.body_data) {
+            (Some(Value::Object(form)), Some(Value::Object(more))) => form.extend(more),
+            (_, None) => {}
+            (body, more) => *body = more,
+        }
+    }
+
     /// Puts what another says beside this. It is an error where both say something of the same; only in a JSON body they may say the
     /// same of it.
     pub fn merge(&mut self, other: RequestOptions) -> Result<()> {
@@ -154,41 +164,21 @@ fn text_and_more(what: &str) -> airlock_sdk::Failure {
 #[derive(Clone, Debug)]
 pub enum RequestInput {
     Text(Template),
-    Fields(Vec<(Template, Template)>),
-}
-
-/// What the value of a field may be. Anything else that its text looks like stays that text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ValueTypes {
-    TextOrList,
-    Any,
+    Fields(TemplateMap),
 }
 
 impl FromManifest for RequestInput {
     fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
-        if node.value.is_string() {
-            return node.read().map(RequestInput::Text);
+        match node.value.is_string() {
+            true => node.read().map(RequestInput::Text),
+            false => node.read().map(RequestInput::Fields),
         }
-        let field = |(name, value): (&str, Node<'_>)| Ok((template_of(name, &value)?, value.read()?));
-        node.entries()?.into_iter().map(field).collect::<manifest::Result<_>>().map(RequestInput::Fields)
     }
-}
-
-/// The name of a field, which may be a template, too.
-fn template_of(name: &str, field: &Node<'_>) -> manifest::Result<Template> {
-    let value = Value::from(name);
-    let node = Node {
-        value: &value,
-        path: field.path.clone(),
-        parameters: Rc::clone(&field.parameters),
-        remarks: field.remarks,
-    };
-    node.read()
 }
 
 impl RequestInput {
     /// An object or a text. Fields that come to null are left out.
-    pub fn evaluate(&self, types: ValueTypes, scope: &Scope) -> Result<Value> {
+    pub fn evaluate(&self, valid: ValidTypes, scope: &Scope) -> Result<Value> {
         let mut object = match self {
             RequestInput::Text(template) => match template.evaluate(scope)? {
                 Value::Object(object) => object,
@@ -200,25 +190,17 @@ impl RequestInput {
                     Object::new()
                 }
             },
-            RequestInput::Fields(fields) => {
-                let mut object = Object::new();
-                for (name, value) in fields {
-                    object.insert(name.rendered(scope)?, types.evaluate(value, scope)?);
-                }
-                object
-            }
+            RequestInput::Fields(fields) => fields.evaluate_of(scope, valid)?,
         };
         object.retain(|_, value| !value.is_null());
         Ok(object.into())
     }
-}
 
-impl ValueTypes {
-    fn evaluate(self, template: &Template, scope: &Scope) -> Result<Value> {
-        match template.evaluate(scope)? {
-            value @ (Value::String(_) | Value::Array(_)) => Ok(value),
-            value if self == ValueTypes::Any || !template.source().is_string() => Ok(value),
-            _ => template.rendered(scope).map(Value::String),
+    /// Names and values. A text comes to none.
+    pub fn fields(&self, valid: ValidTypes, scope: &Scope) -> Result<Object> {
+        match self.evaluate(valid, scope)? {
+            Value::Object(fields) => Ok(fields),
+            _ => Ok(Object::new()),
         }
     }
 }
@@ -315,11 +297,11 @@ mod tests {
         let input = |value: Value| read::<RequestInput>(&value).unwrap();
         let fields =
             input(json!({"n": "{{ config['n'] }}", "list": "{{ config['list'] }}", "t": "1.50", "none": null}));
-        let parameters = fields.evaluate(ValueTypes::TextOrList, &scope).unwrap();
+        let parameters = fields.evaluate(ValidTypes::TextOrList, &scope).unwrap();
         assert_eq!(parameters, json!({"n": "5", "list": ["a", "b"], "t": "1.50"}));
-        assert_eq!(fields.evaluate(ValueTypes::Any, &scope).unwrap()["n"], json!(5));
+        assert_eq!(fields.evaluate(ValidTypes::Any, &scope).unwrap()["n"], json!(5));
         let text = input(json!("{{ config['map'] }}"));
-        assert_eq!(text.evaluate(ValueTypes::TextOrList, &scope).unwrap(), json!({"a": "1"}));
-        assert_eq!(input(json!("a={{ config['n'] }}")).evaluate(ValueTypes::Any, &scope).unwrap(), json!("a=5"));
+        assert_eq!(text.evaluate(ValidTypes::TextOrList, &scope).unwrap(), json!({"a": "1"}));
+        assert_eq!(input(json!("a={{ config['n'] }}")).evaluate(ValidTypes::Any, &scope).unwrap(), json!("a=5"));
     }
 }

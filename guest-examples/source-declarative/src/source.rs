@@ -177,7 +177,12 @@ fn read_declared(
     declared.remarks().iter().for_each(|remark| log::warn!("{remark}"));
     let state: Option<Object> = state.stream(configured)?;
     let state = state.filter(|state| !state.is_empty());
-    stream_read::read(stream.of_state(state.is_some()), session, state)
+    let had_state = state.is_some();
+    let (stream, state) = stream.going_on(session, state)?;
+    if had_state && state.is_none() {
+        session.checkpoint(&Object::new())?;
+    }
+    stream_read::read(stream, session, &configured.cursor_field, state)
 }
 
 fn not_there(configured: &ConfiguredStream) -> Failure {

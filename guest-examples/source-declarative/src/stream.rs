@@ -4,12 +4,14 @@
 use airlock_sdk::{Result, system_error};
 use serde_json::Value;
 
-use crate::incremental::IncrementalSync;
+use crate::datetime::{DateTime, Duration};
+use crate::incremental::{IncrementalSync, NO_CURSOR, StateMigration};
 use crate::manifest::{self, FromManifest, Node, Object};
 use crate::record_selection::RecordRules;
 use crate::retriever::SimpleRetriever;
 use crate::schemas::SchemaLoader;
 use crate::session::Session;
+use crate::template::Template;
 use crate::transformations::Transformation;
 
 /// A stream of the manifest.
@@ -30,6 +32,8 @@ pub struct DeclarativeStream {
     /// None only where a stream stands around a retriever that the manifest has elsewhere.
     pub schema_loader: Option<SchemaLoader>,
     pub transformations: Vec<Transformation>,
+    /// What becomes of states that older versions of the connector saved.
+    pub state_migrations: Vec<StateMigration>,
 }
 
 /// The language's StateDelegatingStream: how a stream is read the first time, and how it is afterwards.
@@ -37,6 +41,8 @@ pub struct DeclarativeStream {
 pub struct StateDelegatingStream {
     full_refresh_stream: DeclarativeStream,
     incremental_stream: DeclarativeStream,
+    /// How long the API keeps what a state goes on from.
+    api_retention_period: Option<Template>,
 }
 
 impl Stream {
@@ -50,6 +56,54 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// The stream as it goes on from a state, and that state. It begins anew where the API does not keep any more what is missing.
+    pub fn going_on(&self, session: &Session, state: Option<Object>) -> Result<(&DeclarativeStream, Option<Object>)> {
+        let chosen = self.of_state(state.is_some());
+        match (self, state) {
+            (Stream::StateDelegating(stream), Some(state)) if stream.is_too_old(session, &state)? => {
+                Ok((&stream.full_refresh_stream, None))
+            }
+            (_, state) => Ok((chosen, state)),
+        }
+    }
+}
+
+impl StateDelegatingStream {
+    fn is_too_old(&self, session: &Session, state: &Object) -> Result<bool> {
+        let period = self.api_retention_period.as_ref().map(|period| period.text(&session.scope)).transpose()?;
+        let Some(period) = period.filter(|period| !period.is_empty()) else { return Ok(false) };
+        let streams = [&self.full_refresh_stream, &self.incremental_stream];
+        if streams.iter().any(|stream| matches!(stream.incremental_sync, Some(IncrementalSync::IncrementingCount(_)))) {
+            return Err(system_error(format!(
+                "Stream {} has an IncrementingCountCursor, which can not stand beside api_retention_period: it knows no dates.",
+                self.full_refresh_stream.name
+            )));
+        }
+        let oldest = Duration::parse(&period).and_then(|period| DateTime::now().minus(&period)).map_err(|problem| {
+            system_error(format!("The api_retention_period {period:?} can not be used: {problem}."))
+        })?;
+        for stream in streams {
+            let time = match &stream.incremental_sync {
+                // Its whole was read, whenever that was.
+                None if state.get(NO_CURSOR).is_some_and(|mark| mark != &Value::Bool(false)) => return Ok(false),
+                None => None,
+                Some(cursor) => cursor.time_of_state(session, stream.retriever.partitions(), state)?,
+            };
+            if let Some(time) = time {
+                if time < oldest {
+                    log::warn!(
+                        "Stream {} goes on from {time}, and the API keeps what is no older than {period}: it is read anew.",
+                        stream.name
+                    );
+                }
+                return Ok(time < oldest);
+            }
+        }
+        Ok(true)
+    }
+}
+
 impl DeclarativeStream {
     /// A stream around a retriever that belongs to none.
     pub fn of_retriever(name: &str, retriever: SimpleRetriever) -> Self {
@@ -60,6 +114,7 @@ impl DeclarativeStream {
             incremental_sync: None,
             schema_loader: None,
             transformations: Vec::new(),
+            state_migrations: Vec::new(),
         }
     }
 
@@ -81,7 +136,8 @@ impl DeclarativeStream {
         stream.is_resumable = Some(false);
         stream.is_file_based = Some(false);
         if let Some(cursor) = &self.incremental_sync {
-            stream = stream.incremental(cursor.cursor_field()).resumable();
+            stream = stream.incremental(cursor.cursor_field(&session.scope)?).resumable();
+            stream.source_defined_cursor = Some(!cursor.allows_another_field());
         }
         if let Some(nested) = self.primary_key.iter().find(|path| path.len() != 1) {
             return Err(system_error(format!(
@@ -111,6 +167,7 @@ impl FromManifest for StateDelegatingStream {
         let stream = StateDelegatingStream {
             full_refresh_stream: component.required("full_refresh_stream")?,
             incremental_stream: component.required("incremental_stream")?,
+            api_retention_period: component.optional("api_retention_period")?,
         };
         let other = [&stream.full_refresh_stream, &stream.incremental_stream].into_iter().find(|of| of.name != name);
         if let Some(other) = other {
@@ -118,7 +175,6 @@ impl FromManifest for StateDelegatingStream {
                 node.invalid(format!("is called {name:?} and has a stream in it that is called {:?}", other.name))
             );
         }
-        component.refuse_fields(&["api_retention_period"])?;
         component.finish();
         Ok(stream)
     }
@@ -140,9 +196,10 @@ impl FromManifest for DeclarativeStream {
                 None => SchemaLoader::usual(&name, component.parameters()),
             }),
             transformations: component.optional("transformations")?.unwrap_or_default(),
+            state_migrations: component.optional("state_migrations")?.unwrap_or_default(),
             name,
         };
-        component.refuse_fields(&["file_uploader", "state_migrations"])?;
+        component.refuse_fields(&["file_uploader"])?;
         component.skip_fields(&["description"]);
         component.finish();
         Ok(stream)

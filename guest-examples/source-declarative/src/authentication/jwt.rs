@@ -10,9 +10,9 @@ use sha2::{Sha256, Sha384, Sha512};
 use super::token_time;
 use crate::error_handling::is_truthy;
 use crate::manifest::{self, FromManifest, Node, Object};
-use crate::request_options::{InjectInto, RequestInput, RequestOption, ValueTypes};
+use crate::request_options::{InjectInto, RequestOption};
 use crate::session::Session;
-use crate::template::{Template, python_text};
+use crate::template::{Template, TemplateMap, python_text};
 
 /// What the manifest's `additional_jwt_headers` and `additional_jwt_payload` may not set.
 const RESERVED_HEADERS: [&str; 4] = ["kid", "alg", "typ", "cty"];
@@ -31,8 +31,8 @@ pub struct Jwt {
     prefix: Option<Template>,
     headers: Vec<(&'static str, Template)>,
     claims: Vec<(&'static str, Template)>,
-    more_headers: Option<RequestInput>,
-    more_claims: Option<RequestInput>,
+    more_headers: Option<TemplateMap>,
+    more_claims: Option<TemplateMap>,
     pub option: RequestOption,
 }
 
@@ -115,11 +115,8 @@ impl Jwt {
 
     fn signed(&self, session: &Session) -> Result<String> {
         let scope = &session.scope;
-        let fields = |input: &Option<RequestInput>, reserved: &[&str]| -> Result<Object> {
-            let fields = match input.as_ref().map(|input| input.evaluate(ValueTypes::Any, scope)).transpose()? {
-                Some(Value::Object(fields)) => fields,
-                _ => Object::new(),
-            };
+        let fields = |map: &Option<TemplateMap>, reserved: &[&str]| -> Result<Object> {
+            let fields = map.as_ref().map_or_else(|| Ok(Object::new()), |map| map.evaluate(scope))?;
             match reserved.iter().find(|name| fields.contains_key(**name)) {
                 Some(name) => {
                     Err(system_error(format!("Failed to sign token: {name} is reserved, and may not be set.")))

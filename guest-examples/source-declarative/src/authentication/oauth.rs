@@ -11,10 +11,10 @@ use super::jwt::Jwt;
 use super::{Refresh, token_time, value_at};
 use crate::error_handling::{Evidence, error_message, is_truthy, status_error};
 use crate::manifest::{self, Component, FromManifest, Node, Object};
-use crate::request_options::{RequestInput, RequestOptions, ValueTypes};
+use crate::request_options::RequestOptions;
 use crate::requester::{HttpResponse, PreparedRequest};
 use crate::session::Session;
-use crate::template::{Template, python_text};
+use crate::template::{Template, TemplateMap, python_text};
 
 /// A token of which nobody says how long it is valid, in seconds.
 const DEFAULT_LIFE: f64 = 3600.0;
@@ -36,8 +36,8 @@ pub struct OAuth {
     access_token_value: Option<Template>,
     grant_type: Template,
     scopes: Vec<Value>,
-    body: Option<RequestInput>,
-    headers: Option<RequestInput>,
+    body: Option<TemplateMap>,
+    headers: Option<TemplateMap>,
     in_query: bool,
     token_expiry_date: Option<Template>,
     /// Whether a response has the time when the token expires, and not the seconds until then.
@@ -362,12 +362,9 @@ impl OAuth {
         if url.is_empty() {
             return Err(system_error("OAuthAuthenticator was unable to evaluate token_refresh_endpoint parameter"));
         }
+        // What is null is sent as nothing.
         let fields =
-            |input: &Option<RequestInput>| match input.as_ref().map(|input| input.evaluate(ValueTypes::Any, scope)) {
-                Some(Ok(Value::Object(fields))) => Ok(fields),
-                Some(Err(failure)) => Err(failure),
-                _ => Ok(Object::new()),
-            };
+            |map: &Option<TemplateMap>| map.as_ref().map_or_else(|| Ok(Object::new()), |map| map.evaluate(scope));
         let headers = fields(&self.headers)?;
         let arguments = match &self.assertion {
             Some(assertion) => Object::from_iter([

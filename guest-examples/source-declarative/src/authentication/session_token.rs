@@ -6,10 +6,11 @@ use airlock_sdk::{Failure, Result, system_error};
 use serde_json::{Value, json};
 
 use super::token_time;
+use crate::datetime::Duration;
 use crate::error_handling::{Evidence, is_truthy, status_error};
 use crate::manifest::{self, Component, FromManifest, Node, Object};
 use crate::request_options::{RequestOption, RequestOptions};
-use crate::requester::{HttpRequester, Outcome, PreparedRequest, TIMEOUTS, iso_duration};
+use crate::requester::{HttpRequester, Outcome, PreparedRequest, TIMEOUTS};
 use crate::session::Session;
 use crate::template::{Template, python_text};
 
@@ -50,10 +51,8 @@ impl FromManifest for SessionToken {
         authentication.finish();
         let life = component.optional::<String>("expiration_duration")?.filter(|text| !text.is_empty());
         let life = life.map(|text| {
-            let life = iso_duration::parse(&text).map(|life| life.as_secs_f64());
-            life.ok_or_else(|| {
-                node.invalid(format!("has the expiration_duration {text:?}, which is no duration like PT1H"))
-            })
+            let life = Duration::parse(&text).map(|life| life.total_seconds());
+            life.map_err(|why| node.invalid(format!("has the expiration_duration {text:?}: {why}")))
         });
         let authenticator = SessionToken {
             login: component.required("login_requester")?,

@@ -162,10 +162,8 @@ impl<'r> Evidence<'r> {
             Some(url) => format!("{}{}", url.origin().ascii_serialization(), url.path()),
             None => String::new(),
         };
-        let scope = self
-            .config
-            .with_json("headers", &self.response.headers_object().into())
-            .with_json("request_url", &url.into());
+        let headers = self.response.headers_object();
+        let scope = self.config.with_headers("headers", headers).with_json("request_url", &url.into());
         match self.json() {
             Some(json) if with_body => scope.with_json("response", json),
             _ => scope.with_json("response", &Object::new().into()),

@@ -1,11 +1,10 @@
 //! Which records are kept: the language's RecordFilter. Knows nothing of where records come from.
 
 use airlock_sdk::Result;
-use serde_json::Value;
 
 use crate::manifest::{self, FromManifest, Node};
 use crate::record::Record;
-use crate::template::{Condition, Scope};
+use crate::template::{Condition, Scope, Variable};
 
 /// The language's RecordFilter.
 #[derive(Debug)]
@@ -26,6 +25,6 @@ impl RecordFilter {
     /// Whether the record is kept.
     pub fn keeps(&self, record: &Record<'_>, scope: &Scope) -> Result<bool> {
         let Some(condition) = &self.condition else { return Ok(true) };
-        condition.holds(&scope.with_json("record", &Value::Object(record.object()?.clone())))
+        condition.holds_with(scope, &[("record", Variable::Object(record.object()?))])
     }
 }

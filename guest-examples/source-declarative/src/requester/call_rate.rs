@@ -8,9 +8,9 @@ use airlock_sdk::{Result, system_error};
 use regex_lite::Regex;
 use url::{Url, form_urlencoded};
 
-use super::iso_duration;
 use super::prepared_request::PreparedRequest;
 use super::response::HttpResponse;
+use crate::datetime;
 use crate::manifest::{self, Component, FromManifest, Node, Object};
 use crate::template::{Scope, Template, python_text};
 
@@ -113,8 +113,9 @@ fn read_rate(node: &Node<'_>) -> manifest::Result<(Template, Duration)> {
 
 fn duration(component: &Component<'_>, name: &'static str) -> manifest::Result<Duration> {
     let text: String = component.required(name)?;
-    iso_duration::parse(&text)
-        .ok_or_else(|| component.node.invalid(format!("has the {name} {text:?}, which is no duration like PT1M")))
+    let wrong = |why: &str| component.node.invalid(format!("has the {name} {text:?}: {why}"));
+    let duration = datetime::Duration::parse(&text).map_err(|why| wrong(&why))?;
+    Duration::try_from_secs_f64(duration.total_seconds()).map_err(|_| wrong("it is less than nothing"))
 }
 
 impl FromManifest for Matcher {

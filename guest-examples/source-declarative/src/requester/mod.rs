@@ -4,7 +4,6 @@
 mod body;
 mod cache;
 mod call_rate;
-pub mod iso_duration;
 mod prepared_request;
 mod prepared_url;
 mod response;
@@ -20,9 +19,9 @@ use serde_json::Value;
 use crate::authentication::Authenticator;
 use crate::error_handling::ErrorHandler;
 use crate::manifest::{self, Component, FromManifest, Node, Object};
-use crate::request_options::{RequestInput, RequestOptions, ValueTypes};
+use crate::request_options::{RequestInput, RequestOptions};
 use crate::session::Session;
-use crate::template::{Scope, Template, TemplateMap};
+use crate::template::{NestedTemplate, Scope, Template, ValidTypes};
 
 pub use body::python_json;
 pub use cache::ResponseCache;
@@ -48,18 +47,11 @@ pub struct HttpRequester {
     parameters: Option<RequestInput>,
     headers: Option<RequestInput>,
     body_data: Option<RequestInput>,
-    body_json: Option<JsonBody>,
+    body_json: Option<NestedTemplate>,
     error_handler: ErrorHandler,
     /// Whether responses are kept for the rest of the command.
     use_cache: bool,
     timeouts: Timeouts,
-}
-
-/// `request_body_json`: names and values, or one template that comes to them.
-#[derive(Debug)]
-enum JsonBody {
-    Text(Template),
-    Fields(TemplateMap),
 }
 
 /// What came of a request.
@@ -127,7 +119,7 @@ fn read_parameters(node: &Node<'_>) -> manifest::Result<RequestInput> {
     node.read()
 }
 
-fn read_body(component: &Component<'_>) -> manifest::Result<(Option<RequestInput>, Option<JsonBody>)> {
+fn read_body(component: &Component<'_>) -> manifest::Result<(Option<RequestInput>, Option<NestedTemplate>)> {
     let is_something =
         |node: &Node<'_>| node.value != "" && node.value.as_object().is_none_or(|fields| !fields.is_empty());
     let mut data = component.field("request_body_data").filter(is_something);
@@ -153,11 +145,7 @@ fn read_body(component: &Component<'_>) -> manifest::Result<(Option<RequestInput
     if let (Some(_), Some(json)) = (&data, &json) {
         return Err(json.invalid("stands beside request_body_data, and only one of them may be given"));
     }
-    let json = json.map(|json| match json.value {
-        Value::String(_) => json.read().map(JsonBody::Text),
-        _ => json.read().map(JsonBody::Fields),
-    });
-    Ok((data.map(|data| data.read()).transpose()?, json.transpose()?))
+    Ok((data.map(|data| data.read()).transpose()?, json.map(|json| json.read()).transpose()?))
 }
 
 fn read_timeouts(component: &Component<'_>) -> manifest::Result<Timeouts> {
@@ -214,29 +202,22 @@ impl HttpRequester {
     }
 
     fn own_options(&self, scope: &Scope) -> Result<RequestOptions> {
-        let fields = |input: &Option<RequestInput>, types| match input {
-            Some(input) => input.evaluate(types, scope),
-            None => Ok(Object::new().into()),
-        };
-        let parameters = match fields(&self.parameters, ValueTypes::TextOrList)? {
-            Value::Object(parameters) => parameters,
-            _ => Object::new(),
-        };
-        let headers = match fields(&self.headers, ValueTypes::Any)? {
-            Value::Object(headers) => headers,
-            _ => return Err(not_fields("request_headers")),
-        };
-        let body_data = fields(&self.body_data, ValueTypes::TextOrList)?;
-        let body_json = match &self.body_json {
+        let parameters = match &self.parameters {
+            Some(parameters) => parameters.fields(ValidTypes::TextOrList, scope)?,
             None => Object::new(),
-            Some(JsonBody::Fields(fields)) => fields.evaluate(scope)?,
-            Some(JsonBody::Text(template)) => match template.evaluate(scope)? {
-                Value::Object(fields) => fields,
-                _ => return Err(not_fields("request_body_json")),
-            },
         };
-        let body_data = Some(body_data).filter(|data| *data != "");
-        Ok(RequestOptions { parameters, headers, body_data, body_json })
+        let headers = match self.headers.as_ref().map(|headers| headers.evaluate(ValidTypes::Any, scope)).transpose()? {
+            Some(Value::Object(headers)) => headers,
+            Some(_) => return Err(not_fields("request_headers")),
+            None => Object::new(),
+        };
+        let body_data = self.body_data.as_ref().map(|data| data.evaluate(ValidTypes::TextOrList, scope)).transpose()?;
+        let body_json = match self.body_json.as_ref().map(|json| json.evaluate(scope)).transpose()? {
+            Some(Value::Object(fields)) => fields,
+            Some(_) => return Err(not_fields("request_body_json")),
+            None => Object::new(),
+        };
+        Ok(RequestOptions { parameters, headers, body_data: body_data.filter(|data| *data != ""), body_json })
     }
 }
 

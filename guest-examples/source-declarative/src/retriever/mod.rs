@@ -6,6 +6,7 @@ use airlock_sdk::{Result, system_error};
 use serde_json::{Value, json};
 
 use crate::decoders::{Decoded, Decoder};
+use crate::incremental::Partitions;
 use crate::manifest::{self, FromManifest, Node};
 use crate::pagination::{PageEnd, Paginator, PreparedPaginator};
 use crate::partition_routing::PartitionRouter;
@@ -99,6 +100,15 @@ pub enum Going {
 }
 
 impl SimpleRetriever {
+    /// What the partitions of its stream mean to a cursor.
+    pub fn partitions(&self) -> Partitions {
+        match &self.partition_router {
+            None => Partitions::One,
+            Some(PartitionRouter::Grouping(_)) => Partitions::Grouped,
+            Some(_) => Partitions::Many,
+        }
+    }
+
     /// Makes it ready for the slices of a stream: what does not change from page to page is worked out.
     pub fn prepare<'s>(&'s self, session: &'s Session, rules: &RecordRules<'s>) -> Result<PreparedRetriever<'s>> {
         Ok(PreparedRetriever {

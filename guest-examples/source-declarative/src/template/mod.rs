@@ -182,11 +182,6 @@ impl Template {
         value.to_json().map_err(|fault| self.failure(&fault))
     }
 
-    /// The text that it comes to, before it is looked at as a literal.
-    pub fn rendered(&self, scope: &Scope) -> Result<String> {
-        self.text(scope)
-    }
-
     /// The same as Python's `str` of it.
     pub fn text(&self, scope: &Scope) -> Result<String> {
         let value = self.own_value(scope, &[], ValidTypes::Any)?;
