@@ -20,7 +20,7 @@ pub fn now() -> DateTime {
     if let Some(now) = NOW.get() {
         return now;
     }
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = airlock_sdk::time().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let microseconds = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
     DateTime::of_microseconds(microseconds)
         .unwrap_or(DateTime { local: chrono::DateTime::UNIX_EPOCH.naive_utc(), offset: Some(UTC) })

@@ -9,13 +9,15 @@ use crate::template::{Condition, Scope, Variable};
 /// The language's RecordFilter.
 #[derive(Debug)]
 pub struct RecordFilter {
-    condition: Option<Condition>,
+    condition: Condition,
 }
 
 impl FromManifest for RecordFilter {
     fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
         let component = node.component()?;
-        let filter = RecordFilter { condition: component.optional("condition")? };
+        // Without a condition, nothing is kept: for the CDK, an empty one does not hold.
+        let condition = component.optional("condition")?.unwrap_or_else(|| Condition::of(""));
+        let filter = RecordFilter { condition };
         component.finish();
         Ok(filter)
     }
@@ -24,7 +26,6 @@ impl FromManifest for RecordFilter {
 impl RecordFilter {
     /// Whether the record is kept.
     pub fn keeps(&self, record: &Record<'_>, scope: &Scope) -> Result<bool> {
-        let Some(condition) = &self.condition else { return Ok(true) };
-        condition.holds_with(scope, &[("record", Variable::Object(record.object()?))])
+        self.condition.holds_with(scope, &[("record", Variable::Object(record.object()?))])
     }
 }

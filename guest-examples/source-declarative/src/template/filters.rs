@@ -298,7 +298,7 @@ fn truncate(shown: &str, given: Given<'_>) -> Result<String> {
     Ok(format!("{cut}{end}"))
 }
 
-/// Python's `int` of a text.
+/// Python's `int` of a text, of some base.
 fn int_of_text(text: &str, base: u32) -> Option<i128> {
     let text = text.trim();
     let (sign, digits) = match text.strip_prefix(['+', '-']) {
@@ -323,9 +323,21 @@ fn int_of_text(text: &str, base: u32) -> Option<i128> {
     i128::from_str_radix(&digits, base).ok().map(|int| sign * int)
 }
 
+/// Python's `int` of a text.
+pub fn python_int(text: &str) -> Option<i128> {
+    int_of_text(text, 10)
+}
+
 /// Python's `float` of a value. None where it raises an error.
 fn float(of: &Value<'_>) -> Option<f64> {
-    let Value::Text(text) = of else { return of.as_float() };
+    match of {
+        Value::Text(text) => python_float(text),
+        of => of.as_float(),
+    }
+}
+
+/// Python's `float` of a text.
+pub fn python_float(text: &str) -> Option<f64> {
     let text = text.trim();
     let is_number = !text.starts_with('_')
         && !text.ends_with('_')

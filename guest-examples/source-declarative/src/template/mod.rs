@@ -40,6 +40,7 @@ use parser::Refusal;
 use syntax::Statement;
 use value::Value;
 
+pub use filters::{python_float, python_int};
 pub use python_text::{float_text, python_text};
 pub use scope::Scope;
 
@@ -182,9 +183,27 @@ impl Template {
         value.to_json().map_err(|fault| self.failure(&fault))
     }
 
+    /// What it comes to as a value of an InterpolatedMapping: null where it is empty or names what is not there.
+    pub fn entry(&self, scope: &Scope, valid: ValidTypes) -> Result<Json> {
+        let value = self.value(scope, &[], valid, Default::Nothing)?;
+        value.to_json().map_err(|fault| self.failure(&fault))
+    }
+
+    /// What it comes to as a name of an InterpolatedMapping: its text, whatever literal that is.
+    pub fn rendered(&self, scope: &Scope) -> Result<String> {
+        let value = self.value(scope, &[], ValidTypes::Text, Default::Nothing)?;
+        value.to_text().map_err(|fault| self.failure(&fault))
+    }
+
     /// The same as Python's `str` of it.
     pub fn text(&self, scope: &Scope) -> Result<String> {
-        let value = self.own_value(scope, &[], ValidTypes::Any)?;
+        self.text_with(scope, &[])
+    }
+
+    /// The same with some more variables.
+    pub fn text_with(&self, scope: &Scope, more: More<'_>) -> Result<String> {
+        let more = variables(more);
+        let value = self.own_value(scope, &more, ValidTypes::Any)?;
         value.to_text().map_err(|fault| self.failure(&fault))
     }
 
@@ -372,15 +391,7 @@ impl TemplateMap {
 
     /// The same with values of certain types.
     pub fn evaluate_of(&self, scope: &Scope, valid: ValidTypes) -> Result<Object> {
-        self.entries
-            .iter()
-            .map(|(name, value)| {
-                let key = name.value(scope, &[], ValidTypes::Text, Default::Nothing)?;
-                let key = key.to_text().map_err(|fault| name.failure(&fault))?;
-                let found = value.value(scope, &[], valid, Default::Nothing)?;
-                Ok((key, found.to_json().map_err(|fault| value.failure(&fault))?))
-            })
-            .collect()
+        self.entries.iter().map(|(name, value)| Ok((name.rendered(scope)?, value.entry(scope, valid)?))).collect()
     }
 }
 
@@ -409,10 +420,7 @@ impl NestedTemplate {
     /// What it comes to. Entries of objects that are empty or not there are left out.
     pub fn evaluate(&self, scope: &Scope) -> Result<Json> {
         Ok(match self {
-            NestedTemplate::One(template) => {
-                let value = template.value(scope, &[], ValidTypes::Any, Default::Nothing)?;
-                value.to_json().map_err(|fault| template.failure(&fault))?
-            }
+            NestedTemplate::One(template) => template.entry(scope, ValidTypes::Any)?,
             NestedTemplate::List(elements) => {
                 elements.iter().map(|element| element.evaluate(scope)).collect::<Result<_>>()?
             }
