@@ -11,6 +11,7 @@ pub fn enable(manifest: &mut Value) {
     each_stream(manifest, &mut |stream| collect_parents(stream, &mut parents));
     each_stream(manifest, &mut |stream| {
         each_parent(stream, &mut enable_stream);
+        enable_schema(stream);
         if stream.get("name").and_then(Value::as_str).is_some_and(|name| parents.contains(name)) {
             enable_stream(stream);
         }
@@ -88,6 +89,18 @@ fn enable_stream(stream: &mut Value) {
         if let Some(requester) = stream.pointer_mut(requester) {
             set(requester, false);
         }
+    }
+}
+
+/// Streams may ask one address for their schemas.
+fn enable_schema(stream: &mut Value) {
+    let loaders: Vec<&mut Value> = match stream.get_mut("schema_loader") {
+        Some(Value::Array(loaders)) => loaders.iter_mut().collect(),
+        Some(loader) => vec![loader],
+        None => Vec::new(),
+    };
+    for requester in loaders.into_iter().filter_map(|loader| loader.pointer_mut("/retriever/requester")) {
+        set(requester, true);
     }
 }
 

@@ -1,6 +1,9 @@
 //! The commands of small manifests, through a host in memory. What the network does is tested end to end.
 
-use airlock_sdk::testing::{Event, Host, Run};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use airlock_sdk::testing::{Event, Host, HttpResponse, Run};
 use airlock_sdk::{Failure, FailureKind, IndependentStreams, Source};
 use serde_json::{Value, json};
 
@@ -254,4 +257,149 @@ fn streams_are_read_at_once_where_nothing_is_shared() {
         "parent_stream_configs": [{"type": "ParentStreamConfig", "stream": users.clone(), "parent_key": "id", "partition_field": "parent"}],
     });
     assert_eq!(concurrency(json!({}), vec![users, child]), 1);
+}
+
+fn retriever(path: &str) -> Value {
+    json!({
+        "type": "SimpleRetriever",
+        "requester": {"type": "HttpRequester", "url_base": "http://api.example", "path": path, "http_method": "GET"},
+        "record_selector": {"type": "RecordSelector", "extractor": {"type": "DpathExtractor", "field_path": []}},
+    })
+}
+
+fn reading(name: &str, path: &str) -> Value {
+    stream(name, json!({"retriever": retriever(path)}))
+}
+
+/// A dynamic stream of two, called One and Two.
+fn tables() -> Value {
+    let mapping =
+        |path: Value, value: &str| json!({"type": "ComponentMappingDefinition", "field_path": path, "value": value});
+    json!({
+        "type": "DynamicDeclarativeStream",
+        "name": "tables",
+        "stream_template": reading("template", "/t"),
+        "components_resolver": {
+            "type": "HttpComponentsResolver",
+            "retriever": retriever("/tables"),
+            "components_mapping": [
+                mapping(json!(["name"]), "{{ components_values.title }}"),
+                mapping(json!(["retriever", "requester", "path"]), "/t/{{ components_values['id'] }}"),
+            ],
+        },
+    })
+}
+
+/// Runs a command against a server, and lists what was asked for.
+fn asking<T>(command: impl FnOnce() -> Result<T, Failure>) -> (Result<T, Failure>, Vec<String>) {
+    let asked = Rc::new(RefCell::new(Vec::new()));
+    let answer = {
+        let asked = Rc::clone(&asked);
+        move |request: &airlock_sdk::testing::HttpRequest| {
+            let path = request.url.trim_start_matches("http://api.example").to_owned();
+            let body = match path.as_str() {
+                "/tables" => json!([{"id": "t1", "title": "One"}, {"id": "t2", "title": "Two"}]),
+                "/schema" => json!([{"fields": [
+                    {"n": "id", "t": "int"}, {"n": "name", "t": "text"}, {"n": "tags", "t": "list"}, {"n": "any", "t": "mixed"},
+                    {"n": "when"}, {"n": "skip", "t": "text"},
+                ]}]),
+                "/empty" => json!([]),
+                _ => json!([{"id": 1}]),
+            };
+            asked.borrow_mut().push(path.clone());
+            if path == "/gone" { HttpResponse::new(404) } else { HttpResponse::json(&body) }
+        }
+    };
+    let mut said = None;
+    let _ = Host::new().answering(answer).run(|| {
+        said = Some(command());
+        Ok(())
+    });
+    (said.unwrap(), asked.take())
+}
+
+#[test]
+fn a_check_asks_for_what_the_cdk_asks_for() {
+    let check = |fields: Value, config: Value| {
+        let mut manifest = manifest(vec![]);
+        if let (Value::Object(manifest), Value::Object(fields)) = (&mut manifest, fields) {
+            manifest.extend(fields);
+        }
+        let mut config = config;
+        config[INJECTED] = manifest;
+        let (checked, asked) = asking(|| Declarative::check(Config(config.as_object().cloned().unwrap())));
+        (checked.map_err(|failure| (failure.kind, failure.message)), asked.join(" "))
+    };
+    let failed = |message: &str| Err((FailureKind::ConfigError, message.to_owned()));
+    let streams = |path: &str| json!([reading("users", path)]);
+    let and_tables = |check: Value| json!({"streams": streams("/x"), "dynamic_streams": [tables()], "check": check});
+    let first =
+        |available: bool| json!({"type": "CheckDynamicStream", "stream_count": 2, "use_check_availability": available});
+    let dynamic =
+        |name: &str| json!([{"type": "DynamicStreamCheckConfig", "dynamic_stream_name": name, "stream_count": 1}]);
+
+    assert_eq!(check(json!({"streams": streams("/empty")}), json!({})), (Ok(()), "/empty".to_owned()));
+    let (checked, asked) = check(json!({"streams": streams("/gone")}), json!({}));
+    let (kind, message) = checked.unwrap_err();
+    assert_eq!((kind, asked.as_str()), (FailureKind::ConfigError, "/gone"));
+    assert!(message.starts_with("'Stream users is not available: HTTP Status Code: 404."), "{message}");
+    let (unknown, _) = check(json!({"streams": [reading("user", "/x")]}), json!({}));
+    let told = "users is not part of the catalog. Expected one of ['user'].";
+    assert_eq!(unknown, Err((FailureKind::SystemError, told.to_owned())));
+    assert_eq!(check(json!({}), json!({})).0, failed("'No streams to connect to from source'"));
+
+    let named = json!({"type": "CheckStream", "stream_names": ["users"]});
+    assert_eq!(check(and_tables(named), json!({})), (Ok(()), "/x".to_owned()));
+    assert_eq!(check(and_tables(first(true)), json!({})), (Ok(()), "/tables /x /t/t1".to_owned()));
+    assert_eq!(check(and_tables(first(false)), json!({})), (Ok(()), "/tables".to_owned()));
+    let tables = json!({"type": "CheckStream", "dynamic_streams_check_configs": dynamic("tables")});
+    assert_eq!(check(and_tables(tables), json!({})), (Ok(()), "/tables /t/t1".to_owned()));
+    let none =
+        json!({"type": "CheckStream", "stream_names": ["users"], "dynamic_streams_check_configs": dynamic("none")});
+    let none = check(and_tables(none), json!({}));
+    assert_eq!(none, (failed("'Dynamic stream none is not found in manifest.'"), "/tables /x".to_owned()));
+
+    let two = json!({"streams": [reading("users", "/x"), reading("others", "/y")]});
+    assert_eq!(check(two, json!({"__airbyte_check_stream_names": ["others"]})), (Ok(()), "/y".to_owned()));
+    let overridden = json!({"type": "CheckStream", "stream_names": ["users"], "config_overrides": {"p": "empty"}});
+    let overridden = json!({"streams": streams("/{{ config['p'] }}"), "check": overridden});
+    assert_eq!(check(overridden, json!({"p": "gone"})), (Ok(()), "/empty".to_owned()));
+}
+
+#[test]
+fn a_schema_may_be_the_servers() {
+    let loader = |more: Value| {
+        let map = |from: &str, to: Value| json!({"type": "TypesMap", "current_type": from, "target_type": to});
+        let mut loader = json!({
+            "type": "DynamicSchemaLoader",
+            "retriever": retriever("/schema"),
+            "schema_type_identifier": {
+                "type": "SchemaTypeIdentifier", "schema_pointer": ["fields"], "key_pointer": ["n"], "type_pointer": ["t"],
+                "types_mapping": [
+                    map("int", json!("integer")), map("text", json!("string")), map("mixed", json!(["string", "number"])),
+                    map("list", json!({"field_type": "array", "items": "integer"})),
+                ],
+            },
+        });
+        if let (Value::Object(loader), Value::Object(more)) = (&mut loader, more) {
+            loader.extend(more);
+        }
+        stream("users", json!({"schema_loader": loader}))
+    };
+    let schemas = |streams: Vec<Value>| {
+        let manifest = manifest(streams);
+        let (catalog, asked) = asking(|| Declarative::discover(config(&manifest)));
+        let schemas: Vec<String> =
+            catalog.unwrap().streams.iter().map(|stream| stream.json_schema.to_string()).collect();
+        (schemas, asked)
+    };
+    // As the CDK's catalog has it.
+    let cdk = r#"{"$schema":"https://json-schema.org/draft-07/schema#","type":"object","additionalProperties":true,"properties":{"id":{"type":["null","integer"]},"name":{"type":["null","string"]},"tags":{"type":["null","array"],"items":{"type":["null","integer"]}},"any":{"oneOf":[{"type":["null","string"]},{"type":["null","number"]}]},"when":{"type":["null","string"]},"skip":{"type":["null","string"]}}}"#;
+    let (found, asked) = schemas(vec![loader(json!({})), loader(json!({}))]);
+    assert_eq!(found, [cdk, cdk]);
+    assert_eq!(asked, ["/schema"]);
+
+    let filter = json!({"type": "RecordFilter", "condition": "{{ 'skip' not in record }}"});
+    let (found, _) = schemas(vec![loader(json!({"schema_filter": filter}))]);
+    assert_eq!(found, [cdk.replace(r#","skip":{"type":["null","string"]}"#, "")]);
 }

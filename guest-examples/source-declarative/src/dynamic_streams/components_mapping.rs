@@ -5,25 +5,16 @@ use serde_json::Value;
 
 use crate::dpath;
 use crate::manifest::{self, FromManifest, Node, is_true};
-use crate::template::{Condition, Scope, Template};
+use crate::template::{Condition, Scope, Template, ValidTypes};
 
 /// The language's ComponentMappingDefinition.
 #[derive(Debug)]
 pub struct ComponentMapping {
     field_path: Vec<Template>,
     value: Template,
-    value_type: Option<ValueType>,
+    value_type: ValidTypes,
     create_or_update: bool,
     condition: Option<Condition>,
-}
-
-/// A mapping's `value_type`: what is of another type stays the text that it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ValueType {
-    String,
-    Number,
-    Integer,
-    Boolean,
 }
 
 /// What becomes of a text that a template comes to.
@@ -46,7 +37,7 @@ impl FromManifest for ComponentMapping {
         let mapping = ComponentMapping {
             field_path: component.required("field_path")?,
             value: component.required("value")?,
-            value_type: component.optional("value_type")?,
+            value_type: component.optional("value_type")?.unwrap_or(ValidTypes::Any),
             create_or_update: component.optional("create_or_update")?.unwrap_or_default(),
             condition: component
                 .field("condition")
@@ -56,18 +47,6 @@ impl FromManifest for ComponentMapping {
         };
         component.finish();
         Ok(mapping)
-    }
-}
-
-impl FromManifest for ValueType {
-    fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
-        Ok(match node.value.as_str() {
-            Some("string") => ValueType::String,
-            Some("number") => ValueType::Number,
-            Some("integer") => ValueType::Integer,
-            Some("boolean") => ValueType::Boolean,
-            _ => return Err(node.not("one of string, number, integer, boolean")),
-        })
     }
 }
 
@@ -83,7 +62,7 @@ impl ComponentMapping {
                 return Ok(());
             }
         }
-        let value = self.typed(self.value.evaluate(scope)?);
+        let value = self.value.evaluate_with(scope, &[], self.value_type)?;
         let path = self.field_path.iter().map(|part| part.evaluate(scope)).collect::<Result<Vec<Value>>>()?;
         let value = match value {
             Value::String(text) if self.reads_yaml(texts) => manifest::parse_yaml(&text).unwrap_or(Value::String(text)),
@@ -100,18 +79,7 @@ impl ComponentMapping {
         match texts {
             Texts::Kept => false,
             Texts::Yaml => true,
-            Texts::YamlUnlessString => self.value_type != Some(ValueType::String),
+            Texts::YamlUnlessString => self.value_type != ValidTypes::Text,
         }
-    }
-
-    fn typed(&self, value: Value) -> Value {
-        let fits = match self.value_type {
-            None => true,
-            Some(ValueType::String) => value.is_string(),
-            Some(ValueType::Number) => value.is_f64(),
-            Some(ValueType::Integer) => value.is_i64() || value.is_u64(),
-            Some(ValueType::Boolean) => value.is_boolean(),
-        };
-        if fits { value } else { Value::String(crate::template::python_text(&value)) }
     }
 }

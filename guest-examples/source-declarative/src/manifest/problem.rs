@@ -53,7 +53,12 @@ impl Problem {
     }
 
     /// The same of what a reference stands for, told from the reference.
-    pub(super) fn behind_reference(self, reference: &str) -> Problem {
+    pub(super) fn behind_reference(mut self, reference: &str) -> Problem {
+        // Of a long chain, the end says what is wrong.
+        if self.path.matches(" (").count() > 2 {
+            let end = self.path.rfind(" (").and_then(|at| self.path.get(at..)).unwrap_or_default();
+            self.path = format!(" (…){end}");
+        }
         let path = match self.path.chars().next() {
             None | Some('[' | ' ') => format!(" ({reference}){}", self.path),
             Some(_) => format!(" ({reference}).{}", self.path),

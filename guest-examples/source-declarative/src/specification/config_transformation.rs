@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::dpath;
 use crate::manifest::{self, FromManifest, Node, Object, is_true};
-use crate::template::{Condition, Scope, Template, TemplateMap};
+use crate::template::{Condition, Scope, Template, TemplateMap, ValidTypes};
 
 /// One of a Spec's `transformations`, or of a migration's.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub enum ConfigTransformation {
 pub struct AddedField {
     path: Vec<Value>,
     value: Template,
+    value_type: ValidTypes,
 }
 
 impl FromManifest for ConfigTransformation {
@@ -62,11 +63,14 @@ fn condition(field: Option<Node<'_>>) -> manifest::Result<Option<Condition>> {
 impl FromManifest for AddedField {
     fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
         let component = node.component()?;
-        let field = AddedField { path: component.required("path")?, value: component.required("value")? };
+        let field = AddedField {
+            path: component.required("path")?,
+            value: component.required("value")?,
+            value_type: component.optional("value_type")?.unwrap_or(ValidTypes::Any),
+        };
         if field.path.is_empty() {
             return Err(node.invalid("has an empty path"));
         }
-        component.refuse_fields(&["value_type"])?;
         component.finish();
         Ok(field)
     }
@@ -95,7 +99,7 @@ fn add(fields: &[AddedField], condition: Option<&Condition>, config: Object) -> 
     let mut config = config;
     for field in fields {
         let scope = Scope::of_config(&config);
-        let value = field.value.evaluate(&scope)?;
+        let value = field.value.evaluate_with(&scope, &[], field.value_type)?;
         let scope = scope.with_json("value", &value).with_json("path", &Value::Array(field.path.clone()));
         if holds(condition, &scope)? {
             let mut changed = Value::Object(config);

@@ -71,3 +71,48 @@ fn a_validation_is_remarked_and_a_class_of_python_is_a_problem() {
     assert_eq!(problem.reason, manifest::Reason::NeedsPython);
     assert_eq!(problem.path, "config_normalization_rules.config_migrations[0].transformations[0]");
 }
+
+#[test]
+fn a_config_is_changed_as_by_the_cdk() {
+    let field = |path: Value, value: &str| json!({"type": "AddedFieldDefinition", "path": path, "value": value});
+    let mut typed = field(json!(["y"]), "{{ 5 }}");
+    typed["value_type"] = "string".into();
+    let map = json!({"one": "1", "two": 2});
+    let cases = [
+        (
+            json!({"type": "ConfigAddFields", "fields": [field(json!(["a", "b"]), "{{ config['x'] }}1"), field(json!(["n"]), "{{ 2 * 2 }}")]}),
+            json!({"x": "5"}),
+            json!({"x": "5", "a": {"b": 51}, "n": 4}),
+        ),
+        (
+            json!({"type": "ConfigAddFields", "fields": [field(json!(["y"]), "v")], "condition": "{{ config['x'] == 6 }}"}),
+            json!({"x": 5}),
+            json!({"x": 5}),
+        ),
+        (json!({"type": "ConfigAddFields", "fields": [typed]}), json!({"x": 5}), json!({"x": 5, "y": "5"})),
+        (
+            json!({"type": "ConfigRemoveFields", "field_pointers": [["x"], ["a", "b"], ["l", "0"]]}),
+            json!({"x": 5, "a": {"b": 1, "c": 2}, "l": [1, 2]}),
+            json!({"a": {"c": 2}, "l": [null, 2]}),
+        ),
+        (
+            json!({"type": "ConfigRemapField", "map": map, "field_path": ["a", "k"]}),
+            json!({"a": {"k": "one"}}),
+            json!({"a": {"k": 1}}),
+        ),
+        (
+            json!({"type": "ConfigRemapField", "map": map, "field_path": ["a", "k"]}),
+            json!({"a": {"k": "three"}}),
+            json!({"a": {"k": "three"}}),
+        ),
+    ];
+    for (transformation, config, expected) in cases {
+        let rules = json!({"type": "ConfigNormalizationRules", "transformations": [transformation]});
+        let spec = spec(&json!({"type": "Spec", "connection_specification": {}, "config_normalization_rules": rules}))
+            .unwrap();
+        let config = config.as_object().cloned().unwrap();
+        assert_eq!(Value::Object(spec.transformed(config.clone()).unwrap()), expected);
+        // The platform is only told of migrations.
+        assert_eq!(spec.migrated(&config).unwrap(), None);
+    }
+}

@@ -100,6 +100,19 @@ impl ValidTypes {
     }
 }
 
+/// The language's `value_type`.
+impl FromManifest for ValidTypes {
+    fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
+        Ok(match node.value.as_str() {
+            Some("string") => ValidTypes::Text,
+            Some("number") => ValidTypes::Float,
+            Some("integer") => ValidTypes::Int,
+            Some("boolean") => ValidTypes::Bool,
+            _ => return Err(node.invalid("must be one of string, number, integer, boolean")),
+        })
+    }
+}
+
 impl FromManifest for Template {
     fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
         let kind = Kind::of(node.value).map_err(|refusal| match refusal {
