@@ -23,7 +23,6 @@ use crate::request_options::{RequestInput, RequestOptions};
 use crate::session::Session;
 use crate::template::{NestedTemplate, Scope, Template, ValidTypes};
 
-pub use body::python_json;
 pub use cache::ResponseCache;
 pub use call_rate::HttpApiBudget;
 pub use prepared_request::PreparedRequest;

@@ -27,7 +27,7 @@ pub fn prepare(url: &str, parameters: &Object) -> Result<String, String> {
     // The fragment never leaves.
     let rest = rest.split_once('#').map_or(rest, |(rest, _)| rest);
     let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
-    let path = encoded(&without_dots(path), |byte| is_path(byte));
+    let path = encoded(&without_dots(path), is_path);
     let slash = if path.starts_with('/') { "" } else { "/" };
     let query = encoded(query.unwrap_or_default(), |byte| is_path(byte) || byte == b'?');
     let added = urlencode(parameters);
