@@ -127,9 +127,33 @@ fn an_image_carries_the_files_and_needs_no_place_of_its_own() {
     let archive = Archive::read(&workspace.path().join("source.tar"));
     let here = if cfg!(target_arch = "aarch64") { "linux/arm64" } else { "linux/amd64" };
     let connector = workspace.file("connector.cwasm", archive.connector(here));
-    // As in a pod whose root file system is read-only: no /tmp, no home, no cache.
-    let run = read(&workspace, &connector, "carried").env("TMPDIR", "/proc/none").env("XDG_CACHE_HOME", "/proc/none");
-    assert_carried(&run.run().exits(0));
+    // As in a container without a /tmp: they are unpacked elsewhere.
+    let run =
+        || read(&workspace, &connector, "carried").env("TMPDIR", "/proc/none").env("XDG_CACHE_HOME", "/proc/none");
+    let finished = run().run().exits(0);
+    assert_carried(&finished);
+    assert!(in_force(&finished).contains("/connector is /dev/shm/"));
+    // The image has them as files beside the connector, so that nothing is written at all.
+    let prefix = "connector/connector.files/";
+    let layers = archive.image(here).layers;
+    let laid_out: Vec<_> =
+        layers[1].iter().filter(|entry| entry.path.starts_with(prefix) && entry.kind.is_file()).collect();
+    assert_eq!(laid_out.len(), FILES.len());
+    for entry in laid_out {
+        assert_eq!((entry.mode, entry.owner), (0o644, (0, 0)));
+        let path = workspace.path().join(entry.path.strip_prefix("connector/").unwrap());
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, &entry.content).unwrap();
+    }
+    let finished = run().run().exits(0);
+    assert_carried(&finished);
+    let place = workspace.path().join("connector.files");
+    assert!(in_force(&finished).contains(&format!("/connector is {} (read only)", place.display())));
+    // What lies there and is not what is carried is not given to the guest.
+    fs::write(place.join("more"), "").unwrap();
+    let finished = run().run().exits(0);
+    assert_carried(&finished);
+    assert!(!in_force(&finished).contains("connector.files"));
     assert_eq!(inspect(&connector)["files"], inspect(&source)["files"]);
 }
 

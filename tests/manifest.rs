@@ -351,7 +351,7 @@ fn without_an_output_the_connector_is_named_after_its_metadata_or_its_directory(
     let here = project.workspace.directory("here");
     let build = || {
         let mut command = project.build().into_command();
-        assert!(command.current_dir(&here).status().unwrap().success());
+        assert!(command.current_dir(&here).output().unwrap().status.success());
     };
     build();
     assert!(here.join("source-project.wasm").is_file());

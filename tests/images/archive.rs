@@ -116,10 +116,9 @@ impl Archive {
     /// The connector for a platform.
     #[track_caller]
     pub fn connector(&self, platform: &str) -> Vec<u8> {
-        let mut layers = self.image(platform).layers;
-        let connector = layers.last_mut().unwrap().pop().unwrap();
-        assert_eq!(connector.path, "connector/connector.cwasm");
-        connector.content
+        let layer = self.image(platform).layers.pop().expect("an image has layers");
+        let connector = layer.into_iter().find(|entry| entry.path == "connector/connector.cwasm");
+        connector.expect("the connector's layer has the connector").content
     }
 }
 

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use crate::cli::people;
 use crate::connector::{
-    Connector, ConnectorPaths, DestinationInstance, Instance, Role, SourceInstance, Told, connector_name,
+    Connector, ConnectorPaths, DestinationInstance, Instance, Role, SourceInstance, Told, connector_name, laid_out,
 };
 use crate::exit_code;
 use crate::protocol::config::Config;
@@ -234,7 +234,7 @@ impl Run {
         let told = Told { log: &log, waiting: &people::waiting };
         let mut connector = Connector::load(&self.connector, filesystem.airbyte(), &told)?;
         if let Some(files) = connector.take_files() {
-            filesystem.carry(files.iter()).map_err(Failure::config_error)?;
+            filesystem.carry(files.iter(), &laid_out(&self.connector.connector)).map_err(Failure::config_error)?;
             self.termination.remove_at_end(filesystem.temporary());
         }
         memory.guest_starts();

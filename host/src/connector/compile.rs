@@ -56,6 +56,11 @@ impl UncompiledConnector {
         self.metadata.as_ref()
     }
 
+    /// The files that the compiled file will carry.
+    pub fn files(&self) -> Option<&CarriedFiles> {
+        self.files.as_ref()
+    }
+
     /// The hosts that the manifest that it carries calls, where it carries one and no metadata says which hosts it needs.
     pub fn hosts_of_manifest(&self) -> Option<&[String]> {
         let said = self.metadata.as_ref().is_some_and(|metadata| metadata.allowed_hosts.is_some());

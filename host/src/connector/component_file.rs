@@ -94,6 +94,7 @@ impl ComponentFile {
     }
 
     /// The whole file.
+    #[cfg(feature = "compiler")]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }

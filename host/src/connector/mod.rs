@@ -50,5 +50,5 @@ pub use manifest::ManifestHosts;
 pub use metadata::{Metadata, MetadataOrigin};
 #[cfg(feature = "compiler")]
 pub use paths::metadata_of_manifest;
-pub use paths::{ConnectorPaths, declarative_component};
+pub use paths::{ConnectorPaths, declarative_component, laid_out};
 pub use whole_file::write_named;

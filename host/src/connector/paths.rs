@@ -27,6 +27,11 @@ impl ConnectorPaths {
     }
 }
 
+/// Where the files that a connector carries may lie as such, so that they need not be unpacked: `NAME.files` beside it. Images have them.
+pub fn laid_out(connector: &Path) -> PathBuf {
+    connector.with_extension("files")
+}
+
 /// The `metadata.yaml` beside a manifest. A link that leads nowhere is there as well, and wrong.
 pub fn metadata_of_manifest(manifest: &Path) -> Option<PathBuf> {
     let metadata = manifest.with_file_name("metadata.yaml");

@@ -27,7 +27,7 @@ impl Capability {
     /// What it comes to, for people.
     pub fn words(self) -> &'static str {
         match self {
-            Capability::Files => "files: reads and writes below /airbyte, reads what is mounted",
+            Capability::Files => "files: reads and writes below /airbyte, reads what is mounted and what it carries",
             Capability::Http => "network: HTTP requests to the hosts that its policy names",
             Capability::Tcp => "network: TCP connections to the hosts that its policy names",
             Capability::Udp => "network: UDP, which is always refused",

@@ -1,7 +1,8 @@
-//! `/connector`: the files that a connector carries, where its guest may read them. They are written out for each run, where no guest
-//! writes, and go with it. Knows nothing of what they are and of how they were carried.
+//! `/connector`: the files that a connector carries, where its guest may read them. They lie beside the connector, as in images, or are written
+//! out for each run, where no guest writes, and go with it. Knows nothing of what they are and of how they were carried.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,34 @@ pub const CONNECTOR_DIRECTORY: &str = "/connector";
 
 /// Memory that nearly every container has for files, also where its root file system is read-only and nothing else is mounted.
 const SHARED_MEMORY: &str = "/dev/shm";
+
+/// Whether these files, and no others, lie in `directory`, out of the reach of guests: then they need not be written out.
+pub fn lie_in<'a>(directory: &Path, files: impl Iterator<Item = (&'a str, &'a [u8])>, guests: &Path) -> bool {
+    let inside = |guests: PathBuf| directory.canonicalize().is_ok_and(|directory| directory.starts_with(guests));
+    if !directory.is_dir() || guests.canonicalize().is_ok_and(inside) {
+        return false;
+    }
+    // How many entries each directory must have.
+    let mut entries: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    for (name, content) in files {
+        let path = directory.join(name);
+        let same_length =
+            path.symlink_metadata().is_ok_and(|found| found.is_file() && found.len() == content.len() as u64);
+        if !same_length || !fs::read(&path).is_ok_and(|found| found == content) {
+            return false;
+        }
+        let mut entry = path.as_path();
+        while let Some(parent) = entry.parent().filter(|_| entry != directory) {
+            let known = entries.contains_key(parent);
+            *entries.entry(parent.to_owned()).or_default() += 1;
+            if known {
+                break;
+            }
+            entry = parent;
+        }
+    }
+    entries.iter().all(|(directory, expected)| fs::read_dir(directory).is_ok_and(|found| found.count() == *expected))
+}
 
 /// Writes `files` (relative names that lead nowhere else, and contents) into a directory of their own, in the first place that takes them
 /// and that is not in `guests`, where connectors may write.
@@ -67,7 +96,6 @@ fn write(path: &Path, content: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -88,6 +116,39 @@ mod tests {
         assert_ne!(other.path(), path, "each run has its own");
         drop(directory);
         assert!(!path.exists() && other.path().exists());
+    }
+
+    #[test]
+    fn files_that_lie_there_already_are_told_from_others() {
+        let guests = PrivateDirectory::new().unwrap();
+        let directory = unpack(FILES.into_iter(), guests.path()).unwrap();
+        let path = directory.path();
+        let lie = || lie_in(path, FILES.into_iter(), guests.path());
+        assert!(lie());
+        assert!(
+            !lie_in(path, FILES.into_iter(), path) && !lie_in(&path.join("none"), FILES.into_iter(), guests.path())
+        );
+        assert!(!lie_in(path, FILES.into_iter().skip(1), guests.path()), "one more is there");
+        for (name, before) in FILES {
+            let file = path.join(name);
+            fs::remove_file(&file).unwrap();
+            assert!(!lie(), "{name} is not there");
+            fs::write(&file, b"ot").unwrap();
+            assert!(!lie(), "{name} is another");
+            fs::remove_file(&file).unwrap();
+            let elsewhere = guests.path().join("elsewhere");
+            fs::write(&elsewhere, before).unwrap();
+            std::os::unix::fs::symlink(&elsewhere, &file).unwrap();
+            assert!(!lie(), "{name} is a link");
+            fs::remove_file(&file).unwrap();
+            fs::write(&file, before).unwrap();
+            assert!(lie());
+        }
+        for more in ["more", "a/more", "a/b/more"] {
+            fs::write(path.join(more), "").unwrap();
+            assert!(!lie(), "{more}");
+            fs::remove_file(path.join(more)).unwrap();
+        }
     }
 
     #[test]

@@ -63,8 +63,10 @@ pub struct Filesystem {
     mounts: Vec<Mount>,
     /// Removed when this is dropped.
     temporary: Option<PrivateDirectory>,
-    /// The files that the connector carries, and removed as well.
-    carried: Option<PrivateDirectory>,
+    /// Where the files are that the connector carries.
+    carried: Option<PathBuf>,
+    /// The directory that was made for them, and is removed as well.
+    unpacked: Option<PrivateDirectory>,
 }
 
 impl Filesystem {
@@ -90,7 +92,7 @@ impl Filesystem {
             }
         };
         allow_many_open_files();
-        Ok(Filesystem { airbyte, mounts: mounts.to_vec(), temporary, carried: None })
+        Ok(Filesystem { airbyte, mounts: mounts.to_vec(), temporary, carried: None, unpacked: None })
     }
 
     /// The directory on this machine that is the guest's `/airbyte`.
@@ -98,21 +100,31 @@ impl Filesystem {
         &self.airbyte
     }
 
-    /// Puts the files that a connector carries where its guest reads them.
-    pub fn carry<'a>(&mut self, files: impl Iterator<Item = (&'a str, &'a [u8])> + Clone) -> Result<(), String> {
-        self.carried = Some(carried_directory::unpack(files, &self.airbyte)?);
+    /// Puts the files that a connector carries where its guest reads them: where they lie already, if that is `laid_out`.
+    pub fn carry<'a>(
+        &mut self,
+        files: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+        laid_out: &Path,
+    ) -> Result<(), String> {
+        if carried_directory::lie_in(laid_out, files.clone(), &self.airbyte) {
+            self.carried = Some(laid_out.to_owned());
+            return Ok(());
+        }
+        let unpacked = carried_directory::unpack(files, &self.airbyte)?;
+        self.carried = Some(unpacked.path().to_owned());
+        self.unpacked = Some(unpacked);
         Ok(())
     }
 
     /// The directories that go with the process: the guest's `/airbyte` and `/connector`, where they are such.
     pub fn temporary(&self) -> [Option<&Path>; 2] {
-        [&self.temporary, &self.carried].map(|directory| directory.as_ref().map(PrivateDirectory::path))
+        [&self.temporary, &self.unpacked].map(|directory| directory.as_ref().map(PrivateDirectory::path))
     }
 
     /// What the guest may read and no more: where it is here, and there.
     fn readable(&self) -> impl Iterator<Item = (&Path, &str)> {
         let mounts = self.mounts.iter().map(|mount| (mount.host.as_path(), mount.guest.as_str()));
-        mounts.chain(self.carried.iter().map(|directory| (directory.path(), CONNECTOR_DIRECTORY)))
+        mounts.chain(self.carried.iter().map(|directory| (directory.as_path(), CONNECTOR_DIRECTORY)))
     }
 
     /// What the guest sees.

@@ -11,7 +11,7 @@ use super::super::{ImageBuild, compiler_memory, require_another_file};
 use super::name::ImageName;
 use super::{base, configuration};
 use crate::cli::people;
-use crate::connector::{UncompiledConnector, write_named};
+use crate::connector::{CarriedFiles, UncompiledConnector, laid_out, write_named};
 use crate::exit_code;
 
 /// What went wrong, and what to do where that is not said yet.
@@ -52,7 +52,9 @@ fn make(build: ImageBuild) -> Result<(), Problem> {
             people::progress(&format!("Compiling {} for {platform} …", input.display()));
         }
         let code = connector.compile(platform.target()).map_err(|failure| (failure.message, None))?;
-        let layer = connector_layer(&code)
+        // A name may be longer than an archive takes: then they are unpacked for each run.
+        let layer = connector_layer(&code, connector.files())
+            .or_else(|_| connector_layer(&code, None))
             .map_err(|error| (format!("the connector's layer for {platform} can not be made: {error}"), None))?;
         let config = configuration::configuration(&config, &labels, created);
         layers.push(layer);
@@ -67,12 +69,16 @@ fn make(build: ImageBuild) -> Result<(), Problem> {
     if output == Path::new("-") { to_stdout(&archive, &made) } else { to_file(&archive, &output, &made) }
 }
 
-/// Root's, outside the only directory that a guest may write to.
-fn connector_layer(code: &[Vec<u8>]) -> io::Result<Layer> {
-    LayerBuilder::new()
-        .directory(contents::CONNECTOR_DIRECTORY, 0o755, Owner::ROOT)
-        .file(contents::CONNECTOR, 0o644, code.concat())
-        .build()
+/// Root's, outside the only directory that a guest may write to. What the connector carries lies beside it as well: a container in which
+/// nothing else can be written to has no place where it could be unpacked.
+fn connector_layer(code: &[Vec<u8>], files: Option<&CarriedFiles>) -> io::Result<Layer> {
+    let mut layer = LayerBuilder::new();
+    layer.directory(contents::CONNECTOR_DIRECTORY, 0o755, Owner::ROOT).file(contents::CONNECTOR, 0o644, code.concat());
+    let place = laid_out(Path::new(contents::CONNECTOR));
+    for (name, content) in files.iter().flat_map(|files| files.iter()) {
+        layer.file(&format!("{}/{name}", place.display()), 0o644, content.to_vec());
+    }
+    layer.build()
 }
 
 fn to_file(archive: &[u8], output: &Path, made: &Made) -> Result<(), Problem> {
