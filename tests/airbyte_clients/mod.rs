@@ -21,7 +21,7 @@ use serde_json::Value;
 use crate::harness::Workspace;
 
 /// What `cargo xtask clients` found or fetched.
-fn fetched(variable: &str) -> PathBuf {
+pub fn fetched(variable: &str) -> PathBuf {
     let Some(path) = std::env::var_os(variable) else {
         panic!(
             "{variable} is not set: run the tests by `cargo xtask test`, or after `eval \"$(cargo xtask clients)\"`, or \

@@ -1,5 +1,6 @@
 //! Both programs beside one server: each runs a command and tells what it did. It must not judge.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use super::api::Response;
 use super::asked::Asked;
 use super::cdk::Cdk;
+use super::moments;
 use super::told::Told;
 use crate::harness::server::{Server, respond};
 use crate::harness::{Airlock, Workspace, connector};
@@ -125,7 +127,18 @@ impl Bench {
         let requests = exchanges.iter().map(|(request, _): &(Value, Response)| request.clone()).collect();
         let (state, streams) = left_behind(&stdout);
         let errors = errors(&stdout);
-        Run { told: Told::of(&stdout, code, requests, now), state, streams, errors, exchanges }
+        let mut told = Told::of(&stdout, code, requests, now);
+        let mut answered: BTreeMap<String, (Value, bool)> = BTreeMap::new();
+        for (request, response) in &exchanges {
+            let mut request = request.clone();
+            moments::value_without_now(&mut request, now);
+            let entry = answered.entry(request.to_string()).or_insert((request, true));
+            entry.1 &= response.status < 300;
+        }
+        let answered: Vec<Value> =
+            answered.into_values().filter(|(_, always)| *always).map(|(request, _)| request).collect();
+        told.without_repeated(&answered);
+        Run { told, state, streams, errors, exchanges }
     }
 
     fn file(&self, name: &str, content: &Value) -> String {

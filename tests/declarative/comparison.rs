@@ -1,7 +1,7 @@
 //! One manifest, run by both programs with the same config, catalog and states: what was run, and what differs. It must not know
 //! where manifests come from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -25,6 +25,22 @@ pub struct Comparison {
     pub notes: Vec<String>,
 }
 
+impl Comparison {
+    /// In which parts of which commands the two differ, in a line; none where they are equal.
+    pub fn verdict(&self) -> Option<String> {
+        let differing = self.differences.iter().filter(|(_, lines)| !lines.is_empty());
+        let told: Vec<String> = differing.map(|(command, lines)| format!("{command} ({})", parts(lines))).collect();
+        (!told.is_empty()).then(|| told.join(", "))
+    }
+}
+
+/// The parts that lines of differences are about.
+pub fn parts(lines: &[String]) -> String {
+    let named = lines.iter().filter(|line| !line.starts_with(' '));
+    let parts: BTreeSet<&str> = named.filter_map(|line| line.split([':', '.', '[', ' ']).next()).collect();
+    parts.into_iter().collect::<Vec<_>>().join(", ")
+}
+
 /// Which commands are run.
 #[derive(Debug, Clone, Copy)]
 pub struct Extent {
@@ -33,7 +49,8 @@ pub struct Extent {
     pub full_refresh: bool,
     pub again: bool,
     pub troubles: bool,
-    pub airlock: bool,
+    /// Beside the CDK; where it is the CDK once more, the comparison itself is on trial.
+    pub beside: Option<Program>,
     pub verbose: bool,
 }
 
@@ -141,10 +158,14 @@ impl Pair<'_> {
                 |error: &String| format!("the CDK says to {title}: {}", error.chars().take(300).collect::<String>());
             self.comparison.notes.extend(theirs.errors.iter().map(note));
         }
-        if !self.extent.airlock {
-            return (theirs, None);
+        let Some(program) = self.extent.beside else { return (theirs, None) };
+        let ours = self.one(program, title, name, catalog, state, trouble, now);
+        let [asked_by_them, asked_by_us] = [&theirs, &ours].map(|run| run.exchanges.len());
+        if asked_by_us > asked_by_them + 3 {
+            self.comparison
+                .notes
+                .push(format!("{title}: the CDK asks {asked_by_them} times, Airlock {asked_by_us} times"));
         }
-        let ours = self.one(Program::Airlock, title, name, catalog, state, trouble, now);
         let lines = theirs.told.differences(&ours.told, ["CDK", "Airlock"]);
         self.comparison.differences.insert(title.to_owned(), lines);
         (theirs, Some(ours))

@@ -10,6 +10,7 @@ mod comparison;
 mod configuration;
 mod endpoint;
 mod moments;
+mod packages;
 mod records;
 mod templates;
 mod told;

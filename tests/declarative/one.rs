@@ -8,9 +8,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::bench::Bench;
+use super::bench::{Bench, Program};
 use super::cdk::Cdk;
 use super::comparison::{Comparison, Extent, compare};
+use super::packages;
 
 #[test]
 #[ignore = "it compares the manifest that AIRLOCK_MANIFEST names"]
@@ -26,17 +27,23 @@ fn a_manifest_by_hand() {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let manifest = cdk.package(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         let extent = Extent {
-            spec: true,
+            spec: !is_set("AIRLOCK_QUICK"),
             check: true,
             full_refresh: !is_set("AIRLOCK_QUICK"),
             again: !is_set("AIRLOCK_QUICK"),
             troubles: is_set("AIRLOCK_TROUBLES"),
-            airlock: !is_set("AIRLOCK_ONLY_CDK"),
+            beside: match () {
+                () if is_set("AIRLOCK_ONLY_CDK") => None,
+                () if is_set("AIRLOCK_CDK_TWICE") => Some(Program::Cdk),
+                () => Some(Program::Airlock),
+            },
             verbose: is_set("AIRLOCK_VERBOSE"),
         };
-        let comparison = compare(&mut bench, &mut cdk, &manifest, &given, extent);
+        let mut config = packages::given(&name);
+        given.as_object().into_iter().flatten().for_each(|(field, value)| config[field] = value.clone());
+        let comparison = compare(&mut bench, &mut cdk, &manifest, &config, extent);
         print(&name, &comparison);
-        if comparison.differences.values().any(|lines| !lines.is_empty()) {
+        if comparison.verdict().is_some() {
             differing.push(name);
         }
     }

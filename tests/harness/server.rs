@@ -189,11 +189,12 @@ fn take_body(stream: &mut impl BufRead, mut bytes: u64, request: &mut Request) -
 }
 
 fn line(stream: &mut impl BufRead) -> io::Result<Option<String>> {
-    let mut line = String::new();
-    if stream.read_line(&mut line)? == 0 {
+    let mut line = Vec::new();
+    if stream.read_until(b'\n', &mut line)? == 0 {
         return Ok(None);
     }
-    Ok(Some(line.trim_end_matches(['\r', '\n']).to_owned()))
+    // A header may hold bytes of any kind.
+    Ok(Some(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 /// A response with this body, whole.

@@ -1,5 +1,6 @@
-//! The Python packages that the tests and the benchmark run beside airlock: clients of Airbyte's protocol, and Airbyte's own
-//! source-faker. Installed from PyPI into the user's cache directory, once. It must not know what is tested with them.
+//! The Python packages that the tests and the benchmark run beside airlock, and those whose manifests they read: clients of
+//! Airbyte's protocol, and Airbyte's own connectors. Installed from PyPI into the user's cache directory, once. It must not know
+//! what is tested with them.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -16,6 +17,12 @@ const CACHE: &str = "python-clients";
 /// Each set of packages has an environment of its own, for they disagree about airbyte-cdk. All versions are pinned.
 const ENVIRONMENTS: [(&str, &str); 2] =
     [("clients", include_str!("../python/clients.txt")), ("source-faker", include_str!("../python/source-faker.txt"))];
+
+/// Packages that are data: nothing of them is run, so they have no dependencies.
+const MANIFESTS: &str = include_str!("../python/manifests.txt");
+
+/// The Python that these packages are for, whatever the machine has.
+const PYTHON_OF_MANIFESTS: &str = "3.11";
 
 /// What the packages run with: at least the first, and below the second.
 const MINOR_VERSIONS: (u32, u32) = (10, 13);
@@ -73,7 +80,7 @@ impl PythonClients {
 /// A folder for each Python and each set of pins. Another Rust may hash them otherwise: then they are installed once more.
 fn key(version: &str) -> String {
     let mut hasher = DefaultHasher::new();
-    ENVIRONMENTS.hash(&mut hasher);
+    (ENVIRONMENTS, MANIFESTS).hash(&mut hasher);
     format!("{version}-{:016x}", hasher.finish())
 }
 
@@ -121,9 +128,33 @@ fn install(python: &Python, directory: &Path) -> Result<()> {
             })?;
         }
     }
+    fetch_manifests(&installer, directory)?;
     cache::remove(&installer)?;
     cache::remove(&directory.join("downloads"))?;
     fs::write(directory.join(COMPLETE), "").with_context(|| format!("cannot write into {}", directory.display()))
+}
+
+/// A folder for each package, in `manifests`.
+fn fetch_manifests(installer: &Path, directory: &Path) -> Result<()> {
+    let list = directory.join("manifests.txt");
+    fs::write(&list, MANIFESTS).with_context(|| format!("cannot write {}", list.display()))?;
+    let target = directory.join("manifests");
+    let mut by_uv = Command::new(installer.join("bin/uv"));
+    by_uv
+        .args(["pip", "install", "--quiet", "--system-certs", "--no-deps", "--python-version", PYTHON_OF_MANIFESTS])
+        .arg("--target")
+        .arg(&target)
+        .arg("--requirement")
+        .arg(&list)
+        .env("UV_CACHE_DIR", directory.join("downloads"));
+    if let Err(error) = command::output(&mut by_uv) {
+        eprintln!("{error:#}\nThat was uv; pip, which has its own configuration, may do better, in some minutes");
+        let mut by_pip = pip(installer);
+        by_pip.args(["--no-deps", "--only-binary", ":all:", "--python-version", PYTHON_OF_MANIFESTS, "--target"]);
+        command::output(by_pip.arg(&target).arg("--requirement").arg(&list))
+            .context("cannot fetch the packages of xtask/python/manifests.txt from PyPI, neither by uv nor by pip")?;
+    }
+    Ok(())
 }
 
 fn pip(environment: &Path) -> Command {
@@ -214,6 +245,13 @@ mod tests {
                 assert!(pins.contains(&wish.replace("[dev]", "").as_str()), "{wish} is not in {name}.txt: renew it");
             }
         }
+    }
+
+    #[test]
+    fn every_package_with_a_manifest_is_pinned_and_named_once() {
+        let pins: Vec<&str> = MANIFESTS.lines().filter(|line| !line.starts_with('#')).collect();
+        assert!(pins.len() >= 50 && pins.iter().all(|pin| pin.starts_with("airbyte-source-") && pin.contains("==")));
+        assert!(pins.is_sorted() && pins.windows(2).all(|pair| pair[0] != pair[1]));
     }
 
     #[test]

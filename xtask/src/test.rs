@@ -212,7 +212,7 @@ fn with_others(mut command: Command, others: &Others) -> Command {
         Some(clients) => {
             command.envs(clients.environment());
         }
-        None => skipped.push("airbyte_clients::"),
+        None => skipped.extend(["airbyte_clients::", "declarative::live::"]),
     }
     match &others.postgres {
         Some(postgres) => {
@@ -334,7 +334,7 @@ mod tests {
         let command = with_others(Command::new("tests"), &Others::default());
         assert_eq!(
             command::display(&command),
-            "tests -- --skip airbyte_clients:: --skip _postgres:: --skip images::engines::"
+            "tests -- --skip airbyte_clients:: --skip declarative::live:: --skip _postgres:: --skip images::engines::"
         );
     }
 
