@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::token_time;
 use crate::datetime::Duration;
+use crate::decoders::{Decoder, First};
 use crate::error_handling::{Evidence, is_truthy, status_error};
 use crate::manifest::{self, Component, FromManifest, Node, Object};
 use crate::request_options::{RequestOption, RequestOptions};
@@ -18,6 +19,7 @@ use crate::template::{Template, python_text};
 #[derive(Debug)]
 pub struct SessionToken {
     login: Box<HttpRequester>,
+    decoder: Decoder,
     path: Vec<String>,
     /// In seconds. Without it, a token is for one request.
     life: Option<f64>,
@@ -29,12 +31,6 @@ pub struct SessionToken {
 impl FromManifest for SessionToken {
     fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
         let component = node.component()?;
-        if let Some(decoder) = component.field("decoder") {
-            let decoder = decoder.component()?;
-            if decoder.kind() != "JsonDecoder" {
-                return Err(decoder.other_kind(&["JsonDecoder"], &["XmlDecoder"]));
-            }
-        }
         let authentication = component
             .field("request_authentication")
             .ok_or_else(|| node.invalid("lacks the field request_authentication"))?
@@ -56,6 +52,7 @@ impl FromManifest for SessionToken {
         });
         let authenticator = SessionToken {
             login: component.required("login_requester")?,
+            decoder: component.optional("decoder")?.unwrap_or_default(),
             path: component.required("session_token_path")?,
             life: life.transpose()?,
             api_key,
@@ -86,13 +83,14 @@ impl SessionToken {
         let Outcome::Response(response) = outcome else {
             return Err(system_error("Failed to get session token, response got ignored by requester"));
         };
-        let evidence = Evidence::of(&response, &session.scope);
-        // Of several records, the first.
-        let body = match evidence.json() {
-            Some(Value::Array(bodies)) => bodies.first(),
-            body => body,
+        let decoded = self.decoder.decode(&response);
+        // Of several bodies, the first.
+        let body = match decoded.first() {
+            Some(First::Part(part)) => serde_json::from_str(part.text()).unwrap_or_default(),
+            Some(First::Value(value)) => value.clone(),
+            None => Value::Null,
         };
-        let token = self.path.iter().try_fold(body.unwrap_or(&Value::Null), |value, name| match value {
+        let token = self.path.iter().try_fold(&body, |value, name| match value {
             Value::Array(values) => values.get(name.parse::<usize>().ok()?),
             value => value.get(name),
         });

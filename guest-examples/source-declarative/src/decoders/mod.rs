@@ -1,7 +1,7 @@
 //! From a response's body to JSON: the language's decoders. Knows nothing of records.
 
 mod csv;
-mod json;
+pub mod json;
 mod parser;
 mod text;
 mod xml;

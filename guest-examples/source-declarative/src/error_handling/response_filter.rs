@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::error_message::{error_message, is_truthy};
 use super::{Action, Resolution, default_mapping};
+use crate::decoders::json;
 use crate::manifest::{self, FromManifest, Node, Object};
-use crate::requester::HttpResponse;
+use crate::requester::{Body, HttpResponse};
 use crate::template::{Condition, Scope, Template, python_text};
 
 /// The language's HttpResponseFilter.
@@ -153,7 +154,11 @@ impl<'r> Evidence<'r> {
 
     /// The body, if it is JSON.
     pub fn json(&self) -> Option<&Value> {
-        self.json.get_or_init(|| serde_json::from_slice(self.response.bytes()).ok()).as_ref()
+        let parsed = || match &self.response.body {
+            Body::Json(page) => serde_json::from_str(page.root().text()).ok(),
+            Body::Other(response) => json::parse(response.bytes()),
+        };
+        self.json.get_or_init(parsed).as_ref()
     }
 
     /// The scope that knows `config`, `headers`, `request_url` and, if it is wanted, `response`.

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use airlock_sdk::testing::{Host, HttpRequest, HttpResponse, HttpTrouble, Run};
-use airlock_sdk::{Failure, FailureKind};
+use airlock_sdk::testing::{Event, Host, HttpRequest, HttpResponse, HttpTrouble, Run};
+use airlock_sdk::{Failure, FailureKind, StreamWriter};
 use serde_json::{Value, json};
 
 use super::{Body, HttpRequester, Outcome};
@@ -239,6 +239,15 @@ fn a_rate_limit_ends() {
     let (failed, waits) = failure(json!({}), status(429));
     assert_eq!(waits, [1.0, 2.0, 4.0, 8.0, 16.0]);
     assert_eq!((failed.kind, failed.message.as_str()), (FailureKind::TransientError, "API rate limit exceeded."));
+    // The platform hears of it each time.
+    let requester = requester(json!({"error_handler": {"type": "DefaultErrorHandler", "max_retries": 1}})).unwrap();
+    let run = Host::new().answering(status(429)).run(|| {
+        let session = Session::new(Object::new());
+        session.begin_stream(StreamWriter::open("users")?);
+        requester.send(&session, None, RequestOptions::default(), &session.scope).map(drop)
+    });
+    let told = |event: &&Event| matches!(event, Event::Running { reasons, .. } if reasons.contains("RATE_LIMITED"));
+    assert_eq!(run.events.iter().filter(told).count(), 2);
 }
 
 #[test]
