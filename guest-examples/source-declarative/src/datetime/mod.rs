@@ -13,6 +13,8 @@ use std::fmt;
 
 use chrono::{Datelike, FixedOffset, Months, NaiveDate, NaiveDateTime, TimeDelta, Timelike};
 
+use crate::template::{float_text, python_float, python_int};
+
 #[cfg(test)]
 pub use clock::set_now;
 pub use duration::Duration;
@@ -41,14 +43,18 @@ impl DateTime {
 
     /// Reads a text as the language's `datetime_format` says: the CDK's DatetimeParser. What names no time zone is UTC's.
     pub fn parse(text: &str, format: &str) -> Result<Self> {
-        let number = || text.trim().parse::<i64>().map_err(|_| format!("{text:?} is no number, as {format} wants it"));
+        let number = || {
+            let number =
+                python_int(text).ok_or_else(|| format!("{text:?} is no whole number, as {format} wants it"))?;
+            i64::try_from(number).map_err(|_| out_of_range(text))
+        };
         match format {
             "%s" => {
                 let seconds = number()?.checked_mul(1_000_000);
                 Self::of_microseconds(seconds.ok_or_else(|| out_of_range(text))?)
             }
             "%s_as_float" => {
-                let seconds = text.trim().parse::<f64>().map_err(|_| format!("{text:?} is no number of seconds"))?;
+                let seconds = python_float(text).ok_or_else(|| format!("{text:?} is no number of seconds"))?;
                 Self::of_timestamp(seconds)
             }
             "%epoch_microseconds" => Self::of_microseconds(number()?),
@@ -70,8 +76,8 @@ impl DateTime {
     /// Writes it as the language's `datetime_format` says: the CDK's DatetimeParser.
     pub fn format(&self, format: &str) -> String {
         match format {
-            "%s" => self.microseconds().div_euclid(1_000_000).to_string(),
-            "%s_as_float" => crate::template::float_text(self.timestamp()),
+            "%s" => truncated(self.timestamp()).to_string(),
+            "%s_as_float" => float_text(self.timestamp()),
             "%epoch_microseconds" => truncated(self.timestamp() * 1_000_000.0).to_string(),
             "%ms" => truncated(self.timestamp() * 1000.0).to_string(),
             _ if format.contains("%_ms") => {
@@ -128,12 +134,6 @@ impl DateTime {
     #[must_use]
     pub fn to_utc(self) -> Self {
         DateTime { local: self.instant(), offset: Some(UTC) }
-    }
-
-    /// The same instant in a time zone.
-    pub fn to_offset(self, offset: FixedOffset) -> Result<Self> {
-        let seconds = TimeDelta::seconds(offset.local_minus_utc().into());
-        Self::in_range(self.instant().checked_add_signed(seconds), Some(offset))
     }
 
     pub fn is_aware(&self) -> bool {

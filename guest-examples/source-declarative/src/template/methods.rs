@@ -8,7 +8,7 @@ use chrono::{Datelike, FixedOffset, Timelike};
 use super::evaluate::{Fault, Given, Result};
 use super::formatting;
 use super::operators::{self, count, index, text};
-use super::value::{Value, insert};
+use super::value::{Dict, Value, insert};
 use crate::datetime::DateTime;
 
 const TEXT: &[&str] = &[
@@ -431,12 +431,7 @@ fn of_list<'a>(
     Ok(Value::None)
 }
 
-fn of_dict<'a>(
-    of: &Value<'a>,
-    own: Option<&Rc<RefCell<Vec<(Value<'a>, Value<'a>)>>>>,
-    name: &str,
-    given: Given<'a>,
-) -> Result<Value<'a>> {
+fn of_dict<'a>(of: &Value<'a>, own: Option<&Dict<'a>>, name: &str, given: Given<'a>) -> Result<Value<'a>> {
     let hashable = |key: Option<Value<'a>>| {
         let key = key.unwrap_or(Value::None);
         let fault = Fault::Type(format!("a {} can not be a key", key.type_name()));

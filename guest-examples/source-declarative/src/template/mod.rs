@@ -393,10 +393,6 @@ fn name_template(name: &str, node: &Node<'_>) -> manifest::Result<Template> {
 }
 
 impl TemplateMap {
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// What names and values come to. What is empty or not there is null.
     pub fn evaluate(&self, scope: &Scope) -> Result<Object> {
         self.evaluate_of(scope, ValidTypes::Any)

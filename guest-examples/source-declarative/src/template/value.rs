@@ -12,6 +12,9 @@ use super::scope::Slice;
 use crate::datetime::{DateTime, Duration};
 use crate::manifest::Object;
 
+/// A dict that the template has made itself: its entries in their order.
+pub type Dict<'a> = Rc<RefCell<Vec<(Value<'a>, Value<'a>)>>>;
+
 /// A value of a template.
 #[derive(Clone, Debug)]
 pub enum Value<'a> {
@@ -25,7 +28,7 @@ pub enum Value<'a> {
     List(Rc<RefCell<Vec<Value<'a>>>>),
     Tuple(Rc<Vec<Value<'a>>>),
     Set(Rc<Vec<Value<'a>>>),
-    Dict(Rc<RefCell<Vec<(Value<'a>, Value<'a>)>>>),
+    Dict(Dict<'a>),
     /// A list and an object of the scope.
     JsonList(&'a [Json]),
     JsonDict(&'a Object),
