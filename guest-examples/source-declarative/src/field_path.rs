@@ -116,8 +116,9 @@ impl<'p> Json for Part<'p> {
     }
 
     fn fields(&self) -> Option<impl Iterator<Item = (Cow<'_, str>, Self)>> {
-        let fields = Part::fields(self)?;
-        Some(fields.map(|(name, value)| -> (Cow<'_, str>, Self) { (name, value) }))
+        // The names live as long as the page, and here as long as the part.
+        let shorter = |(name, value): (Cow<'p, str>, Self)| -> (Cow<'_, str>, Self) { (name, value) };
+        Part::fields(self).map(|fields| fields.map(shorter))
     }
 }
 

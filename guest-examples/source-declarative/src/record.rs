@@ -21,6 +21,7 @@ pub struct Record<'p> {
 enum Text<'p> {
     /// Where its fields are is known.
     Part(Part<'p>),
+    #[cfg(test)]
     Line(&'p str),
     /// There is none, or no more.
     None,
@@ -32,7 +33,8 @@ impl<'p> Record<'p> {
         Record { text: Text::Part(part), parsed: OnceCell::new() }
     }
 
-    /// A record as it stands in a response: a JSON object.
+    /// A record without a page around it.
+    #[cfg(test)]
     pub fn of_text(text: &'p str) -> Self {
         Record { text: Text::Line(text), parsed: OnceCell::new() }
     }
@@ -45,6 +47,7 @@ impl<'p> Record<'p> {
     pub fn text(&self) -> Option<&'p str> {
         match &self.text {
             Text::Part(part) => Some(part.text()),
+            #[cfg(test)]
             Text::Line(text) => Some(text),
             Text::None => None,
         }
@@ -98,6 +101,7 @@ impl<'p> Record<'p> {
     pub fn write_to(&self, writer: &mut StreamWriter) -> Result<()> {
         match &self.text {
             Text::Part(part) => part.write_to(writer),
+            #[cfg(test)]
             Text::Line(text) => writer.write_json(text.as_bytes()),
             Text::None => writer.write(self.object()?),
         }

@@ -129,7 +129,7 @@ fn compressed_bodies_are_read_whether_they_are_compressed_or_not() {
     let (json_decoder, csv) = (json!({"type": "JsonDecoder"}), json!({"type": "CsvDecoder"}));
     let (one, two) = (json!({"a": 1}), json!({"a": 2}));
     assert_eq!(bodies(&of(json_decoder.clone()), &gzip(br#"[{"a":1},{"a":2}]"#)), [one.clone(), two]);
-    assert_eq!(bodies(&of(json_decoder.clone()), br#"{"a":1}"#), [one.clone()]);
+    assert_eq!(bodies(&of(json_decoder.clone()), br#"{"a":1}"#), std::slice::from_ref(&one));
     assert_eq!(bodies(&of(of(csv)), &gzip(&gzip(b"a\n1\n"))), [json!({"a": "1"})]);
     let (_, failure, _) = decoded(&of(json_decoder), Answer::new(200).body("{\"a\":"));
     assert_eq!(failure.as_deref(), Some("Response JSON data failed to be parsed."));
@@ -144,8 +144,8 @@ fn items_are_the_elements_of_the_list_at_a_path() {
     let of = |path: &str, body: &str| bodies(&json!({"type": "JsonItemsDecoder", "items_path": path}), body.as_bytes());
     let body = r#"{"data":{"users":[{"a":1},{"a":2.5}],"x":1}}"#;
     assert_eq!(of("data.users", body), [json!({"a": 1}), json!({"a": 2.5})]);
-    assert_eq!(of("nope", body), [json!({}); 0]);
-    assert_eq!(of("data.x", body), [json!({}); 0]);
+    assert_eq!(of("nope", body), Vec::<Value>::new());
+    assert_eq!(of("data.x", body), Vec::<Value>::new());
     assert_eq!(of("item.a", r#"[{"a":[1]},{"a":[2,3]}]"#), [1, 2, 3].map(Value::from));
     let decoder = json!({"type": "JsonItemsDecoder", "items_path": "data"});
     assert!(decoded(&decoder, Answer::new(200).body("{\"data\":[{\"a\":1},")).1.is_some());

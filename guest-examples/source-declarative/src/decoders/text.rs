@@ -62,11 +62,12 @@ fn windows_1252(byte: u8) -> Option<char> {
 }
 
 fn utf_16(bytes: &[u8]) -> Option<String> {
-    let (bytes, unit): (&[u8], fn([u8; 2]) -> u16) = match bytes {
-        [0xfe, 0xff, rest @ ..] => (rest, u16::from_be_bytes),
-        [0xff, 0xfe, rest @ ..] => (rest, u16::from_le_bytes),
-        _ => (bytes, u16::from_le_bytes),
+    let (bytes, is_big_endian) = match bytes {
+        [0xfe, 0xff, rest @ ..] => (rest, true),
+        [0xff, 0xfe, rest @ ..] => (rest, false),
+        _ => (bytes, false),
     };
+    let unit = |pair| if is_big_endian { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) };
     let units: Option<Vec<u16>> = bytes.chunks(2).map(|pair| pair.try_into().ok().map(unit)).collect();
     String::from_utf16(&units?).ok()
 }

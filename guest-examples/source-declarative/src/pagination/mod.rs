@@ -23,7 +23,7 @@ use strategy::PaginationStrategy;
 pub enum Paginator {
     #[default]
     NoPagination,
-    Default(DefaultPaginator),
+    Default(Box<DefaultPaginator>),
 }
 
 /// The language's DefaultPaginator.
@@ -47,18 +47,19 @@ impl FromManifest for Paginator {
         let component = node.component()?;
         let paginator = match component.kind() {
             "NoPagination" => Paginator::NoPagination,
-            "DefaultPaginator" => Paginator::Default(DefaultPaginator {
-                strategy: component.required("pagination_strategy")?,
-                page_size_option: component.optional("page_size_option")?,
-                page_token_option: component.optional("page_token_option")?,
-            }),
+            "DefaultPaginator" => {
+                let paginator = DefaultPaginator {
+                    strategy: component.required("pagination_strategy")?,
+                    page_size_option: component.optional("page_size_option")?,
+                    page_token_option: component.optional("page_token_option")?,
+                };
+                if paginator.page_size_option.is_some() && paginator.strategy.has_no_page_size() {
+                    return Err(node.invalid("has a page_size_option, and its pagination_strategy has no page_size"));
+                }
+                Paginator::Default(Box::new(paginator))
+            }
             _ => return Err(component.other_kind(&["DefaultPaginator", "NoPagination"], &[])),
         };
-        if let Paginator::Default(DefaultPaginator { strategy, page_size_option: Some(_), .. }) = &paginator {
-            if strategy.has_no_page_size() {
-                return Err(node.invalid("has a page_size_option, and its pagination_strategy has no page_size"));
-            }
-        }
         component.finish();
         Ok(paginator)
     }
@@ -166,7 +167,7 @@ impl Paginator {
 
     /// Whether it goes on by the number of records that the server counts.
     pub fn is_by_offset(&self) -> bool {
-        matches!(self, Paginator::Default(DefaultPaginator { strategy: PaginationStrategy::Offset(_), .. }))
+        matches!(self, Paginator::Default(paginator) if matches!(paginator.strategy, PaginationStrategy::Offset(_)))
     }
 
     /// Whether it must know the bodies of pages.

@@ -13,7 +13,7 @@ use crate::template::{Condition, Scope, Template};
 /// The language's pagination strategies.
 #[derive(Debug)]
 pub enum PaginationStrategy {
-    Cursor(CursorPagination),
+    Cursor(Box<CursorPagination>),
     Offset(OffsetIncrement),
     Page(PageIncrement),
 }
@@ -66,7 +66,7 @@ impl FromManifest for PaginationStrategy {
                 if cursor.page_size.is_none() && texts.iter().any(|text| names_page_size(text)) {
                     return Err(node.invalid("has a template that names page_size, and has no page_size itself"));
                 }
-                PaginationStrategy::Cursor(cursor)
+                PaginationStrategy::Cursor(Box::new(cursor))
             }
             "OffsetIncrement" => PaginationStrategy::Offset(OffsetIncrement {
                 page_size: component.optional("page_size")?,
@@ -117,9 +117,9 @@ fn names_page_size(text: &str) -> bool {
 impl PaginationStrategy {
     fn declared_page_size(&self) -> Option<&PageSize> {
         match self {
-            PaginationStrategy::Cursor(CursorPagination { page_size, .. })
-            | PaginationStrategy::Offset(OffsetIncrement { page_size, .. })
-            | PaginationStrategy::Page(PageIncrement { page_size, .. }) => page_size.as_ref(),
+            PaginationStrategy::Cursor(cursor) => cursor.page_size.as_ref(),
+            PaginationStrategy::Offset(offset) => offset.page_size.as_ref(),
+            PaginationStrategy::Page(page) => page.page_size.as_ref(),
         }
     }
 

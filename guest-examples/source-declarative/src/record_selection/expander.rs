@@ -257,7 +257,7 @@ fn set(fields: &mut Object, path: &[Segment], value: Value) -> Result<()> {
 /// Takes out every list that the path leads to.
 fn remove_lists(value: &mut Value, path: &[Segment]) {
     let Some((segment, rest)) = path.split_first() else { return };
-    let mut keep = |value: &mut Value| {
+    let keep = |value: &mut Value| {
         if !rest.is_empty() {
             remove_lists(value, rest);
         }

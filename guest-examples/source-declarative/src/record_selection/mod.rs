@@ -83,6 +83,10 @@ pub struct PreparedSelector<'s> {
 }
 
 impl RecordSelector {
+    pub fn has_record_filter(&self) -> bool {
+        self.record_filter.is_some()
+    }
+
     pub fn extractor(&self) -> &RecordExtractor {
         &self.extractor
     }

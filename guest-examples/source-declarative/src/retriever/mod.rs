@@ -18,7 +18,7 @@ use crate::session::Session;
 use crate::stream_slice::StreamSlice;
 use crate::template::Scope;
 
-/// So often the error handler may say to begin with the first page, and the last time is a failure.
+/// So often a slice may begin with its first page again, and the last time is a failure.
 const MAX_RESETS: u32 = 2;
 
 /// The language's SimpleRetriever.
@@ -30,6 +30,8 @@ pub struct SimpleRetriever {
     record_selector: RecordSelector,
     decoder: Decoder,
     paginator: Paginator,
+    /// Of a `pagination_reset`: after so many records, a slice begins with its first page again.
+    most_records: Option<u64>,
     /// Whether cursor and partition router have nothing to say in requests with a page's token.
     ignores_slicer_when_paginated: bool,
 }
@@ -46,6 +48,10 @@ impl FromManifest for SimpleRetriever {
             record_selector: component.required("record_selector")?,
             decoder: component.optional("decoder")?.unwrap_or_default(),
             paginator: component.optional("paginator")?.unwrap_or_default(),
+            most_records: match component.field("pagination_reset") {
+                Some(reset) => most_records(&reset)?,
+                None => None,
+            },
             ignores_slicer_when_paginated: component
                 .optional("ignore_stream_slicer_parameters_on_paginated_requests")?
                 .unwrap_or_default(),
@@ -62,10 +68,30 @@ impl FromManifest for SimpleRetriever {
         if extractor.is_union() && retriever.paginator.is_by_offset() {
             return Err(node.invalid("has an OffsetIncrement and a CombinedExtractor of the mode union, whose records are more than the server counts"));
         }
-        component.refuse_fields(&["pagination_reset", "page_size_reduction", "request_window_splitting"])?;
+        if retriever.most_records.is_some() && retriever.record_selector.has_record_filter() {
+            return Err(node.invalid("has limits of a pagination_reset and a record_filter, which do not go together"));
+        }
+        component.refuse_fields(&["page_size_reduction", "request_window_splitting"])?;
         component.finish();
         Ok(retriever)
     }
+}
+
+/// The limit of the language's PaginationReset.
+fn most_records(node: &Node<'_>) -> manifest::Result<Option<u64>> {
+    let component = node.component()?;
+    match component.required::<String>("action")?.as_str() {
+        "RESET" => {}
+        "SPLIT_USING_CURSOR" => {
+            return Err(node.unsupported("has the action SPLIT_USING_CURSOR, which is not supported"));
+        }
+        _ => return Err(node.invalid("has an action that is neither RESET nor SPLIT_USING_CURSOR")),
+    }
+    let limits = component.field("limits").map(|limits| limits.component()).transpose()?;
+    let most = limits.as_ref().map(|limits| limits.optional("number_of_records")).transpose()?.flatten();
+    limits.into_iter().for_each(crate::manifest::Component::finish);
+    component.finish();
+    Ok(most)
 }
 
 /// What a read of a slice wants to know of the slice's stream, and what becomes of its records.
@@ -141,19 +167,13 @@ impl PreparedRetriever<'_> {
     pub fn read_slice(&self, slice: &StreamSlice, reader: &mut dyn SliceReader) -> Result<Going> {
         let scope = slice.scope(&self.session.scope);
         let mut token = self.paginator.initial_token();
-        let mut resets = 0;
+        let (mut resets, mut records) = (0, 0);
         loop {
             let response = match self.fetch(slice, &scope, token.as_ref(), reader)? {
                 Outcome::Response(response) => response,
                 Outcome::Ignored => return Ok(Going::On),
                 Outcome::ResetPagination => {
-                    resets += 1;
-                    if resets >= MAX_RESETS {
-                        return Err(system_error(format!(
-                            "The server wants the pages of a slice to be read from the first one on again, {resets} times already: \
-                             it is not tried any more."
-                        )));
-                    }
+                    reset(&mut resets, "The server")?;
                     token = self.paginator.initial_token();
                     continue;
                 }
@@ -162,6 +182,13 @@ impl PreparedRetriever<'_> {
             let read = self.read_page(&decoded, &scope, reader)?;
             if read.going == Going::Enough {
                 return Ok(Going::Enough);
+            }
+            records += read.size as u64;
+            if self.retriever.most_records.is_some_and(|most| records >= most) {
+                reset(&mut resets, "The retriever's pagination_reset")?;
+                records = 0;
+                token = self.paginator.initial_token();
+                continue;
             }
             if self.is_data_feed {
                 // Behind this record there are only older ones.
@@ -249,6 +276,17 @@ impl PreparedRetriever<'_> {
             false => reader.take(record),
         }
     }
+}
+
+/// A slice begins with its first page again.
+fn reset(resets: &mut u32, who: &str) -> Result<()> {
+    *resets += 1;
+    if *resets < MAX_RESETS {
+        return Ok(());
+    }
+    Err(system_error(format!(
+        "{who} wants the pages of a slice to be read from the first one on again, {resets} times already: it is not tried any more."
+    )))
 }
 
 /// What is known of a page when its records have been given away.

@@ -327,3 +327,18 @@ fn what_does_not_go_together_is_said_before_anything_is_read() {
     let failure = read(&sized(json!({"type": "PageIncrement", "page_size": "abc"})), vec![]).result.unwrap_err();
     assert_eq!(failure.kind, FailureKind::SystemError);
 }
+
+#[test]
+fn a_slice_begins_anew_after_so_many_records_once() {
+    let mut fields = paginator(json!({"type": "PageIncrement"}));
+    fields["pagination_reset"] = json!({"type": "PaginationReset", "action": "RESET", "limits": {"type": "PaginationResetLimits", "number_of_records": 3}});
+    let outcome = read(&fields, pages(&[2, 2, 2, 0]));
+    assert_eq!(
+        (outcome.result, outcome.requests),
+        (Ok(Going::On), ["/data", "/data?t=1", "/data", "/data?t=1"].map(str::to_owned).to_vec())
+    );
+    let outcome = read(&fields, pages(&[2, 2, 2, 2]));
+    assert_eq!((outcome.result.unwrap_err().kind, outcome.records.len()), (FailureKind::SystemError, 8));
+    fields["pagination_reset"]["action"] = json!("SPLIT_USING_CURSOR");
+    assert_eq!(retriever(&fields).map(drop).unwrap_err().reason, Reason::Unsupported);
+}

@@ -1102,6 +1102,45 @@ mod paths {
         );
     }
 
+    /// The same value, put together again from its parts.
+    fn rebuilt(part: &Part<'_>) -> Value {
+        match part.kind() {
+            Kind::Array => part.elements().unwrap().map(|element| rebuilt(&element)).collect(),
+            Kind::Object => {
+                let fields = part.fields().unwrap();
+                Value::Object(fields.map(|(name, value)| (name.into_owned(), rebuilt(&value))).collect())
+            }
+            _ => {
+                assert!(part.elements().is_none() && part.fields().is_none() && part.get("a").is_none());
+                serde_json::from_str(part.text()).unwrap()
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_is_the_sum_of_its_parts() {
+        for body in [
+            "[]",
+            " { } ",
+            "null",
+            "-1.5e3",
+            r#"[true, false, null, 0, "", [[[[[[1]]]]]]]"#,
+            r#"{"a": {"b": [{"c": {"d": {"e": {"f": [1, {"g": "}]"}]}}}}]}, "\u00e9\"x": 1, "": {"": 2}}"#,
+        ] {
+            let page = page(body);
+            assert_eq!(rebuilt(&page.root()), serde_json::from_str::<Value>(body).unwrap(), "{body}");
+        }
+        let page = page(r#"{"a.b": {"x": 1, "x": 2}, "l": [{"i": 1}, 7]}"#);
+        let root = page.root();
+        assert_eq!(root.get("a.b").and_then(|object| object.get("x")).map(|value| value.text()), Some("2"));
+        assert!(root.get("a").is_none());
+        // Records may be taken from anywhere.
+        let list = root.get("l").unwrap();
+        let found = [Found::Record(list.clone()), Found::Array(list), Found::Array(root.get("a.b").unwrap())];
+        let records: Records<'_> = found.into_iter().collect();
+        assert_eq!((records.len(), records.collect::<Vec<_>>()), (3, vec![r#"[{"i": 1}, 7]"#, r#"{"i": 1}"#, "7"]));
+    }
+
     #[test]
     fn records_are_written_as_they_stand_each_on_a_line() {
         let written = |body: &'static str, path: &'static str, passed_over: usize| {
