@@ -34,6 +34,8 @@ pub struct DeclarativeStream {
     pub transformations: Vec<Transformation>,
     /// What becomes of states that older versions of the connector saved.
     pub state_migrations: Vec<StateMigration>,
+    /// That it has a state says that it was read to its end: another stream takes its place then.
+    pub is_replaced_by_its_state: bool,
 }
 
 /// The language's StateDelegatingStream: how a stream is read the first time, and how it is afterwards.
@@ -115,6 +117,7 @@ impl DeclarativeStream {
             schema_loader: None,
             transformations: Vec::new(),
             state_migrations: Vec::new(),
+            is_replaced_by_its_state: false,
         }
     }
 
@@ -164,8 +167,9 @@ impl FromManifest for StateDelegatingStream {
     fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
         let component = node.component()?;
         let name: String = component.required("name")?;
+        let full_refresh_stream: DeclarativeStream = component.required("full_refresh_stream")?;
         let stream = StateDelegatingStream {
-            full_refresh_stream: component.required("full_refresh_stream")?,
+            full_refresh_stream: DeclarativeStream { is_replaced_by_its_state: true, ..full_refresh_stream },
             incremental_stream: component.required("incremental_stream")?,
             api_retention_period: component.optional("api_retention_period")?,
         };
@@ -197,6 +201,7 @@ impl FromManifest for DeclarativeStream {
             }),
             transformations: component.optional("transformations")?.unwrap_or_default(),
             state_migrations: component.optional("state_migrations")?.unwrap_or_default(),
+            is_replaced_by_its_state: false,
             name,
         };
         component.refuse_fields(&["file_uploader"])?;

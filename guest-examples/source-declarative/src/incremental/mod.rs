@@ -40,7 +40,7 @@ pub const NO_CURSOR: &str = "__ab_no_cursor_state_message";
 #[derive(Debug)]
 pub enum IncrementalSync {
     DatetimeBased(Box<DatetimeBasedCursor>),
-    IncrementingCount(IncrementingCountCursor),
+    IncrementingCount(Box<IncrementingCountCursor>),
 }
 
 impl FromManifest for IncrementalSync {

@@ -55,7 +55,11 @@ pub fn read(
         Err(failure) if failure.interruption().is_some() => return Err(failure),
         Err(failure) => keep_first(&mut first_failure, failure),
     }
-    saved.save_last(open.state())?;
+    // A mark instead of a state would say of what failed that it was read.
+    let is_mark = stream.is_replaced_by_its_state && stream.incremental_sync.is_none();
+    if first_failure.is_none() || !is_mark {
+        saved.save_last(open.state())?;
+    }
     first_failure.map_or(Ok(()), Err)
 }
 

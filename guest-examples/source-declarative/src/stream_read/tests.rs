@@ -186,6 +186,23 @@ fn a_read_that_was_interrupted_anywhere_goes_on_after_its_last_state() {
     }
 }
 
+/// The CDK saves the mark, too, and never reads the whole again.
+#[test]
+fn a_first_read_that_failed_is_begun_anew() {
+    let mut stream = child(&json!({}), &json!({}));
+    stream["retriever"].as_object_mut().unwrap().remove("partition_router");
+    let mut whole = stream.clone();
+    whole.as_object_mut().unwrap().remove("incremental_sync");
+    let declared = json!({
+        "type": "StateDelegatingStream", "name": "s", "full_refresh_stream": whole, "incremental_stream": stream,
+    });
+    let run = read_stream(&declared, &Value::Null, &json!({}));
+    assert!(run.result.is_err());
+    assert_eq!(run.checkpoints("s"), [] as [Value; 0]);
+    let run = read_stream(&declared, &Value::Null, &json!({"/s": [{"id": 1}]}));
+    assert_eq!(run.checkpoints("s"), [json!({"__ab_no_cursor_state_message": true})]);
+}
+
 #[test]
 fn what_an_api_does_not_keep_is_read_anew() {
     let stream = |name: &str, cursor: Value| {
