@@ -31,3 +31,6 @@ mod source_postgres;
 mod table;
 mod text_format;
 mod write_input;
+
+// The tests of the guest source-declarative.
+use declarative as source_declarative;
