@@ -37,8 +37,18 @@ const NAMED_BY_SERVERS: [&str; 4] = ["download_target", "polling_response", "cre
 /// So many references to references are followed.
 const MAX_REFERENCES: usize = 16;
 
-/// So many that can not be told are told.
+/// So many that can not be told are told, and so much of each.
 const MAX_WARNINGS: usize = 20;
+const MAX_SHOWN: usize = 200;
+
+/// More URLs are not looked into.
+const MAX_URLS: usize = 10_000;
+
+/// More hosts are not asked for.
+const MAX_HOSTS: usize = 1_000;
+
+/// So many values of one parameter are kept: one more than a URL may have.
+const MAX_VALUES: usize = 33;
 
 /// What a manifest says of hosts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,17 +78,27 @@ impl ManifestHosts {
         fields.find(manifest);
         let parameters = |name: &str| fields.parameters.get(name).cloned().unwrap_or_default();
         let (mut hosts, mut unknown) = (BTreeSet::new(), BTreeMap::new());
+        // Most requesters of a manifest call the same URL.
+        let mut urls: BTreeMap<&str, &str> = BTreeMap::new();
         for Field { path, text } in &fields.urls {
+            urls.entry(text.trim()).or_insert(path);
+        }
+        let not_looked_into = urls.len().saturating_sub(MAX_URLS);
+        for (text, path) in urls.into_iter().take(MAX_URLS) {
             match template::hosts(text, &parameters) {
                 Some(found) => hosts.extend(found),
-                None => drop(unknown.entry(text.trim()).or_insert(path)),
+                None => drop(unknown.insert(text, path)),
             }
         }
-        let hidden = unknown.len().saturating_sub(MAX_WARNINGS);
+        let all: Vec<String> = hosts.into_iter().collect();
+        let more = all.len().saturating_sub(MAX_HOSTS);
+        let hosts: Vec<String> = all.into_iter().take(MAX_HOSTS).collect();
+        let hidden = unknown.len().saturating_sub(MAX_WARNINGS) + not_looked_into;
         let mut warnings: Vec<String> = unknown
             .iter()
             .take(MAX_WARNINGS)
             .map(|(text, path)| {
+                let text: String = text.chars().take(MAX_SHOWN).collect();
                 format!(
                     "Which host the manifest calls at {path} can not be told beforehand: {text}. Name it under allowedHosts in the \
                      connector's metadata.yaml, with all others, or allow it with --allow-host."
@@ -88,7 +108,10 @@ impl ManifestHosts {
         if hidden > 0 {
             warnings.push(format!("{hidden} more of the manifest's URLs can not be told beforehand."));
         }
-        ManifestHosts { hosts: hosts.into_iter().collect(), warnings }
+        if more > 0 {
+            warnings.push(format!("The manifest calls more than {MAX_HOSTS} hosts: {more} are left out."));
+        }
+        ManifestHosts { hosts, warnings }
     }
 }
 
@@ -126,8 +149,11 @@ impl<'a> Fields<'a> {
     fn find(&mut self, manifest: &'a Value) {
         let mut places = vec![(String::new(), manifest)];
         while let Some((path, value)) = places.pop() {
-            let below = |name: &dyn std::fmt::Display| {
-                if path.is_empty() { name.to_string() } else { format!("{path}.{name}") }
+            // Whoever wrote the names may have meant them to grow.
+            let below = |name: &dyn std::fmt::Display| match path.len() {
+                0 => format!("{name:.60}"),
+                1..=MAX_SHOWN => format!("{path}.{name:.60}"),
+                _ => path.clone(),
             };
             match value {
                 Value::Object(fields) => {
@@ -166,7 +192,10 @@ impl<'a> Fields<'a> {
             if field == "$parameters" {
                 for (name, value) in value.as_object().into_iter().flatten() {
                     if let Some(text) = text(manifest, value) {
-                        self.parameters.entry(name).or_default().push(text);
+                        let values = self.parameters.entry(name).or_default();
+                        if values.len() < MAX_VALUES && !values.contains(&text) {
+                            values.push(text);
+                        }
                     }
                 }
             }
@@ -287,6 +316,31 @@ streams:
             assert!(found.hosts.is_empty() && found.warnings.len() == 1, "{found:?}");
         }
         assert_eq!(hosts("{a: '#/b', b: '#/a', url: '#/a'}"), [""; 0], "references in a circle");
+    }
+
+    #[test]
+    fn what_was_written_to_grow_does_not() {
+        // Long names around many URLs, parameters in parameters, more hosts than anybody calls.
+        let long = "k".repeat(100_000);
+        let urls: String =
+            (0..20_000).map(|number| format!("  - {{a: {{url: 'https://{{{{ x }}}}{number}.example'}}}}\n")).collect();
+        let nested = "{{ parameters['a'] or parameters['b'] }}";
+        let values: String = (0..40)
+            .map(|number| format!("- $parameters: {{a: \"{nested}{number}\", b: '{{{{ none }}}}'}}\n"))
+            .collect();
+        let calls = (0..2_000)
+            .map(|number| format!("- url: \"https://{{{{ parameters['a'] }}}}{number}/\"\n"))
+            .collect::<String>();
+        let hosts: String = (0..20_000).map(|number| format!("- url: https://{number}.example/\n")).collect();
+        for (text, hosts, warnings) in
+            [(format!("? {long}\n:\n{urls}"), 0, 21), (format!("{values}{calls}"), 0, 21), (hosts, MAX_HOSTS, 2)]
+        {
+            let start = std::time::Instant::now();
+            let found = ManifestHosts::parse(text.as_bytes());
+            assert_eq!((found.hosts.len(), found.warnings.len()), (hosts, warnings), "{:?}", found.warnings.first());
+            assert!(found.warnings.iter().all(|warning| warning.len() < 2_000));
+            assert!(start.elapsed().as_secs() < 10, "it took {:?}", start.elapsed());
+        }
     }
 
     #[test]

@@ -1,22 +1,34 @@
 //! The hosts that a URL names in which there may be templates of the Jinja language: those whose values are written in the config, in a
 //! `$parameters`, or in the template itself. What is computed in another way can not be told, and is not guessed.
 
+use std::cell::Cell;
+
 /// More hosts of one URL are not believed.
 const MAX_ALTERNATIVES: usize = 32;
 
 /// How deep brackets, and parameters in parameters, may lie in each other.
 const MAX_DEPTH: usize = 8;
 
+/// A longer URL is not looked into.
+const MAX_BYTES: usize = 8 * 1024;
+
+/// So many texts are looked into for one URL: parameters may be in parameters.
+const MAX_TEXTS: usize = 100;
+
 /// Methods and filters that leave a URL's host as it is.
 const HARMLESS: [&str; 6] = ["strip", "rstrip", "lstrip", "trim", "lower", "string"];
 
-/// The values that a name has in any `$parameters`.
-type Parameters<'a> = dyn Fn(&str) -> Vec<&'a str> + 'a;
+/// What parameters there are, and how many texts may still be looked into.
+struct Parameters<'a> {
+    values: &'a dyn Fn(&str) -> Vec<&'a str>,
+    left: Cell<usize>,
+}
 
 /// The hosts that the URL `text` may have, as entries of `allowedHosts`; a place of the config is a placeholder (`${a.b}`). None where
-/// that can not be told. What is no URL has no host.
-pub fn hosts(text: &str, parameters: &Parameters) -> Option<Vec<String>> {
-    let found = alternatives(text.trim(), parameters, MAX_DEPTH)?;
+/// that can not be told. What is no URL has no host. `values` gives those that a name has in any `$parameters`.
+pub fn hosts<'a>(text: &str, values: &'a dyn Fn(&str) -> Vec<&'a str>) -> Option<Vec<String>> {
+    let parameters = Parameters { values, left: Cell::new(MAX_TEXTS) };
+    let found = alternatives(text.trim(), &parameters, MAX_DEPTH)?;
     let mut hosts: Vec<String> = found.iter().filter_map(|url| host(url.trim())).collect();
     hosts.sort();
     hosts.dedup();
@@ -55,6 +67,10 @@ fn has_whole_host(url: &str) -> bool {
 /// What a text with templates may come to, as far as its host goes.
 fn alternatives(text: &str, parameters: &Parameters, depth: usize) -> Option<Vec<String>> {
     let depth = depth.checked_sub(1)?;
+    parameters.left.set(parameters.left.get().checked_sub(1)?);
+    if text.len() > MAX_BYTES {
+        return None;
+    }
     let mut found = vec![String::new()];
     let mut rest = text;
     while !rest.is_empty() {
@@ -246,7 +262,7 @@ impl<'t> Expression<'t, '_, '_> {
     /// `parameters['a']` and its like: what stands there may be a template, too.
     fn parameter(&mut self, depth: usize) -> Option<Vec<String>> {
         let (name, mut found) = self.step(depth)??;
-        let values = (self.parameters)(name);
+        let values = (self.parameters.values)(name);
         if values.is_empty() && found.is_empty() {
             return None;
         }
@@ -390,8 +406,9 @@ mod tests {
         }
         let deep = format!("https://{{{{ {}'a'{} }}}}", "(".repeat(1000), ")".repeat(1000));
         assert_eq!(shown(&deep), "?");
-        let many = "{{ 'a' if x else 'b' }}".repeat(1000);
+        let many = "{{ 'a' if x else 'b' }}".repeat(100);
         assert_eq!(shown(&format!("https://{many}.example/")), "?");
+        assert_eq!(shown(&format!("https://{}.example/", "a".repeat(10_000))), "?");
     }
 
     proptest! {
