@@ -3,8 +3,9 @@
 
 use std::cell::OnceCell;
 
-use airlock_sdk::http::Part;
+use airlock_sdk::http::{Kind, Part};
 use airlock_sdk::{Result, StreamWriter, system_error};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::manifest::Object;
@@ -97,13 +98,47 @@ impl<'p> Record<'p> {
         }
     }
 
-    /// Writes it to its stream, in its own text if there is one.
+    /// Writes it to its stream, in its own text if there is one. A field of it that is null is left out, as the CDK does where it
+    /// prints a record; what is null below stays.
     pub fn write_to(&self, writer: &mut StreamWriter) -> Result<()> {
         match &self.text {
-            Text::Part(part) => part.write_to(writer),
+            Text::Part(part) => match without_nulls(part) {
+                Some(record) => writer.write_json(record.as_bytes()),
+                None => part.write_to(writer),
+            },
             #[cfg(test)]
             Text::Line(text) => writer.write_json(text.as_bytes()),
-            Text::None => writer.write(self.object()?),
+            Text::None => {
+                let object = self.object()?;
+                match object.values().any(Value::is_null) {
+                    true => writer.write(&WithoutNulls(object)),
+                    false => writer.write(object),
+                }
+            }
         }
     }
+}
+
+/// The fields of a record that are not null.
+struct WithoutNulls<'r>(&'r Object);
+
+impl Serialize for WithoutNulls<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().filter(|(_, value)| !value.is_null()))
+    }
+}
+
+/// Whether there may be fields of records that are null in a text: most have none, and this takes next to no time.
+pub fn may_have_nulls(text: &[u8]) -> bool {
+    memchr::memmem::find(text, b"null").is_some()
+}
+
+/// The record without the fields that are null. None where it has no such field.
+fn without_nulls(record: &Part<'_>) -> Option<String> {
+    if !may_have_nulls(record.text().as_bytes()) || !record.fields()?.any(|(_, value)| value.kind() == Kind::Null) {
+        return None;
+    }
+    let kept = record.fields()?.filter(|(_, value)| value.kind() != Kind::Null);
+    let kept = kept.map(|(name, value)| format!("{}:{}", Value::from(name), value.text()));
+    Some(format!("{{{}}}", kept.collect::<Vec<_>>().join(",")))
 }

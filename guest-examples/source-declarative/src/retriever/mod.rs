@@ -10,7 +10,7 @@ use crate::incremental::Partitions;
 use crate::manifest::{self, FromManifest, Node};
 use crate::pagination::{PageEnd, Paginator, PreparedPaginator};
 use crate::partition_routing::PartitionRouter;
-use crate::record::Record;
+use crate::record::{Record, may_have_nulls};
 use crate::record_selection::{PreparedSelector, RecordRules, RecordSelector};
 use crate::request_options::RequestOptions;
 use crate::requester::{HttpRequester, Outcome};
@@ -238,7 +238,8 @@ impl PreparedRetriever<'_> {
     ) -> Result<PageRead<'d>> {
         let found = self.selector.find(decoded)?;
         let wants_last_record = self.is_data_feed || self.paginator.wants_last_record();
-        if self.selector.leaves_records() && !self.is_data_feed {
+        let without_nulls = matches!(decoded, Decoded::Page(page) if !may_have_nulls(page.response().bytes()));
+        if self.selector.leaves_records() && !self.is_data_feed && without_nulls {
             if let Some(records) = found.in_page() {
                 let last = if wants_last_record { records.clone().parts().last() } else { None };
                 let last_record = last.map(Record::of_part);
