@@ -31,7 +31,7 @@ pub struct DeclarativeSource {
     /// Whether streams can not be read at once, whatever the manifest says.
     is_shared: bool,
     writes_config: bool,
-    remarks: Vec<String>,
+    remarks: Remarks,
 }
 
 /// A stream that the manifest has if a condition holds.
@@ -45,7 +45,7 @@ struct ConditionalStream {
 struct DynamicStreams {
     name: String,
     streams: manifest::Result<DynamicDeclarativeStream>,
-    remarks: Vec<String>,
+    remarks: Remarks,
 }
 
 /// A stream that the manifest declares, or why it is left out.
@@ -55,7 +55,7 @@ pub struct DeclaredStream {
     pub stream: manifest::Result<Stream>,
     /// What the dynamic stream is called that this is one of.
     pub dynamic_stream: Option<String>,
-    remarks: Vec<String>,
+    remarks: Remarks,
 }
 
 impl DeclarativeSource {
@@ -84,12 +84,11 @@ impl DeclarativeSource {
             api_budget: component.optional("api_budget")?,
             is_shared: is_shared(&component, &manifest.value),
             writes_config: writes_config(&manifest.value),
-            remarks: Vec::new(),
+            remarks: Remarks::default(),
         };
         component.skip_fields(&["schemas", "metadata", "description", "max_concurrent_async_job_count"]);
         component.finish();
         source.remark_unknown_names(&remarks);
-        let remarks = remarks.take();
         Ok(DeclarativeSource { remarks, ..source })
     }
 
@@ -170,14 +169,13 @@ impl DeclarativeSource {
         spec.into_iter().chain(streams).chain(dynamic_streams).collect()
     }
 
-    /// What else is to be told of the manifest, but for its streams.
-    pub fn remarks(&self) -> impl Iterator<Item = &String> {
-        self.remarks.iter().chain(self.dynamic_streams.iter().flat_map(|dynamic| &dynamic.remarks))
-    }
-
-    /// What is to be told of the streams that the manifest lists.
-    pub fn stream_remarks(&self) -> impl Iterator<Item = &String> {
-        self.streams.iter().flat_map(|conditional| &conditional.stream.remarks)
+    /// What else is to be told of the manifest.
+    pub fn remarks(&self) -> Vec<String> {
+        let all = Remarks::default();
+        all.add_all(&self.remarks);
+        self.dynamic_streams.iter().for_each(|dynamic| all.add_all(&dynamic.remarks));
+        self.streams.iter().for_each(|conditional| all.add_all(&conditional.stream.remarks));
+        all.take()
     }
 
     /// How many streams may be read at once.
@@ -195,8 +193,11 @@ impl DeclaredStream {
         Some(format!("Stream {} is left out: {problem}.", self.name))
     }
 
-    pub fn remarks(&self) -> &[String] {
-        &self.remarks
+    /// What is to be told of its components.
+    pub fn remarks(&self) -> Vec<String> {
+        let own = Remarks::default();
+        own.add_all(&self.remarks);
+        own.take()
     }
 }
 
@@ -225,7 +226,7 @@ fn declared(node: &Node<'_>, dynamic_stream: Option<String>) -> manifest::Result
     let remarks = Remarks::default();
     let stream = usable(Node { remarks: &remarks, ..node.clone() }.read())
         .map_err(|problem| Problem { path: format!("in stream {name}, {}", problem.path), ..problem })?;
-    Ok(DeclaredStream { name, stream, dynamic_stream, remarks: remarks.take() })
+    Ok(DeclaredStream { name, stream, dynamic_stream, remarks })
 }
 
 fn dynamic(node: &Node<'_>) -> manifest::Result<Vec<DynamicStreams>> {
@@ -242,11 +243,7 @@ fn dynamic(node: &Node<'_>) -> manifest::Result<Vec<DynamicStreams>> {
                 _ => Ok(streams),
             }
         }))?;
-        Ok(DynamicStreams {
-            name: name.unwrap_or_else(|| format!("dynamic_stream_{index}")),
-            streams,
-            remarks: remarks.take(),
-        })
+        Ok(DynamicStreams { name: name.unwrap_or_else(|| format!("dynamic_stream_{index}")), streams, remarks })
     };
     node.elements()?.into_iter().enumerate().map(read).collect()
 }

@@ -194,7 +194,5 @@ fn not_there(configured: &ConfiguredStream) -> Failure {
 
 /// Logs what is to be known of the manifest.
 fn tell(source: &DeclarativeSource) {
-    let problems = source.problems();
-    let remarks = source.remarks().chain(source.stream_remarks());
-    problems.iter().chain(remarks).for_each(|told| log::warn!("{told}"));
+    source.problems().iter().chain(&source.remarks()).for_each(|told| log::warn!("{told}"));
 }

@@ -206,10 +206,8 @@ fn a_field_of_no_known_name_is_remarked_once() {
     assert_eq!(
         logs,
         [
-            "streams[0].primary_keys is no field of DeclarativeStream, and has no effect (perhaps primary_key is meant).",
-            "streams[0].whatever is no field of DeclarativeStream, and has no effect.",
-            "streams[1].primary_keys is no field of DeclarativeStream, and has no effect (perhaps primary_key is meant).",
-            "streams[1].whatever is no field of DeclarativeStream, and has no effect.",
+            "streams[0].primary_keys is no field of DeclarativeStream, and has no effect (perhaps primary_key is meant); 1 more of this kind.",
+            "streams[0].whatever is no field of DeclarativeStream, and has no effect; 1 more of this kind.",
         ]
     );
 }

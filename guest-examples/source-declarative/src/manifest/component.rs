@@ -27,10 +27,20 @@ impl Remarks {
     /// A remark of the value at this path. `what` is the rest of a sentence that begins with it.
     pub fn add_at(&self, path: &str, what: String) {
         let mut remarks = self.0.borrow_mut();
-        match remarks.iter_mut().find(|remark| remark.what == what && last_name(&remark.path) == last_name(path)) {
+        match remarks.iter_mut().find(|remark| remark.is_like(path, &what)) {
             Some(remark) if remark.path == path => {}
             Some(remark) => remark.others += 1,
             None => remarks.push(Remark { path: path.to_owned(), what, others: 0 }),
+        }
+    }
+
+    /// Adds those of another part of the manifest.
+    pub fn add_all(&self, others: &Remarks) {
+        for Remark { path, what, others } in others.0.borrow().iter() {
+            self.add_at(path, what.clone());
+            if let Some(remark) = self.0.borrow_mut().iter_mut().find(|remark| remark.is_like(path, what)) {
+                remark.others += others;
+            }
         }
     }
 
@@ -40,6 +50,12 @@ impl Remarks {
             others => format!("{path} {what}; {others} more of this kind."),
         };
         self.0.take().into_iter().map(told).collect()
+    }
+}
+
+impl Remark {
+    fn is_like(&self, path: &str, what: &str) -> bool {
+        self.what == what && last_name(&self.path) == last_name(path)
     }
 }
 
