@@ -9,6 +9,7 @@ use crate::protocol::document;
 use crate::protocol::failure::Failure;
 use crate::protocol::log_level::LogLevel;
 use crate::protocol::output::Output;
+use crate::sandbox::INJECTED_MANIFEST;
 
 /// The fields of a ConnectorSpecification whose type the protocol defines.
 #[derive(Deserialize)]
@@ -56,10 +57,11 @@ impl Specification {
     /// Validates a config and, from then on, masks its secrets in everything that people read. The text of an invalid one
     /// says what is wrong.
     pub fn validate(&self, config: &Config, output: &Output) -> Result<(), String> {
+        let schema = self.injected(config).unwrap_or(&self.schema);
         output
-            .hide_secrets(&self.schema, &config.text, &config.value)
+            .hide_secrets(schema, &config.text, &config.value)
             .map_err(|problem| format!("The config can not be used: {problem}."))?;
-        match config.validate(&self.schema) {
+        match config.validate(schema) {
             Validity::Valid => Ok(()),
             Validity::Invalid(problem) => Err(problem),
             Validity::UnusableSpecification(problem) => {
@@ -72,8 +74,58 @@ impl Specification {
         }
     }
 
+    /// The `connection_specification` of the manifest in a config, for a connector that takes a manifest there: what it says of
+    /// itself without one knows nothing of the fields that this one has, and of which are secrets.
+    fn injected<'c>(&self, config: &'c Config) -> Option<&'c Value> {
+        self.schema.get("properties")?.get(INJECTED_MANIFEST)?;
+        let manifest = config.value.get(INJECTED_MANIFEST)?;
+        let schema = referred(manifest, referred(manifest, manifest.get("spec")?)?.get("connection_specification")?)?;
+        schema.is_object().then_some(schema)
+    }
+
     /// `validate` for the commands for which an invalid config is a failure.
     pub fn require_valid(&self, config: &Config, output: &Output) -> Result<(), Failure> {
         self.validate(config, output).map_err(Failure::config_error)
+    }
+}
+
+/// The value in a manifest, or the one that it refers to.
+fn referred<'m>(manifest: &'m Value, value: &'m Value) -> Option<&'m Value> {
+    match value.as_str().or_else(|| value.get("$ref").and_then(Value::as_str)) {
+        Some(reference) => manifest.pointer(reference.strip_prefix('#')?),
+        None => Some(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_config_with_a_manifest_is_held_against_that_manifests_specification() {
+        let takes = |properties: Value| {
+            Specification::from_guest(&json!({"connectionSpecification": {"properties": properties}}).to_string())
+        };
+        let interpreter = takes(json!({INJECTED_MANIFEST: {"type": "object"}})).ok().unwrap();
+        let other = takes(json!({"key": {}})).ok().unwrap();
+        let schema = json!({"required": ["key"]});
+        let manifests = [
+            json!({"spec": {"connection_specification": schema}}),
+            json!({"spec": {"$ref": "#/definitions/spec"}, "definitions": {"spec": {"connection_specification": schema}}}),
+            json!({"spec": {"connection_specification": "#/schemas/0"}, "schemas": [schema]}),
+        ];
+        for manifest in manifests {
+            let value = json!({INJECTED_MANIFEST: manifest});
+            let config = Config { text: value.to_string(), value };
+            assert_eq!(interpreter.injected(&config), Some(&schema));
+            assert_eq!(other.injected(&config), None, "it takes no manifest");
+        }
+        for manifest in
+            [json!({}), json!({"spec": 1}), json!({"spec": {"connection_specification": "#/nowhere"}}), json!([])]
+        {
+            let value = json!({INJECTED_MANIFEST: manifest});
+            assert_eq!(interpreter.injected(&Config { text: value.to_string(), value }), None);
+        }
     }
 }
