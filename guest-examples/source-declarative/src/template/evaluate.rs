@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::scope::Scope;
 use super::syntax::{Arguments, Comparison, Expression, Filter, Sign, Statement, Target};
-use super::value::Value;
+use super::value::{MAX_DEPTH, Value};
 use super::{access, filters, functions, methods, operators, predicates};
 use crate::manifest::Object;
 
@@ -245,6 +245,9 @@ impl<'a> Evaluation<'a> {
                 let Value::Namespace(entries) = self.variable(name) else {
                     return Err(Fault::Other(format!("{name} is no namespace(), and only its attributes can be set")));
                 };
+                if value.has_no_end(Rc::as_ptr(&entries).cast(), MAX_DEPTH) {
+                    return Err(Fault::Other("values are put into each other without an end".to_owned()));
+                }
                 let mut entries = entries.borrow_mut();
                 match entries.iter_mut().find(|(known, _)| known == attribute) {
                     Some((_, known)) => *known = value,

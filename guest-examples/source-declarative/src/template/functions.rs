@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 
 use super::evaluate::{Fault, Given, Result};
+use super::methods::not_a_date;
 use super::operators::{extreme, text};
 use super::value::Value;
 use crate::datetime::{DateTime, Duration};
@@ -65,7 +66,7 @@ pub fn call<'a>(name: &str, given: Given<'a>) -> Result<Value<'a>> {
         "duration" => {
             let [duration] = given.bind(["datestring"], 1)?;
             match duration {
-                Some(Value::Text(duration)) => Value::Span(Duration::parse(&duration).map_err(Fault::Other)?),
+                Some(Value::Text(duration)) => Value::Span(Duration::parse(&duration).map_err(|_| not_a_duration())?),
                 _ => return Err(Fault::Type("duration wants a text".to_owned())),
             }
         }
@@ -116,6 +117,10 @@ pub fn call<'a>(name: &str, given: Given<'a>) -> Result<Value<'a>> {
     })
 }
 
+fn not_a_duration() -> Fault {
+    Fault::Other("a text is no duration of ISO 8601, as P1D or PT1H is one".to_owned())
+}
+
 /// What `max` and `min` are of: their arguments, or the elements of the only one.
 fn most<'a>(given: Given<'a>) -> Result<Vec<Value<'a>>> {
     if !given.named.is_empty() || given.positional.is_empty() {
@@ -129,7 +134,7 @@ fn most<'a>(given: Given<'a>) -> Result<Vec<Value<'a>>> {
 
 /// The CDK's `str_to_datetime`: in UTC, which is also what names no time zone.
 fn to_datetime(value: &Value<'_>) -> Result<DateTime> {
-    let datetime = DateTime::parse_iso8601(text(value)?).map_err(Fault::Other)?;
+    let datetime = DateTime::parse_iso8601(text(value)?).map_err(|_| not_a_date())?;
     Ok(datetime.to_utc())
 }
 
@@ -156,13 +161,13 @@ fn format_datetime<'a>(given: Given<'a>) -> Result<Value<'a>> {
     let datetime = match (value.as_int(), &input) {
         (Some(int), input) => {
             let input = input.as_ref().map(text).transpose()?.unwrap_or("%s");
-            DateTime::parse(&int.to_string(), input).map_err(Fault::Other)?
+            DateTime::parse(&int.to_string(), input).map_err(|_| not_a_date())?
         }
         (None, Some(input)) => {
             let Value::Text(value) = &value else {
                 return Err(Fault::Type("format_datetime wants a text".to_owned()));
             };
-            DateTime::strptime(value, text(input)?).map_err(Fault::Other)?
+            DateTime::strptime(value, text(input)?).map_err(|_| not_a_date())?
         }
         (None, None) => to_datetime(&value)?,
     };

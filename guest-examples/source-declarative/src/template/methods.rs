@@ -8,7 +8,7 @@ use chrono::{Datelike, FixedOffset, Timelike};
 use super::evaluate::{Fault, Given, Result};
 use super::formatting;
 use super::operators::{self, count, index, text};
-use super::value::{Dict, Value, insert};
+use super::value::{Dict, MAX_DEPTH, Value, insert};
 use crate::datetime::DateTime;
 
 const TEXT: &[&str] = &[
@@ -119,6 +119,15 @@ fn int<'a>(int: usize) -> Value<'a> {
 /// A list or a dict that the scope has is not the template's to change.
 fn not_changed<'a>(name: &str) -> Result<Value<'a>> {
     Err(Fault::Other(format!("{name} would change what is not the template's own, which is not supported")))
+}
+
+/// A list or a dict within itself would have no end.
+fn refuse_endless(given: &Given<'_>, own: *const ()) -> Result<()> {
+    let mut values = given.positional.iter().chain(given.named.iter().map(|(_, value)| value));
+    if values.any(|value| value.has_no_end(own, MAX_DEPTH)) {
+        return Err(Fault::Other("values are put into each other without an end".to_owned()));
+    }
+    Ok(())
 }
 
 fn is_blank(character: char) -> bool {
@@ -368,16 +377,11 @@ fn of_list<'a>(
         _ => {}
     }
     let Some(own) = own else { return not_changed(name) };
+    refuse_endless(&given, Rc::as_ptr(own).cast())?;
     match name {
         "append" => {
             let [value] = given.bind(["object"], 1)?;
             let value = value.unwrap_or(Value::None);
-            if let Value::List(value) = &value {
-                // A list within itself has no end.
-                if Rc::ptr_eq(own, value) {
-                    return not_changed(name);
-                }
-            }
             own.borrow_mut().push(value);
         }
         "extend" => {
@@ -455,6 +459,7 @@ fn of_dict<'a>(of: &Value<'a>, own: Option<&Dict<'a>>, name: &str, given: Given<
         _ => {}
     }
     let Some(own) = own else { return not_changed(name) };
+    refuse_endless(&given, Rc::as_ptr(own).cast())?;
     match name {
         "pop" => {
             let [key, default] = given.bind(["key", "default"], 1)?;
@@ -495,6 +500,11 @@ fn of_dict<'a>(of: &Value<'a>, own: Option<&Dict<'a>>, name: &str, given: Given<
     }
 }
 
+/// What a date could not be read from stays untold: it may be of the config.
+pub fn not_a_date() -> Fault {
+    Fault::Other("a text is no date of the wanted format".to_owned())
+}
+
 fn of_datetime<'a>(of: &DateTime, name: &str, given: Given<'a>) -> Result<Value<'a>> {
     let wrong = Fault::Other;
     Ok(match name {
@@ -503,7 +513,7 @@ fn of_datetime<'a>(of: &DateTime, name: &str, given: Given<'a>) -> Result<Value<
         "strptime" => {
             let [date, format] = given.bind(["date_string", "format"], 2)?;
             let (date, format) = (date.unwrap_or(Value::None), format.unwrap_or(Value::None));
-            Value::DateTime(DateTime::strptime(text(&date)?, text(&format)?).map_err(wrong)?)
+            Value::DateTime(DateTime::strptime(text(&date)?, text(&format)?).map_err(|_| not_a_date())?)
         }
         "fromtimestamp" | "utcfromtimestamp" => {
             let [seconds, zone] = given.bind(["timestamp", "tz"], 1)?;
@@ -518,7 +528,7 @@ fn of_datetime<'a>(of: &DateTime, name: &str, given: Given<'a>) -> Result<Value<
         "fromisoformat" => {
             let [date] = given.bind(["date_string"], 1)?;
             let date = date.unwrap_or(Value::None);
-            Value::DateTime(DateTime::parse_iso8601(text(&date)?).map_err(wrong)?)
+            Value::DateTime(DateTime::parse_iso8601(text(&date)?).map_err(|_| not_a_date())?)
         }
         "now" | "today" | "utcnow" => Value::DateTime(DateTime { offset: None, ..DateTime::now() }),
         "astimezone" => {

@@ -100,3 +100,70 @@ fn templates_come_to_what_the_python_cdk_makes_of_them() {
     let differences = differences(golden.as_deref().unwrap_or(include_str!("golden.json")));
     assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
 }
+
+#[test]
+fn failures_name_the_template_and_what_is_missing_and_no_secret() {
+    let source = json!("{{ config['secret'].key.deep }}");
+    let remarks = Remarks::default();
+    let node =
+        Node { value: &source, path: "streams[0].x".to_owned(), parameters: std::rc::Rc::default(), remarks: &remarks };
+    let scope = Scope::of_config(&object(&json!({"secret": "hush", "list": []})));
+    let message = node.read::<Template>().unwrap().evaluate(&scope).unwrap_err().message;
+    assert_eq!(
+        message,
+        "streams[0].x: the template \"{{ config['secret'].key.deep }}\" can not be evaluated: the str has no attribute key."
+    );
+    for source in [
+        "{{ str_to_datetime(config.secret) }}",
+        "{{ duration(config.secret) }}",
+        "{{ config.secret.index(config.secret ~ 'x') }}",
+        "{{ 1 / 0 }}{{ config.secret }}",
+    ] {
+        let message = Template::of(source).evaluate(&scope).unwrap_err().message;
+        assert!(!message.contains("hush"), "{message}");
+    }
+    let message = Template::of("{{ stream_state['x'] }}").evaluate(&scope).unwrap_err();
+    assert!(message.message.contains("stream_interval"), "{message:?}");
+}
+
+#[test]
+fn templates_without_an_end_are_refused() {
+    let scope = Scope::of_config(&object(&json!({"list": vec![1; 5000]})));
+    for source in [
+        "{% set a = [] %}{% set b = [a] %}{{ a.append(b) }}{{ a }}",
+        "{% set a = {} %}{{ a.update({'a': a}) }}{{ a }}",
+        "{% set n = namespace(x=[]) %}{% for i in config.list %}{% set n.x = [n.x] %}{% endfor %}{{ n.x }}",
+        "{{ 'a' * 1000000000000 }}",
+        "{{ [1] * 1000000000000 }}",
+        "{{ 9 ** 9999999 }}",
+        "{{ '%1000000000d' % 5 ~ 1 / 0 }}",
+    ] {
+        Template::of(source).evaluate(&scope).unwrap_err();
+    }
+    let deep = format!("{{{{ {}1{} }}}}", "(".repeat(5000), ")".repeat(5000));
+    let remarks = Remarks::default();
+    assert!(
+        Node::root(&json!(deep), &remarks).read::<Template>().unwrap_err().to_string().contains("within each other")
+    );
+    let literal = "[".repeat(100_000);
+    assert_eq!(Template::of(&literal).evaluate(&scope).unwrap(), json!(literal));
+}
+
+#[test]
+fn names_and_values_are_those_of_mappings() {
+    let scope = Scope::of_config(&object(&json!({"n": 5, "list": ["a"], "empty": ""})));
+    let remarks = Remarks::default();
+    let map = json!({"a{{ config.n }}": "{{ config.n }}", "b": "{{ config.zip }}", "c": "{{ config.zip.zap }}", "d": 7, "e": "", "5": "{{ config.list }}"});
+    let map: super::TemplateMap = Node::root(&map, &remarks).read().unwrap();
+    // What the CDK's InterpolatedMapping gives.
+    assert_eq!(
+        Json::Object(map.evaluate(&scope).unwrap()),
+        json!({"a5": 5, "b": null, "c": null, "d": 7, "e": null, "5": ["a"]})
+    );
+    assert_eq!(map.evaluate_of(&scope, super::ValidTypes::TextOrList).unwrap()["a5"], "5");
+    let nested =
+        json!({"a": {"b": ["{{ config.n }}", "{{ config.zip }}"], "c": "{{ config.zip }}", "d": null}, "n": 1.5});
+    let nested: super::NestedTemplate = Node::root(&nested, &remarks).read().unwrap();
+    // What its InterpolatedNestedMapping gives.
+    assert_eq!(nested.evaluate(&scope).unwrap(), json!({"a": {"b": [5, null]}, "n": 1.5}));
+}

@@ -12,6 +12,9 @@ use super::scope::Slice;
 use crate::datetime::{DateTime, Duration};
 use crate::manifest::Object;
 
+/// How many values a template may put into each other.
+pub const MAX_DEPTH: usize = 100;
+
 /// A dict that the template has made itself: its entries in their order.
 pub type Dict<'a> = Rc<RefCell<Vec<(Value<'a>, Value<'a>)>>>;
 
@@ -260,6 +263,24 @@ impl<'a> Value<'a> {
         match self {
             Value::Tuple(elements) => elements.iter().all(Value::is_hashable),
             other => !other.is_list() && !matches!(other, Value::Dict(_) | Value::JsonDict(_) | Value::Set(_)),
+        }
+    }
+
+    /// Whether a template has put so many values into each other, or one of them into itself, that there is no end to it. `own` is where
+    /// the value goes.
+    pub fn has_no_end(&self, own: *const (), depth: usize) -> bool {
+        let below = |value: &Value<'a>| depth == 0 || value.has_no_end(own, depth - 1);
+        match self {
+            Value::List(elements) => Rc::as_ptr(elements).cast() == own || elements.borrow().iter().any(below),
+            Value::Tuple(elements) | Value::Set(elements) => elements.iter().any(below),
+            Value::Dict(entries) => {
+                Rc::as_ptr(entries).cast() == own || entries.borrow().iter().any(|(_, value)| below(value))
+            }
+            Value::Namespace(entries) => {
+                Rc::as_ptr(entries).cast() == own || entries.borrow().iter().any(|(_, value)| below(value))
+            }
+            Value::Method(method) => below(&method.0),
+            _ => false,
         }
     }
 
