@@ -186,6 +186,15 @@ fn a_read_that_was_interrupted_anywhere_goes_on_after_its_last_state() {
     }
 }
 
+#[test]
+fn an_empty_list_of_routers_is_none() {
+    let mut declared = child(&json!({}), &json!({}));
+    declared["retriever"]["partition_router"] = json!([]);
+    let run = read_stream(&declared, &Value::Null, &json!({"/s?from=2024-01-01&to=2024-03-10": []}));
+    assert_eq!(run.result, Ok(()));
+    assert_eq!(run.checkpoints("s"), [json!({"at": "2024-01-01"})]);
+}
+
 /// The CDK saves the mark, too, and never reads the whole again.
 #[test]
 fn a_first_read_that_failed_is_begun_anew() {
