@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::api::Response;
 use super::asked::Asked;
 use super::cdk::Cdk;
-use super::moments;
+use super::moments::{self, Reach};
 use super::told::Told;
 use crate::harness::server::{Server, respond};
 use crate::harness::{Airlock, Workspace, connector};
@@ -89,14 +89,14 @@ impl Bench {
         self.server.authority()
     }
 
-    /// Runs a command of a program. `now` is when the comparison began.
+    /// Runs a command of a program. `clock` is when the comparison began, and what hangs on that.
     pub fn run(
         &mut self,
         program: Program,
         cdk: Option<&mut Cdk>,
         command: &Command,
         answerer: Answerer,
-        now: i64,
+        clock: (i64, Reach),
     ) -> Run {
         let exchanges = Arc::new(Mutex::new(Vec::new()));
         {
@@ -127,11 +127,11 @@ impl Bench {
         let requests = exchanges.iter().map(|(request, _): &(Value, Response)| request.clone()).collect();
         let (state, streams) = left_behind(&stdout);
         let errors = errors(&stdout);
-        let mut told = Told::of(&stdout, code, requests, now);
+        let mut told = Told::of(&stdout, code, requests, clock);
         let mut answered: BTreeMap<String, (Value, bool)> = BTreeMap::new();
         for (request, response) in &exchanges {
             let mut request = request.clone();
-            moments::value_without_now(&mut request, now);
+            moments::value_without_now(&mut request, clock.0, clock.1);
             let entry = answered.entry(request.to_string()).or_insert((request, true));
             entry.1 &= response.status < 300;
         }

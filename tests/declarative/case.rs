@@ -70,7 +70,7 @@ pub fn record(name: &str, bench: &mut Bench, cdk: &mut Cdk) -> Value {
             }
         };
         let given = Command { name: command, manifest: &manifest, config: &config, catalog, state };
-        let mut run = bench.run(Program::Cdk, Some(cdk), &given, answerer, moments::now());
+        let mut run = bench.run(Program::Cdk, Some(cdk), &given, answerer, (moments::now(), moments::Reach::Near));
         if env::var_os("AIRLOCK_VERBOSE").is_some() {
             eprintln!("{name}, {title}: {:#?}", run.errors);
         }
@@ -220,13 +220,15 @@ pub fn replay(name: &str, bench: &mut Bench) -> Vec<(String, Vec<String>)> {
             state: part("state"),
         };
         let exchanges = run["exchanges"].as_array().cloned().unwrap_or_default();
-        let mut ours = bench.run(Program::Airlock, None, &given, replaying(exchanges), moments::now());
+        let mut ours =
+            bench.run(Program::Airlock, None, &given, replaying(exchanges), (moments::now(), moments::Reach::Near));
         let ordered: BTreeSet<&str> =
             run["ordered"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         ours.told.sort_records(|stream| ordered.contains(stream));
         let theirs = Told(run["told"].as_object().cloned().unwrap_or_else(Map::new));
         let lines = theirs.differences(&ours.told, ["CDK", "Airlock"]);
-        let lines = lines.into_iter().chain(if theirs == ours.told { vec![] } else { ours.errors }).collect();
+        let said = if lines.is_empty() { Vec::new() } else { ours.errors };
+        let lines = lines.into_iter().chain(said.into_iter().map(|text| format!("    Airlock says: {text}"))).collect();
         all.push((run["title"].as_str().unwrap_or_default().to_owned(), lines));
     }
     all

@@ -186,7 +186,7 @@ impl Pair<'_> {
         let api = self.api.clone();
         api.lock().expect("nobody panics").begin(trouble);
         let answerer: Answerer = Box::new(move |asked| api.lock().expect("nobody panics").answer(asked));
-        let mut run = self.bench.run(program, Some(self.cdk), &command, answerer, now);
+        let mut run = self.bench.run(program, Some(self.cdk), &command, answerer, (now, moments::Reach::Days));
         let api = self.api.lock().expect("nobody panics");
         run.told.sort_records(|stream| !api.is_partitioned(stream));
         if self.extent.verbose {

@@ -8,6 +8,7 @@ mod case;
 mod cdk;
 mod comparison;
 mod configuration;
+mod document;
 mod endpoint;
 mod moments;
 mod packages;

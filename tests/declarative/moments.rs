@@ -141,8 +141,17 @@ pub fn span(text: &str) -> Option<(i64, i64)> {
     Some((seconds().min()?, seconds().max()?))
 }
 
+/// What counts as hanging on now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Days before now as well: for two runs at one time, whose manifest may count from now.
+    Days,
+    /// What is within two days of now: for a run beside one that was recorded at another time.
+    Near,
+}
+
 /// The text with what hangs on the time of the run taken out.
-pub fn without_now(text: &str, now: i64) -> String {
+pub fn without_now(text: &str, now: i64, reach: Reach) -> String {
     let mut result = String::new();
     let mut from = 0;
     for moment in found(text) {
@@ -152,10 +161,14 @@ pub fn without_now(text: &str, now: i64) -> String {
             && (apart.rem_euclid(DAY) <= RUN || apart.rem_euclid(DAY) >= DAY - RUN)
             && moment.seconds.rem_euclid(DAY) > 1
             && moment.seconds.rem_euclid(DAY) < DAY - 1;
+        let hangs_on_now = match reach {
+            Reach::Days => hangs_on_now,
+            Reach::Near => apart.abs() < 2 * DAY,
+        };
         if hangs_on_now {
             result += &text[from..moment.start];
             let days = (apart as f64 / DAY as f64).round();
-            result += &if days == 0.0 { "<now>".to_owned() } else { format!("<now-{days}d>") };
+            result += &if days == 0.0 || reach == Reach::Near { "<now>".to_owned() } else { format!("<now-{days}d>") };
             from = moment.end;
         }
     }
@@ -163,18 +176,18 @@ pub fn without_now(text: &str, now: i64) -> String {
 }
 
 /// The same for all texts and numbers in a value.
-pub fn value_without_now(value: &mut Value, now: i64) {
+pub fn value_without_now(value: &mut Value, now: i64, reach: Reach) {
     match value {
-        Value::String(text) => *text = without_now(text, now),
+        Value::String(text) => *text = without_now(text, now, reach),
         Value::Number(figure) => {
             let text = figure.to_string();
-            let replaced = without_now(&text, now);
+            let replaced = without_now(&text, now, reach);
             if replaced != text {
                 *value = Value::String(replaced);
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| value_without_now(item, now)),
-        Value::Object(fields) => fields.values_mut().for_each(|field| value_without_now(field, now)),
+        Value::Array(items) => items.iter_mut().for_each(|item| value_without_now(item, now, reach)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| value_without_now(field, now, reach)),
         _ => {}
     }
 }
@@ -203,7 +216,7 @@ mod tests {
                 "2024-02-29T00:00:00Z 2024-02-29 2024-02-28T23:59:59.999Z",
             ),
         ] {
-            assert_eq!(without_now(text, now), expected);
+            assert_eq!(without_now(text, now, Reach::Days), expected);
         }
     }
 }

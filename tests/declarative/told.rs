@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::moments;
+use super::moments::{self, Reach};
 
 /// The parts of what a run told, by their names.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -13,7 +13,7 @@ pub struct Told(pub Map<String, Value>);
 
 impl Told {
     /// Of lines of stdout. `now` is a moment of the comparison: what hangs on it is taken out.
-    pub fn of(stdout: &[u8], code: i32, requests: Vec<Value>, now: i64) -> Told {
+    pub fn of(stdout: &[u8], code: i32, requests: Vec<Value>, (now, reach): (i64, Reach)) -> Told {
         let text = String::from_utf8_lossy(stdout);
         let messages: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let mut told = Map::new();
@@ -48,9 +48,11 @@ impl Told {
         }
         let mut statuses: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         let mut errors: Vec<Value> = Vec::new();
+        let is_check = told.contains_key("check");
         for trace in of("TRACE", "trace") {
             let status = &trace["stream_status"];
-            if status.is_object() {
+            // A check has no streams to tell of; the CDK says of one that it waits.
+            if status.is_object() && !is_check {
                 let entry = statuses.entry(text_of(&status["stream_descriptor"]["name"])).or_default();
                 // A stream may say again that it runs.
                 if entry.last() != Some(&status["status"]) {
@@ -64,11 +66,16 @@ impl Told {
         }
         errors.sort_by_key(Value::to_string);
         errors.dedup();
+        // At its end the CDK says once more that streams failed.
+        let summary = json!({"stream": null, "kind": "config_error"});
+        if errors.iter().any(|error| !error["stream"].is_null()) {
+            errors.retain(|error| *error != summary);
+        }
         for (name, value) in [("records", json!(records)), ("states", json!(states)), ("statuses", json!(statuses))] {
             told.insert(name.into(), value);
         }
         told.insert("errors".into(), Value::Array(errors));
-        told.values_mut().for_each(|value| moments::value_without_now(value, now));
+        told.values_mut().for_each(|value| moments::value_without_now(value, now, reach));
         for state in told.get_mut("states").and_then(Value::as_object_mut).into_iter().flatten() {
             sort_partitions(state.1);
         }
@@ -113,9 +120,27 @@ impl Told {
             .is_some_and(|errors| errors.contains(&json!({"stream": null, "kind": "system_error"})))
     }
 
+    /// Whether nothing came of it but an error.
+    fn is_refused(&self) -> bool {
+        self.part("check") == "FAILED"
+            || (self.part("exit") != 0 && self.part("records").as_object().is_none_or(Map::is_empty))
+    }
+
+    /// Whether the CDK fell over at its start, with a message that says no kind, or with a crash.
+    fn is_no_start(&self) -> bool {
+        let errors = self.part("errors").as_array();
+        let started =
+            errors.is_none_or(|errors| errors.is_empty() || errors.iter().any(|error| !error["stream"].is_null()));
+        !started && self.part("requests").as_array().is_none_or(Vec::is_empty)
+    }
+
     /// What this run has and the other has not, and the other way round, in lines.
     pub fn differences(&self, ours: &Told, names: [&str; 2]) -> Vec<String> {
         let mut lines = Vec::new();
+        // Airlock says which field is wrong, and what kind of error that is; the CDK shows where its code was.
+        if self.is_no_start() && ours.is_refused() {
+            return lines;
+        }
         let parts: std::collections::BTreeSet<&String> = self.0.keys().chain(ours.0.keys()).collect();
         for part in parts {
             // What the streams had done by then is chance.
@@ -227,7 +252,7 @@ mod tests {
 
     fn told(lines: &[Value]) -> Told {
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        Told::of(text.as_bytes(), 0, Vec::new(), 0)
+        Told::of(text.as_bytes(), 0, Vec::new(), (0, Reach::Near))
     }
 
     #[test]
