@@ -34,7 +34,8 @@ impl Asked {
         let mut headers: BTreeMap<String, String> = BTreeMap::new();
         for (name, value) in &request.headers {
             let name = name.to_ascii_lowercase();
-            if !OWN.contains(&name.as_str()) && !(name == "accept" && value == "*/*") {
+            let is_usual = name == "accept" && value == "*/*";
+            if !OWN.contains(&name.as_str()) && !is_usual {
                 headers.insert(name, without_times(value));
             }
         }

@@ -240,7 +240,7 @@ fn replaying(exchanges: Vec<Value>) -> Answerer {
     Box::new(move |asked| {
         let asked = asked.to_value();
         let same = || exchanges.iter().enumerate().filter(|(_, exchange)| exchange["asked"] == asked);
-        let found = same().find(|(at, _)| !used[*at]).or(same().last());
+        let found = same().find(|(at, _)| !used[*at]).or(same().next_back());
         let Some((at, exchange)) = found else {
             return Response::json(404, &json!({"error": "the CDK has not asked this"}));
         };

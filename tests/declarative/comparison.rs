@@ -19,6 +19,7 @@ pub struct Comparison {
     pub records: usize,
     pub streams: usize,
     pub streams_with_records: usize,
+    pub is_broken_off: bool,
     /// Differences by the command that showed them.
     pub differences: BTreeMap<String, Vec<String>>,
     /// What is worth a look beside them.
@@ -133,6 +134,7 @@ impl Pair<'_> {
             .flatten()
             .filter_map(|(_, records)| records.as_array())
             .collect();
+        self.comparison.is_broken_off = read.told.is_broken_off();
         self.comparison.requests = read.exchanges.len();
         self.comparison.records = records.iter().map(|records| records.len()).sum();
         self.comparison.streams_with_records = records.len();

@@ -111,7 +111,7 @@ fn pattern(url: &str) -> Vec<Option<String>> {
         parts.push(None);
         rest = after.split_once("}}").map_or("", |(_, after)| after);
     }
-    let rest = if rest.len() == url.len() { rest.trim_end_matches('/') } else { rest.trim_end_matches('/') };
+    let rest = rest.trim_end_matches('/');
     if !rest.is_empty() {
         parts.push(Some(rest.to_owned()));
     }

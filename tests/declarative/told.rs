@@ -115,9 +115,13 @@ impl Told {
 
     /// Whether the program fell over, rather than that streams failed.
     pub fn is_broken_off(&self) -> bool {
-        self.part("errors")
-            .as_array()
-            .is_some_and(|errors| errors.contains(&json!({"stream": null, "kind": "system_error"})))
+        let is_left = |statuses: &Value| {
+            statuses.as_array().and_then(|all| all.last()).is_some_and(|last| last == "STARTED" || last == "RUNNING")
+        };
+        let statuses = self.part("statuses").as_object();
+        let errors = self.part("errors").as_array();
+        errors.is_some_and(|errors| errors.contains(&json!({"stream": null, "kind": "system_error"})))
+            || statuses.is_some_and(|statuses| statuses.values().any(is_left))
     }
 
     /// Whether nothing came of it but an error.
