@@ -108,7 +108,12 @@ impl Bench {
             });
         }
         let mut arguments = vec![command.name.to_owned()];
-        if command.name != "spec" {
+        if command.name == "spec" {
+            // The CDK's gets it by `cdk`.
+            if matches!(program, Program::Airlock) {
+                arguments.extend(["--manifest-path".to_owned(), self.file("manifest.json", command.manifest)]);
+            }
+        } else {
             let mut config = command.config.clone();
             config["__injected_declarative_manifest"] = command.manifest.clone();
             arguments.extend(["--config".to_owned(), self.file("config.json", &config)]);

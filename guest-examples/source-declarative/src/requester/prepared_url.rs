@@ -58,9 +58,6 @@ pub fn without_duplicates(url: &str, parameters: Object) -> Object {
 pub fn urlencode(fields: &Object) -> String {
     let mut encoded = String::new();
     let mut add = |name: &str, value: &Value| {
-        if value.is_null() {
-            return;
-        }
         if !encoded.is_empty() {
             encoded.push('&');
         }
@@ -69,14 +66,21 @@ pub fn urlencode(fields: &Object) -> String {
         encoded.push_str(&quoted(&python_text(value)));
     };
     for (name, value) in fields {
-        match value {
-            Value::Array(values) => values.iter().for_each(|value| add(name, value)),
-            // An object gives its names.
-            Value::Object(values) => values.keys().for_each(|value| add(name, &Value::String(value.clone()))),
-            value => add(name, value),
+        // `requests` takes a list apart, and then `urlencode` each list in it.
+        for value in parts(value).iter().filter(|value| !value.is_null()).flat_map(parts) {
+            add(name, &value);
         }
     }
     encoded
+}
+
+/// The elements of a list, and the names of an object.
+fn parts(value: &Value) -> Vec<Value> {
+    match value {
+        Value::Array(values) => values.clone(),
+        Value::Object(values) => values.keys().map(|name| name.as_str().into()).collect(),
+        value => vec![value.clone()],
+    }
 }
 
 /// As `urllib.parse.quote_plus`.
@@ -172,6 +176,8 @@ mod tests {
             ("https://x.io/a#f?g", json!({"x": []}), "https://x.io/a"),
             ("http://x.io:8080/%2e%2E/a?x=a%2Bb", json!({}), "http://x.io:8080/../a?x=a%2Bb"),
             ("https://x.io/a?", json!({}), "https://x.io/a"),
+            ("https://x.io/", json!({"k": [[1, null], null, [2]]}), "https://x.io/?k=1&k=None&k=2"),
+            ("https://x.io/", json!({"k": [{"a": 1, "b": 2}], "l": [[]]}), "https://x.io/?k=a&k=b"),
             ("https://x.io/50%?p=50%25", json!({}), "https://x.io/50%25?p=50%25"),
         ];
         for (url, parameters, expected) in prepared {
