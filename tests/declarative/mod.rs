@@ -17,5 +17,6 @@ mod templates;
 mod told;
 
 mod cases;
+mod guide;
 mod live;
 mod one;
