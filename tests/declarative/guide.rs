@@ -30,7 +30,8 @@ fn tickets(token: String) -> Server {
         }
         let since = parameter("updated_since").expect("it is asked for");
         let after: u64 = parameter("after").map_or(0, |after| after.parse().expect("a number"));
-        let tickets = (1..=5).map(|id| json!({"id": id, "subject": "", "updated_at": format!("2026-01-0{id}T00:00:00Z")}));
+        let tickets =
+            (1..=5).map(|id| json!({"id": id, "subject": "", "updated_at": format!("2026-01-0{id}T00:00:00Z")}));
         let tickets = tickets.filter(|ticket| ticket["updated_at"].as_str() > Some(&since));
         let left: Vec<Value> = tickets.filter(|ticket| ticket["id"].as_u64() > Some(after)).collect();
         let next = left.get(1).filter(|_| left.len() > 2).map(|ticket| &ticket["id"]);
