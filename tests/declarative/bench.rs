@@ -1,11 +1,9 @@
 //! Both programs beside one server: each runs a command and tells what it did. It must not judge.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-use std::{fs, thread};
 
 use serde_json::{Value, json};
 
@@ -18,7 +16,7 @@ use crate::harness::server::{Server, respond};
 use crate::harness::{Airlock, Workspace, connector};
 
 /// The longest that a run may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: &str = "60s";
 
 /// What answers the requests of a run.
 pub type Answerer = Box<dyn FnMut(&Asked) -> Response + Send>;
@@ -163,25 +161,11 @@ impl Bench {
     }
 
     fn airlock(&mut self, arguments: &[String]) -> (Vec<u8>, i32) {
-        let directory = self.workspace.directory("airlock");
-        let paths: [PathBuf; 2] = [directory.join("stdout"), directory.join("stderr")];
-        let [stdout, stderr] = paths.clone().map(|path| Stdio::from(fs::File::create(path).expect("a file")));
         let mut command = Airlock::of(&connector("source-declarative")).into_command();
-        command.args(["--allow-host", "127.0.0.1"]).args(arguments);
-        let mut child = command.stdin(Stdio::null()).stdout(stdout).stderr(stderr).spawn().expect("it starts");
-        let start = Instant::now();
-        let code = loop {
-            match child.try_wait().expect("it is ours") {
-                Some(status) => break status.code().unwrap_or(-1),
-                None if start.elapsed() > PATIENCE => {
-                    let _ = child.kill();
-                }
-                None => thread::sleep(Duration::from_millis(5)),
-            }
-        };
-        let [stdout, stderr] = paths.map(|path| fs::read(path).unwrap_or_default());
-        self.keep_printed(&stdout, &stderr);
-        (stdout, code)
+        command.args(["--allow-host", "127.0.0.1", "--timeout", PATIENCE]).args(arguments);
+        let output = command.stdin(Stdio::null()).output().expect("it starts");
+        self.keep_printed(&output.stdout, &output.stderr);
+        (output.stdout, output.status.code().unwrap_or(-1))
     }
 
     fn keep_printed(&mut self, stdout: &[u8], stderr: &[u8]) {

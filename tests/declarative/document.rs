@@ -8,6 +8,14 @@ use crate::documents::{read, root};
 
 const DOCUMENT: &str = "docs/declarative.md";
 
+/// Whether a table of the document has this row.
+pub fn has(name: &str, row: &str) -> bool {
+    let document = read(DOCUMENT);
+    let table = document.split_once(&format!("<!-- {name}: begin -->\n"));
+    let table = table.and_then(|(_, rest)| rest.split_once(&format!("<!-- {name}: end -->\n")));
+    table.is_some_and(|(table, _)| table.lines().any(|line| line == row))
+}
+
 /// A table of the document is this one, or becomes it.
 #[track_caller]
 pub fn holds(name: &str, head: &str, rows: &[String]) {

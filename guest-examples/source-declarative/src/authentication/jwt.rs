@@ -8,8 +8,7 @@ use serde_json::Value;
 use sha2::{Sha256, Sha384, Sha512};
 
 use super::token_time;
-use crate::error_handling::is_truthy;
-use crate::manifest::{self, FromManifest, Node, Object};
+use crate::manifest::{self, FromManifest, Node, Object, is_true};
 use crate::request_options::{InjectInto, RequestOption};
 use crate::session::Session;
 use crate::template::{Template, TemplateMap, python_text};
@@ -107,7 +106,7 @@ impl Jwt {
     pub fn token(&self, session: &Session) -> Result<String> {
         let token = self.signed(session)?;
         let prefix = self.prefix.as_ref().map(|prefix| prefix.evaluate(&session.scope)).transpose()?;
-        Ok(match prefix.filter(is_truthy) {
+        Ok(match prefix.filter(is_true) {
             Some(prefix) => format!("{} {token}", python_text(&prefix)),
             None => token,
         })

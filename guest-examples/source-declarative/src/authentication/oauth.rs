@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::jwt::Jwt;
 use super::{Refresh, token_time, value_at};
-use crate::error_handling::{Evidence, error_message, is_truthy, status_error};
-use crate::manifest::{self, Component, FromManifest, Node, Object};
+use crate::error_handling::{Evidence, error_message, status_error};
+use crate::manifest::{self, Component, FromManifest, Node, Object, is_true};
 use crate::request_options::RequestOptions;
 use crate::requester::{HttpResponse, PreparedRequest};
 use crate::session::Session;
@@ -250,7 +250,7 @@ impl OAuth {
             let name = name.text(&session.scope)?;
             Ok(find(&response, &name, 0)?.filter(|value| !value.is_null()).cloned())
         };
-        let Some(value) = find(&self.names.access_token)?.filter(is_truthy) else {
+        let Some(value) = find(&self.names.access_token)?.filter(is_true) else {
             let name = self.names.access_token.text(&session.scope)?;
             return Err(system_error(format!("Token refresh API response was missing access token {name}.")).into());
         };
@@ -410,12 +410,12 @@ impl OAuth {
         arguments.insert(self.names.grant_type.text(scope)?, grant_type);
         if !credentials_in_header {
             let client_id = credential(&self.client_id, "client_id")?;
-            if !is_truthy(&client_id) {
+            if !is_true(&client_id) {
                 return Err(system_error("OAuthAuthenticator was unable to evaluate client_id parameter"));
             }
             arguments.insert(self.names.client_id.text(scope)?, client_id);
             let client_secret = credential(&self.client_secret, "client_secret")?;
-            if !is_truthy(&client_secret) {
+            if !is_true(&client_secret) {
                 log::warn!("OAuthAuthenticator was unable to evaluate client_secret parameter hence it'll be empty");
             }
             arguments.insert(self.names.client_secret.text(scope)?, client_secret);

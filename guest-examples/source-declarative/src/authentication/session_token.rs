@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::token_time;
 use crate::datetime::Duration;
 use crate::decoders::{Decoder, First};
-use crate::error_handling::{Evidence, is_truthy, status_error};
-use crate::manifest::{self, Component, FromManifest, Node, Object};
+use crate::error_handling::{Evidence, status_error};
+use crate::manifest::{self, Component, FromManifest, Node, Object, is_true};
 use crate::request_options::{RequestOption, RequestOptions};
 use crate::requester::{HttpRequester, Outcome, PreparedRequest, TIMEOUTS};
 use crate::session::Session;
@@ -137,7 +137,7 @@ impl LegacySessionToken {
     pub fn token(&self, session: &Session) -> Result<String> {
         let given = |template: &Option<Template>| -> Result<Option<String>> {
             let value = template.as_ref().map(|template| template.evaluate(&session.scope)).transpose()?;
-            Ok(value.filter(is_truthy).map(|value| python_text(&value)))
+            Ok(value.filter(is_true).map(|value| python_text(&value)))
         };
         if let Some(token) = given(&self.session_token)? {
             if self.is_valid(session, &token)? {

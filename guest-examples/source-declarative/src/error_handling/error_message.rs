@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::response_filter::Evidence;
+use crate::manifest::is_true;
 
 /// Where the message may be, the first that has something counts.
 const FIELDS: [&str; 12] = [
@@ -33,21 +34,9 @@ fn of_json(value: &Value) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         Value::Array(values) => Some(values.iter().filter_map(of_json).collect::<Vec<_>>().join(", ")),
         Value::Object(fields) => {
-            of_json(FIELDS.iter().filter_map(|name| fields.get(*name)).find(|value| is_truthy(value))?)
+            of_json(FIELDS.iter().filter_map(|name| fields.get(*name)).find(|value| is_true(value))?)
         }
         _ => None,
-    }
-}
-
-/// What Python takes for true.
-pub fn is_truthy(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(value) => *value,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(values) => !values.is_empty(),
-        Value::Object(fields) => !fields.is_empty(),
     }
 }
 

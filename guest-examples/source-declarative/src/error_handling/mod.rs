@@ -15,7 +15,7 @@ use crate::template::Template;
 
 pub use backoff::BackoffStrategy;
 pub use default_mapping::status_error;
-pub use error_message::{error_message, is_truthy};
+pub use error_message::error_message;
 pub use response_filter::Evidence;
 use response_filter::HttpResponseFilter;
 

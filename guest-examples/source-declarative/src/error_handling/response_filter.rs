@@ -5,10 +5,10 @@ use std::cell::OnceCell;
 use airlock_sdk::{FailureKind, Result};
 use serde_json::Value;
 
-use super::error_message::{error_message, is_truthy};
+use super::error_message::error_message;
 use super::{Action, Resolution, default_mapping};
 use crate::decoders::json;
-use crate::manifest::{self, FromManifest, Node, Object};
+use crate::manifest::{self, FromManifest, Node, Object, is_true};
 use crate::requester::{Body, HttpResponse};
 use crate::template::{Condition, Scope, Template, python_text};
 
@@ -108,7 +108,7 @@ impl HttpResponseFilter {
             Some(template) => template.evaluate(&evidence.scope(mentions_body(template.source())))?,
             None => Value::Null,
         };
-        let message = match (is_truthy(&own), &default) {
+        let message = match (is_true(&own), &default) {
             (true, _) => python_text(&own),
             (false, Some(default)) => default.message.clone(),
             (false, None) => String::new(),

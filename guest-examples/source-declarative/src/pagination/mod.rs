@@ -9,9 +9,8 @@ use airlock_sdk::{Result, system_error};
 use serde_json::{Value, json};
 
 use crate::decoders::{Decoded, First};
-use crate::manifest::{self, FromManifest, Node, Object};
+use crate::manifest::{self, FromManifest, Node, Object, is_true};
 use crate::record::Record;
-use crate::record_selection::is_true;
 use crate::request_options::{RequestOption, RequestOptions};
 use crate::session::Session;
 use crate::template::{Scope, python_text};

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::declared::{GroupingPartitionRouter, ListPartitionRouter, PartitionRouter, UnionPartitionRouter, Values};
 use super::grouping::Groups;
 use super::parent_stream::ParentStream;
-use crate::manifest::Object;
+use crate::manifest::{Object, is_true};
 use crate::request_options::{RequestOption, RequestOptions};
 use crate::retriever::Going;
 use crate::session::Session;
@@ -280,16 +280,4 @@ fn union(field: &str, routers: &[Router<'_>], take: TakePartition<'_>) -> Result
         }
     }
     Ok(Going::On)
-}
-
-/// What Python takes for true.
-fn is_true(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(value) => *value,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(elements) => !elements.is_empty(),
-        Value::Object(object) => !object.is_empty(),
-    }
 }

@@ -235,7 +235,7 @@ impl SliceReader for Items {
 }
 
 fn is_true(record: &Value, path: &[Segment]) -> bool {
-    follow(record, path).first().is_some_and(|value| super::is_true(value))
+    follow(record, path).first().is_some_and(|value| manifest::is_true(value))
 }
 
 fn set(fields: &mut Object, path: &[Segment], value: Value) -> Result<()> {

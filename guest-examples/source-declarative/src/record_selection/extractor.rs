@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::expander::{PreparedExpander, RecordExpander};
 use crate::decoders::{Bodies, Decoded};
 use crate::field_path::{self, FieldPath, Path, Segment, follow};
-use crate::manifest::{self, FromManifest, Node};
+use crate::manifest::{self, FromManifest, Node, is_true};
 use crate::session::Session;
 
 /// The language's extractors.
@@ -243,7 +243,7 @@ fn without_empty<'d>(
     Box::new(extracted.items().map(|item| {
         item.map(|item| match &item {
             Item::Part(part) if is_falsy(part) => Item::Dropped,
-            Item::Value(value) if !super::is_true(value) => Item::Dropped,
+            Item::Value(value) if !is_true(value) => Item::Dropped,
             _ => item,
         })
     }))
@@ -252,7 +252,7 @@ fn without_empty<'d>(
 /// What is found in a body that is for nobody else.
 fn take(path: &Path, body: Value) -> Result<Vec<Value>> {
     if path.is_empty() && body.is_object() {
-        return Ok(if super::is_true(&body) { vec![body] } else { Vec::new() });
+        return Ok(if is_true(&body) { vec![body] } else { Vec::new() });
     }
     let mut found = Vec::new();
     find(path, &body, &mut found)?;
@@ -310,7 +310,7 @@ impl<'v> Body for &'v Value {
     fn all(self, found: &mut Vec<&'v Value>) {
         match self {
             Value::Array(elements) => found.extend(elements),
-            value if !super::is_true(value) => {}
+            value if !is_true(value) => {}
             _ => found.push(self),
         }
     }

@@ -177,18 +177,6 @@ impl<'d> Found<'d> {
     }
 }
 
-/// What Python takes for true.
-pub fn is_true(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(value) => *value,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.is_empty(),
-        Value::Array(elements) => !elements.is_empty(),
-        Value::Object(fields) => !fields.is_empty(),
-    }
-}
-
 fn of_part(part: Part<'_>) -> Result<Record<'_>> {
     let kind = match part.kind() {
         Kind::Object => return Ok(Record::of_part(part)),
