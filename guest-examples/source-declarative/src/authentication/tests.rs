@@ -102,6 +102,42 @@ fn secrets_stand_in_no_message() {
     );
 }
 
+#[test]
+fn what_an_api_says_tells_no_token() {
+    let told = |authenticator: Value, filters: Value, status: u16| {
+        let fields = json!({"authenticator": authenticator, "error_handler": {
+            "type": "DefaultErrorHandler", "max_retries": 0, "response_filters": filters,
+        }});
+        let run = run_with(fields, json!({"id": 12}), 1, move |request| match request.url.contains("auth.example") {
+            true => HttpResponse::json(&json!({"access_token": "A/TOKEN", "expires_in": 60})),
+            false => {
+                let header = request.header("authorization").unwrap_or("-");
+                let said = json!({"message": format!("not {header}, A/TOKEN and {}", request.url)});
+                HttpResponse::new(status).body(said.to_string())
+            }
+        });
+        let logs: Vec<&Event> = run.events.iter().filter(|event| matches!(event, Event::Log(_))).collect();
+        let logged = format!("{logs:?}");
+        let failure = run.result.unwrap_err();
+        let told = format!("{} {} {logged}", failure.message, failure.internal_message().unwrap_or_default());
+        (told.contains("not Bearer ****") || told.contains("k=****"), told)
+    };
+    let saying = json!([{
+        "type": "HttpResponseFilter", "http_codes": [400, 503], "action": "FAIL", "error_message": "It said {{ response.message }}",
+    }]);
+    let retrying = json!([{
+        "type": "HttpResponseFilter", "http_codes": [400, 503], "action": "RETRY", "error_message": "It said {{ response.message }}",
+    }]);
+    let option = json!({"type": "RequestOption", "inject_into": "request_parameter", "field_name": "k"});
+    let key = json!({"type": "ApiKeyAuthenticator", "api_token": "A/TOKEN", "inject_into": option});
+    for authenticator in [oauth(json!({}))["authenticator"].clone(), key] {
+        for (filters, status) in [(json!([]), 400), (saying.clone(), 400), (retrying.clone(), 503)] {
+            let (is_masked, told) = told(authenticator.clone(), filters, status);
+            assert!(is_masked && !told.contains("A/TOKEN") && !told.contains("A%2FTOKEN"), "{told}");
+        }
+    }
+}
+
 fn oauth(fields: Value) -> Value {
     let mut oauth = json!({
         "type": "OAuthAuthenticator", "client_id": "{{ config['id'] }}", "client_secret": "se cret", "refresh_token": "re",

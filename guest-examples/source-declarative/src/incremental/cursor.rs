@@ -86,8 +86,10 @@ impl Cursor {
 
     /// The slice could not be read to its end.
     pub fn fail(&mut self) {
-        if let Cursor::PerPartition(cursor) = self {
-            cursor.fail();
+        match self {
+            Cursor::None | Cursor::Count(_) => {}
+            Cursor::Datetime(cursor) => cursor.fail(),
+            Cursor::PerPartition(cursor) => cursor.fail(),
         }
     }
 

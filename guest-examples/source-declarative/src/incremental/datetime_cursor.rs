@@ -132,6 +132,8 @@ pub struct DatetimeCursor {
     read: Intervals<DateTime>,
     /// The greatest value of the slice that is being read.
     most_recent: Option<DateTime>,
+    /// Whether a slice could not be read to its end: what comes behind it is no more kept as read.
+    has_failed: bool,
     /// Told once.
     has_told_of_no_value: Cell<bool>,
 }
@@ -156,7 +158,14 @@ impl DatetimeCursor {
             let position = saved.filter(|saved| *saved >= rules.start).unwrap_or(rules.start);
             (position, Intervals::until(rules.start, position, state.clone()))
         };
-        Ok(DatetimeCursor { rules, position, read, most_recent: None, has_told_of_no_value: Cell::default() })
+        Ok(DatetimeCursor {
+            rules,
+            position,
+            read,
+            most_recent: None,
+            has_failed: false,
+            has_told_of_no_value: Cell::default(),
+        })
     }
 
     pub fn state(&self) -> Object {
@@ -228,8 +237,16 @@ impl DatetimeCursor {
             })
         };
         let interval = Interval { start: bound(start)?, end: bound(end)?, most_recent: self.most_recent.take() };
-        self.read.add(interval, |time| self.rules.after(time));
+        // A slice as short as the granularity leaves no gap that could be seen between its neighbours: the CDK's state reaches over it.
+        if !self.has_failed {
+            self.read.add(interval, |time| self.rules.after(time));
+        }
         Ok(())
+    }
+
+    /// A slice could not be read to its end.
+    pub fn fail(&mut self) {
+        self.has_failed = true;
     }
 
     /// Whether the record is neither older than what has been read before, nor newer than the end.

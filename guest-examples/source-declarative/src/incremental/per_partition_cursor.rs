@@ -314,6 +314,9 @@ impl PerPartitionCursor {
 
     /// The slice that is being read failed.
     pub fn fail(&mut self) {
+        if let Some(cursor) = self.cursors.get_mut(&self.current) {
+            cursor.fail();
+        }
         self.end_slice(true);
     }
 

@@ -175,11 +175,10 @@ impl HttpRequester {
         let url = self.whole_url(path, scope)?;
         let mut all = self.own_options(scope)?;
         let secret = self.authenticator.options(session)?;
-        let secret_headers = secret.headers.clone();
-        all.merge(secret)?;
+        all.merge(secret.clone())?;
         all.merge(options)?;
         let mut request = PreparedRequest::new(self.method, &url, all)?;
-        request.set_secret_headers(&secret_headers);
+        request.set_secrets(&secret);
         self.send_prepared(session, request)
     }
 

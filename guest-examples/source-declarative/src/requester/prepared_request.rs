@@ -23,7 +23,12 @@ pub struct PreparedRequest {
     pub body: Vec<u8>,
     /// Names of headers that go to the URL's origin only, and are shown to nobody.
     secret: Vec<String>,
+    /// What an authenticator put into it, in the forms in which it may come back.
+    secrets: Vec<String>,
 }
+
+/// What is shorter stands in any text.
+const SHORTEST_SECRET: usize = 4;
 
 impl PreparedRequest {
     /// The request that these options make.
@@ -38,7 +43,14 @@ impl PreparedRequest {
         let url = prepared_url::prepare(url, &parameters).map_err(|why| {
             system_error(format!("The request can not be made: its URL {url:?} can not be used: {why}."))
         })?;
-        let mut request = PreparedRequest { method, url, headers: Vec::new(), body: Vec::new(), secret: Vec::new() };
+        let mut request = PreparedRequest {
+            method,
+            url,
+            headers: Vec::new(),
+            body: Vec::new(),
+            secret: Vec::new(),
+            secrets: Vec::new(),
+        };
         request.set_headers(&headers);
         request.set_body(body_data, body_json)?;
         Ok(request)
@@ -80,6 +92,31 @@ impl PreparedRequest {
         self.secret.extend(headers.keys().map(|name| name.to_ascii_lowercase()));
     }
 
+    /// Sets the headers of an authenticator, and keeps all that it says for itself.
+    pub fn set_secrets(&mut self, options: &RequestOptions) {
+        self.set_secret_headers(&options.headers);
+        let mut texts = Vec::new();
+        for fields in [&options.headers, &options.parameters, &options.body_json] {
+            fields.values().for_each(|value| add_texts(value, &mut texts));
+        }
+        options.body_data.iter().for_each(|value| add_texts(value, &mut texts));
+        for text in texts {
+            // "Bearer" and its like are no secret.
+            let text = text.split_once(' ').map_or(text, |(_, token)| token);
+            let encoded = prepared_url::urlencode(&Object::from_iter([(String::new(), text.into())]));
+            for form in [text, encoded.trim_start_matches('=')] {
+                if form.len() >= SHORTEST_SECRET && !self.secrets.iter().any(|known| known == form) {
+                    self.secrets.push(form.to_owned());
+                }
+            }
+        }
+    }
+
+    /// A text of the server without what only the authenticator may tell. The host knows the config's secrets, and no token.
+    pub fn without_secrets(&self, text: &str) -> String {
+        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "****"))
+    }
+
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
@@ -105,6 +142,15 @@ impl PreparedRequest {
             request = request.body(self.body.clone());
         }
         request.accepting_all().send().map(HttpResponse::of)
+    }
+}
+
+fn add_texts<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Array(values) => values.iter().for_each(|value| add_texts(value, texts)),
+        Value::Object(fields) => fields.values().for_each(|value| add_texts(value, texts)),
+        _ => {}
     }
 }
 

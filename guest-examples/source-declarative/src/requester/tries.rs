@@ -61,7 +61,7 @@ impl HttpRequester {
             tries = tries.saturating_add(1);
             if tries > 1 {
                 // A token may have been renewed.
-                request.set_secret_headers(&self.authenticator.options(session)?.headers);
+                request.set_secrets(&self.authenticator.options(session)?);
             }
             let again = match self.attempt(session, &request, tries, &mut refreshed)? {
                 Ok(outcome) => return Ok(outcome),
@@ -123,6 +123,8 @@ impl HttpRequester {
         };
         let evidence = Evidence::of(&response, &session.scope);
         let resolution = self.error_handler.resolution(&evidence)?;
+        // An API may say what it was sent.
+        let resolution = Resolution { message: request.without_secrets(&resolution.message), ..resolution };
         match resolution.action {
             Action::Success => {}
             Action::Ignore => {
@@ -130,7 +132,7 @@ impl HttpRequester {
                 log::info!("{}", Some(&resolution.message).filter(|message| !message.is_empty()).unwrap_or(&default));
             }
             Action::ResetPagination => return Ok(Ok(Outcome::ResetPagination)),
-            Action::Fail => return Err(failed(&evidence, resolution)),
+            Action::Fail => return Err(failed(request, &evidence, resolution)),
             Action::Retry | Action::RateLimited | Action::RefreshTokenThenRetry => {
                 match resolution.action {
                     Action::RateLimited => session.rate_limited(None)?,
@@ -209,9 +211,9 @@ impl HttpRequester {
 }
 
 /// The failure of a response that is one.
-fn failed(evidence: &Evidence<'_>, resolution: Resolution) -> Failure {
+fn failed(request: &PreparedRequest, evidence: &Evidence<'_>, resolution: Resolution) -> Failure {
     let response = evidence.response();
-    let said = error_message(evidence).unwrap_or_else(|| "None".to_owned());
+    let said = error_message(evidence).map_or_else(|| "None".to_owned(), |said| request.without_secrets(&said));
     let told = format!(
         "'{}' request to '{}' failed with status code '{}' and error message: '{said}'.",
         response.name().split_once(' ').map_or("", |(method, _)| method),

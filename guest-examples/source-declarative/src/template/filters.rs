@@ -222,11 +222,11 @@ fn of_text<'a>(name: &str, of: &Value<'a>, given: Given<'a>) -> Result<Value<'a>
             let old = old.unwrap_or(Value::None).to_text()?;
             let new = new.unwrap_or(Value::None).to_text()?;
             match times {
-                None | Some(Value::None) => shown.replace(&old, &new),
-                Some(times) => match index(&times)? {
-                    times if times < 0 => shown.replace(&old, &new),
-                    times => shown.replacen(&old, &new, usize::try_from(times).unwrap_or(usize::MAX)),
-                },
+                None | Some(Value::None) => methods::text_replaced(&shown, &old, &new, usize::MAX)?,
+                // Below zero are all.
+                Some(times) => {
+                    methods::text_replaced(&shown, &old, &new, usize::try_from(index(&times)?).unwrap_or(usize::MAX))?
+                }
             }
         }
         "format" => {
@@ -260,6 +260,7 @@ fn of_text<'a>(name: &str, of: &Value<'a>, given: Given<'a>) -> Result<Value<'a>
                     out.push_str(&indent);
                 }
                 out.push_str(line);
+                methods::short_enough(Some(out.len()))?;
             }
             out
         }
@@ -428,6 +429,7 @@ fn join<'a>(of: &Value<'a>, given: Given<'a>) -> Result<Value<'a>> {
             out.push_str(&separator);
         }
         attribute_of(element, attribute.as_ref())?.write_text(&mut out)?;
+        methods::short_enough(Some(out.len()))?;
     }
     Ok(Value::text(out))
 }

@@ -192,9 +192,7 @@ fn padded<'a>(of: &str, name: &str, given: Given<'a>) -> Result<Value<'a>> {
     let fill = fill.as_ref().map(text).transpose()?.unwrap_or(" ");
     let length = of.chars().count();
     let missing = width.saturating_sub(length);
-    if missing > super::evaluate::MAX_TEXT {
-        return Err(Fault::Other("the text is too long".to_owned()));
-    }
+    short_enough(Some(missing))?;
     // Python puts the odd one to the left where the width is odd.
     let left = match name {
         "ljust" => 0,
@@ -225,6 +223,23 @@ fn found<'a>(of: &str, name: &str, given: Given<'a>) -> Result<Option<Value<'a>>
     }
     let at = if name.starts_with('r') { within.rfind(part) } else { within.find(part) };
     Ok(at.map(|at| int(first + within.get(..at).unwrap_or_default().chars().count())))
+}
+
+/// Refuses a text that would be too long, before it is made.
+pub fn short_enough(length: Option<usize>) -> Result<()> {
+    match length.is_some_and(|length| length <= super::evaluate::MAX_TEXT) {
+        true => Ok(()),
+        false => Err(Fault::Other("the text is too long".to_owned())),
+    }
+}
+
+/// A text with another one in the place of a part, so many times.
+pub fn text_replaced(of: &str, old: &str, new: &str, times: usize) -> Result<String> {
+    if new.len() > old.len() {
+        let found = of.matches(old).take(times).count();
+        short_enough(found.checked_mul(new.len()).and_then(|length| length.checked_add(of.len())))?;
+    }
+    Ok(of.replacen(old, new, times))
 }
 
 fn title(of: &str) -> String {
@@ -275,10 +290,8 @@ fn of_text<'a>(of: &str, name: &str, given: Given<'a>) -> Result<Value<'a>> {
             let (old, new) = (old.unwrap_or(Value::None), new.unwrap_or(Value::None));
             let (old, new) = (text(&old)?, text(&new)?);
             let times = times.map(|times| index(&times)).transpose()?.filter(|times| *times >= 0);
-            Value::text(match times {
-                None => of.replace(old, new),
-                Some(times) => of.replacen(old, new, usize::try_from(times).unwrap_or(usize::MAX)),
-            })
+            let times = times.map_or(usize::MAX, |times| usize::try_from(times).unwrap_or(usize::MAX));
+            Value::text(text_replaced(of, old, new, times)?)
         }
         "join" => {
             let [parts] = given.bind(["iterable"], 1)?;
@@ -289,6 +302,8 @@ fn of_text<'a>(of: &str, name: &str, given: Given<'a>) -> Result<Value<'a>> {
             if let Some(wrong) = wrong {
                 return Err(Fault::Type(format!("{} is joined where a str is wanted", wrong.type_name())));
             }
+            let lengths = parts.iter().filter_map(Value::as_text).map(str::len);
+            short_enough(lengths.chain([of.len().saturating_mul(parts.len())]).try_fold(0, usize::checked_add))?;
             Value::text(parts.iter().filter_map(Value::as_text).collect::<Vec<_>>().join(of))
         }
         "lower" => Value::text(of.to_lowercase()),
@@ -325,7 +340,8 @@ fn of_text<'a>(of: &str, name: &str, given: Given<'a>) -> Result<Value<'a>> {
                 Some(digits) => of.split_at(of.len() - digits.len()),
                 None => ("", of),
             };
-            let missing = width.saturating_sub(of.chars().count()).min(super::evaluate::MAX_TEXT);
+            let missing = width.saturating_sub(of.chars().count());
+            short_enough(Some(missing))?;
             Value::text(format!("{sign}{}{digits}", "0".repeat(missing)))
         }
         "splitlines" => Value::list(of.lines().map(|line| Value::text(line.to_owned())).collect()),
