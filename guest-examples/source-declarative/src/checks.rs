@@ -58,7 +58,7 @@ fn named(component: &Component<'_>) -> manifest::Result<StreamsToCheck> {
     let stream_names: Option<Vec<String>> = component.optional("stream_names")?;
     let dynamic_streams: Option<Vec<_>> = component.optional("dynamic_streams_check_configs")?;
     if stream_names.is_none() && dynamic_streams.is_none() {
-        return Err(component.node.invalid("lacks the field stream_names, or dynamic_streams_check_configs"));
+        return Err(component.lacks("stream_names"));
     }
     Ok(StreamsToCheck::Named {
         stream_names: stream_names.unwrap_or_default(),

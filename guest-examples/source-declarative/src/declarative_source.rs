@@ -72,7 +72,7 @@ impl DeclarativeSource {
         let check = component.required("check")?;
         let (streams, dynamic_streams) = (component.field("streams"), component.field("dynamic_streams"));
         if streams.is_none() && dynamic_streams.is_none() {
-            return Err(node.invalid("lacks the field streams"));
+            return Err(component.lacks("streams"));
         }
         let spec = component.field("spec").map(|spec| usable(spec.read())).transpose()?;
         let source = DeclarativeSource {
@@ -89,6 +89,8 @@ impl DeclarativeSource {
         component.skip_fields(&["schemas", "metadata", "description", "max_concurrent_async_job_count"]);
         component.finish();
         source.remark_unknown_names(&remarks);
+        source.remark_equal_names(&remarks);
+        source.remark_unknown_config_keys(&manifest.value, &remarks);
         Ok(DeclarativeSource { remarks, ..source })
     }
 
@@ -108,6 +110,36 @@ impl DeclarativeSource {
                 format!("is {name}, and the manifest has no such stream{meant}: the check will fail"),
             );
         }
+    }
+
+    /// Of streams of one name, the last is the one that is read.
+    fn remark_equal_names(&self, remarks: &Remarks) {
+        let always = || self.streams.iter().filter(|conditional| conditional.condition.is_none());
+        let mut names = BTreeSet::new();
+        for name in always().map(|conditional| conditional.stream.name.as_str()) {
+            if !names.insert(name) {
+                remarks.add_at(
+                    "streams",
+                    format!("has more than one stream of the name {name:?}: the last of them is read"),
+                );
+            }
+        }
+    }
+
+    /// A field that the config can not have is empty in a template, and its request another one.
+    fn remark_unknown_config_keys(&self, manifest: &Value, remarks: &Remarks) {
+        let Some(Ok(known)) = self.spec.as_ref().map(|spec| spec.as_ref().map(Spec::config_keys)) else { return };
+        let Some(known) = known.filter(|known| !known.is_empty()) else { return };
+        manifest::each_config_key(manifest, "", &mut |path, key| {
+            if !known.contains(&key) && !key.starts_with("__") {
+                let meant = manifest::nearest(key, known.iter().copied())
+                    .map_or_else(String::new, |near| format!(" (perhaps {near} is meant)"));
+                remarks.add_at(
+                    path,
+                    format!("names the field {key:?} of the configuration, which the spec does not have{meant}"),
+                );
+            }
+        });
     }
 
     /// A session with this config, for the one command that there is.
@@ -210,7 +242,7 @@ fn conditional_streams(node: &Node<'_>) -> manifest::Result<Vec<ConditionalStrea
             continue;
         }
         let condition: Option<Rc<Condition>> = Some(Rc::new(component.required("condition")?));
-        let Some(within) = component.field("streams") else { return Err(node.invalid("lacks the field streams")) };
+        let Some(within) = component.field("streams") else { return Err(component.lacks("streams")) };
         for node in within.elements()? {
             let stream = Rc::new(declared(&node, None)?);
             streams.push(ConditionalStream { condition: condition.clone(), stream });
@@ -224,8 +256,10 @@ fn conditional_streams(node: &Node<'_>) -> manifest::Result<Vec<ConditionalStrea
 fn declared(node: &Node<'_>, dynamic_stream: Option<String>) -> manifest::Result<DeclaredStream> {
     let name = node.value.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
     let remarks = Remarks::default();
-    let stream = usable(Node { remarks: &remarks, ..node.clone() }.read())
-        .map_err(|problem| Problem { path: format!("in stream {name}, {}", problem.path), ..problem })?;
+    let stream = usable(Node { remarks: &remarks, ..node.clone() }.read()).map_err(|problem| match name.as_str() {
+        "" => problem,
+        name => Problem { path: format!("in stream {name}, {}", problem.path), ..problem },
+    })?;
     Ok(DeclaredStream { name, stream, dynamic_stream, remarks })
 }
 

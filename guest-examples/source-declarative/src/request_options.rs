@@ -26,15 +26,13 @@ pub enum InjectInto {
 impl FromManifest for RequestOption {
     fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
         let component = node.component()?;
-        let inject_into = component.required::<String>("inject_into")?;
-        let inject_into = match inject_into.as_str() {
+        let Some(inject_into) = component.field("inject_into") else { return Err(component.lacks("inject_into")) };
+        let inject_into = match inject_into.value.as_str().unwrap_or_default() {
             "request_parameter" => InjectInto::RequestParameter,
             "header" => InjectInto::Header,
             "body_data" => InjectInto::BodyData,
             "body_json" => InjectInto::BodyJson,
-            _ => return Err(node.invalid(format!(
-                "has inject_into {inject_into:?}, and must have one of request_parameter, header, body_data, body_json"
-            ))),
+            _ => return Err(inject_into.other_word(&["request_parameter", "header", "body_data", "body_json"])),
         };
         let path = component.optional::<Vec<Template>>("field_path")?.filter(|path| !path.is_empty());
         let name = component.optional::<Template>("field_name")?.filter(|name| name.source() != "");
@@ -45,7 +43,7 @@ impl FromManifest for RequestOption {
             }
             (Some(path), None) => path,
             (None, Some(name)) => vec![name],
-            (None, None) => return Err(node.invalid("lacks the field field_name or field_path")),
+            (None, None) => return Err(component.lacks("field_name")),
         };
         component.finish();
         Ok(RequestOption { inject_into, field })

@@ -1,5 +1,7 @@
 //! The commands of small manifests, through a host in memory. What the network does is tested end to end.
 
+mod mistyped;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -201,8 +203,8 @@ fn what_is_wrong_fails_every_command_with_its_stream_and_its_place() {
 
 #[test]
 fn a_field_of_no_known_name_is_remarked_once() {
-    let mistyped = || stream("users", json!({"primary_keys": "id", "whatever": 1}));
-    let (_, logs) = discover(&manifest(vec![mistyped(), mistyped()]));
+    let mistyped = |name: &str| stream(name, json!({"primary_keys": "id", "whatever": 1}));
+    let (_, logs) = discover(&manifest(vec![mistyped("users"), mistyped("others")]));
     assert_eq!(
         logs,
         [

@@ -81,9 +81,8 @@ impl Authenticator {
                 Authenticator::LegacySessionToken(Box::new(LegacySessionToken::of(&component, url)?))
             }
             "SelectiveAuthenticator" => {
-                let authenticators = component
-                    .field("authenticators")
-                    .ok_or_else(|| component.node.invalid("lacks the field authenticators"))?;
+                let authenticators =
+                    component.field("authenticators").ok_or_else(|| component.lacks("authenticators"))?;
                 let read = |(name, node): (&str, Node<'_>)| Ok((name.to_owned(), Authenticator::read(&node, url)?));
                 Authenticator::Selective {
                     path: component.required("authenticator_selection_path")?,
@@ -171,7 +170,7 @@ fn read_option(component: &Component<'_>) -> manifest::Result<RequestOption> {
         (Some(option), None) => Ok(option),
         (None, Some(name)) => Ok(RequestOption { inject_into: InjectInto::Header, field: vec![name] }),
         (Some(_), Some(_)) => Err(component.node.invalid("has both inject_into and header, and must have one of them")),
-        (None, None) => Err(component.node.invalid("lacks the field inject_into")),
+        (None, None) => Err(component.lacks("inject_into")),
     }
 }
 

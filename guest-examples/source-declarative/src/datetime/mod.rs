@@ -35,6 +35,18 @@ const UTC: FixedOffset = match FixedOffset::east_opt(0) {
     None => panic!("UTC is an offset"),
 };
 
+/// Why no date is read by a format.
+pub fn problem_of_format(format: &str) -> Option<String> {
+    if ["%s_as_float", "%epoch_microseconds", "%ms", "%s", ""].contains(&format) || format.contains("{{") {
+        return None;
+    }
+    match parse::unknown_directive(&format.replace("%_ms", "%f")) {
+        Some(directive) => Some(format!("{directive} is no directive")),
+        None if !format.contains('%') => Some("it has no directives, as %Y-%m-%d has".to_owned()),
+        None => None,
+    }
+}
+
 impl DateTime {
     /// The present, in UTC.
     pub fn now() -> Self {

@@ -19,6 +19,18 @@ pub fn strptime(text: &str, format: &str) -> Result<DateTime> {
     fields.datetime().ok_or_else(|| format!("there is no date {text:?}"))
 }
 
+/// The first directive of a format that a date is not read by.
+pub fn unknown_directive(format: &str) -> Option<String> {
+    let mut rest = format.chars();
+    while rest.find(|letter| *letter == '%').is_some() {
+        match rest.next() {
+            Some(letter) if "aAbBcdfGHIjmMpSuUVwWxXyYzZ%".contains(letter) => {}
+            letter => return Some(format!("%{}", letter.map(String::from).unwrap_or_default())),
+        }
+    }
+    None
+}
+
 /// A format without directives that stand for several.
 fn expand(format: &str) -> String {
     let mut out = String::new();

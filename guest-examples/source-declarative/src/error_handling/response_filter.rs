@@ -66,11 +66,16 @@ fn read_action(node: &Node<'_>) -> manifest::Result<Action> {
         known @ ("REDUCE_PAGE_SIZE" | "SPLIT_REQUEST_WINDOW") => {
             return Err(node.unsupported(format!("is {known}, which is not supported")));
         }
-        other => {
-            return Err(node.invalid(format!(
-                "is {other:?}, and must be one of SUCCESS, FAIL, RETRY, IGNORE, RESET_PAGINATION, RATE_LIMITED, \
-                 REFRESH_TOKEN_THEN_RETRY"
-            )));
+        _ => {
+            return Err(node.other_word(&[
+                "SUCCESS",
+                "FAIL",
+                "RETRY",
+                "IGNORE",
+                "RESET_PAGINATION",
+                "RATE_LIMITED",
+                "REFRESH_TOKEN_THEN_RETRY",
+            ]));
         }
     })
 }
@@ -80,11 +85,7 @@ fn read_kind(node: &Node<'_>) -> manifest::Result<FailureKind> {
         "system_error" => FailureKind::SystemError,
         "config_error" => FailureKind::ConfigError,
         "transient_error" => FailureKind::TransientError,
-        other => {
-            return Err(
-                node.invalid(format!("is {other:?}, and must be one of system_error, config_error, transient_error"))
-            );
-        }
+        _ => return Err(node.other_word(&["system_error", "config_error", "transient_error"])),
     })
 }
 

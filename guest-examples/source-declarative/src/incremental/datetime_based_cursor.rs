@@ -65,8 +65,8 @@ impl FromManifest for DatetimeBasedCursor {
             datetime_format: component.required("datetime_format")?,
             cursor_datetime_formats: component.optional("cursor_datetime_formats")?.unwrap_or_default(),
             cursor_granularity,
-            step: component.field("step").filter(is_text).map(|step| step.read()).transpose()?,
-            lookback_window: component.optional("lookback_window")?,
+            step: component.field("step").filter(is_text).map(|step| duration_template(&step)).transpose()?,
+            lookback_window: component.field("lookback_window").map(|window| duration_template(&window)).transpose()?,
             start_time_option: component.optional("start_time_option")?,
             end_time_option: component.optional("end_time_option")?,
             partition_field_start: component
@@ -78,6 +78,9 @@ impl FromManifest for DatetimeBasedCursor {
         };
         if cursor.step.is_some() != cursor.cursor_granularity.is_some() {
             return Err(component.node.invalid("has one of step and cursor_granularity, and must have both or none"));
+        }
+        for name in ["datetime_format", "cursor_datetime_formats"] {
+            component.field(name).as_ref().into_iter().for_each(super::remark_formats);
         }
         component.finish();
         Ok(cursor)
@@ -119,6 +122,15 @@ impl DatetimeBasedCursor {
 
     fn boundary_fields(&self, scope: &Scope) -> Result<(String, String)> {
         Ok((self.partition_field_start.text(scope)?, self.partition_field_end.text(scope)?))
+    }
+}
+
+/// A duration that is a template, or right as it stands.
+fn duration_template(node: &Node<'_>) -> manifest::Result<Template> {
+    let literal = node.value.as_str().filter(|text| !text.is_empty() && !text.contains('{'));
+    match literal.map(Duration::parse) {
+        Some(Err(problem)) => Err(node.invalid(format!("is wrong: {problem}"))),
+        _ => node.read(),
     }
 }
 

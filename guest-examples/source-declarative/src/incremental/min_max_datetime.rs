@@ -36,6 +36,7 @@ impl FromManifest for MinMaxDatetime {
             min_datetime: component.optional("min_datetime")?,
             max_datetime: component.optional("max_datetime")?,
         };
+        component.field("datetime_format").as_ref().into_iter().for_each(super::remark_formats);
         component.finish();
         Ok(datetime)
     }

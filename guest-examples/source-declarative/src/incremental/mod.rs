@@ -17,7 +17,7 @@ mod tests;
 
 use airlock_sdk::{Failure, Result, config_error, system_error};
 
-use crate::datetime::DateTime;
+use crate::datetime::{self, DateTime};
 use crate::manifest::{self, FromManifest, Node, Object};
 use crate::request_options::RequestOptions;
 use crate::session::Session;
@@ -51,6 +51,19 @@ impl FromManifest for IncrementalSync {
             "IncrementingCountCursor" => node.read().map(IncrementalSync::IncrementingCount),
             _ => Err(component.other_kind(&["DatetimeBasedCursor", "IncrementingCountCursor"], &[])),
         }
+    }
+}
+
+/// Tells of formats of dates that no date is read by. To write dates, they may do.
+fn remark_formats(node: &Node<'_>) {
+    let told = |node: &Node<'_>| {
+        if let Some(problem) = node.value.as_str().and_then(datetime::problem_of_format) {
+            node.remark(format!("is no format that a date is read by: {problem}"));
+        }
+    };
+    match node.elements() {
+        Ok(formats) => formats.iter().for_each(told),
+        Err(_) => told(node),
     }
 }
 

@@ -8,7 +8,9 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::Object;
+use super::parameters::PARAMETERS;
 use super::problem::{Problem, Reason, Result};
+use super::references::REFERENCE;
 use super::spelling;
 
 /// What is to be told of a manifest that can be used all the same: fields of no known name, for example.
@@ -90,9 +92,16 @@ impl<'m> Node<'m> {
     /// The value as a component: an object with a `type` and fields.
     pub fn component(&self) -> Result<Component<'m>> {
         let Value::Object(fields) = self.value else {
-            return Err(self.not("a component (an object with a type)"));
+            let problem = self.not("a component (an object with a type)");
+            return Err(match self.value {
+                Value::String(text) => Problem {
+                    what: format!("{}; it is {text:?}, and a reference to a component begins with #/", problem.what),
+                    ..problem
+                },
+                _ => problem,
+            });
         };
-        let parameters = match fields.get("$parameters") {
+        let parameters = match fields.get(PARAMETERS) {
             Some(Value::Object(parameters)) => Rc::new(parameters.clone()),
             // Those of the component around it were put in before, wherever they hold.
             _ => Rc::default(),
@@ -151,6 +160,14 @@ impl<'m> Node<'m> {
         self.invalid(format!("is {given}, and must be {wanted}"))
     }
 
+    /// The value is a word, and none of those that may stand here.
+    pub fn other_word(&self, known: &[&str]) -> Problem {
+        let Value::String(word) = self.value else { return self.not(&format!("one of {}", known.join(", "))) };
+        let meant = spelling::nearest(word, known.iter().copied())
+            .map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
+        self.invalid(format!("is {word:?}{meant}, and must be one of {}", known.join(", ")))
+    }
+
     /// Tells something of the value that is no problem. `what` is the rest of a sentence that begins with its path.
     pub fn remark(&self, what: impl Into<String>) {
         self.remarks.add_at(&self.path, what.into());
@@ -192,7 +209,36 @@ impl<'m> Component<'m> {
     }
 
     pub fn required<T: FromManifest>(&self, name: &'static str) -> Result<T> {
-        self.optional(name)?.ok_or_else(|| self.node.invalid(format!("lacks the field {name}")))
+        self.optional(name)?.ok_or_else(|| self.lacks(name))
+    }
+
+    /// The problem of a field that must be there, with what may stand for it: a field of nearly that name, or one a level too deep.
+    pub fn lacks(&self, name: &'static str) -> Problem {
+        let what = format!("lacks the field {name}");
+        if let Some((written, meant)) = self.mistyped(name) {
+            let meant = if meant == name { "that".to_owned() } else { meant.to_owned() };
+            return self.node.invalid(format!("{what}; it has {written}, perhaps {meant} is meant"));
+        }
+        let has_it = |value: &Value| value.as_object().is_some_and(|fields| fields.contains_key(name));
+        let deeper = self.fields.iter().find(|(field, value)| *field != PARAMETERS && has_it(value));
+        match deeper {
+            Some((field, _)) => {
+                self.node.invalid(format!("{what}; {field} in it has one, which may be a level too deep"))
+            }
+            None => self.node.invalid(what),
+        }
+    }
+
+    /// A field of no name that was asked for, near to this one or to that of a reference.
+    fn mistyped(&self, name: &'static str) -> Option<(&'m str, &'static str)> {
+        let known = self.known.borrow();
+        let is_other = |written: &&str| {
+            !known.contains(written) && *written != PARAMETERS && !self.node.parameters.contains_key(*written)
+        };
+        let written = || self.fields.keys().map(String::as_str).filter(is_other);
+        [name, REFERENCE].into_iter().find_map(|meant| {
+            written().find(|written| spelling::nearest(written, [meant]).is_some()).map(|written| (written, meant))
+        })
     }
 
     /// The component can not be used with any of these fields: the language has them, and this connector does not.
@@ -227,14 +273,16 @@ impl<'m> Component<'m> {
         }
     }
 
-    /// Ends the reading of the component: fields of no known name are remarked. Inherited parameters are fields of every component.
+    /// Ends the reading of the component: fields of no known name are remarked. Inherited parameters are fields
+    /// of every component, and so may be a description.
     pub fn finish(self) {
         let known = self.known.borrow();
         for name in self.fields.keys() {
-            let is_known = known.contains(name.as_str()) || matches!(name.as_str(), "type" | "$parameters");
+            let is_known =
+                known.contains(name.as_str()) || matches!(name.as_str(), "type" | "description" | PARAMETERS);
             if !is_known && !self.node.parameters.contains_key(name) {
                 let below = self.node.below(name, &Value::Null);
-                let meant = spelling::nearest(name, known.iter().copied())
+                let meant = spelling::nearest(name, known.iter().copied().chain([REFERENCE]))
                     .map_or_else(String::new, |near| format!(" (perhaps {near} is meant)"));
                 below.remark(format!("is no field of {}, and has no effect{meant}", self.kind));
             }

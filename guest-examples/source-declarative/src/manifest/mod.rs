@@ -2,6 +2,7 @@
 //! the language's grammar, and nothing of what a component does.
 
 mod component;
+mod config_keys;
 mod files;
 mod parameters;
 mod problem;
@@ -15,6 +16,7 @@ use airlock_sdk::config_error;
 use serde_json::Value;
 
 pub use component::{Component, FromManifest, Node, Remarks};
+pub use config_keys::each as each_config_key;
 pub use files::read as read_file;
 #[cfg(test)]
 pub use files::testing::with_files;
@@ -78,8 +80,14 @@ impl Manifest {
 
     /// A manifest as it was written.
     pub fn of(written: &Value) -> Result<Manifest> {
-        if !written.is_object() {
-            return Err(Problem::here("is no object: it must have the fields version, check and streams"));
+        let given = match written {
+            Value::Object(_) => None,
+            Value::Null => Some("empty"),
+            Value::Array(_) => Some("a list"),
+            _ => Some("no object"),
+        };
+        if let Some(given) = given {
+            return Err(Problem::here(format!("is {given}: it must have the fields version, check and streams")));
         }
         let Value::Object(mut resolved) = references::resolve(written)? else {
             return Err(Problem::here("refers to something that is no object"));

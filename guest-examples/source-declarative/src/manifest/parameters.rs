@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::problem::{Problem, Result};
 use super::{MAX_DEPTH, MAX_VALUES, Object};
 
-const PARAMETERS: &str = "$parameters";
+pub(super) const PARAMETERS: &str = "$parameters";
 
 /// Whose parameters count where two have one of the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,9 +4,10 @@
 use serde_json::Value;
 
 use super::problem::{Problem, Result};
+use super::spelling;
 use super::{MAX_DEPTH, MAX_VALUES, Object};
 
-const REFERENCE: &str = "$ref";
+pub(super) const REFERENCE: &str = "$ref";
 
 /// What holds values of a config, which only look like references.
 const CONFIG_VALUES: &str = "config_overrides";
@@ -59,6 +60,10 @@ impl<'m> Resolver<'m> {
             own.insert(name.clone(), value);
         }
         let Some(reference) = fields.get(REFERENCE) else { return Ok(Value::Object(own)) };
+        if reference.is_null() {
+            let what = "is empty: a reference must be in quotes, since # begins a comment";
+            return Err(Problem::here(what).in_field(REFERENCE));
+        }
         match self.value(reference, depth + 1).map_err(|problem| problem.in_field(REFERENCE))? {
             Value::Object(mut referenced) => {
                 referenced.extend(own);
@@ -73,7 +78,9 @@ impl<'m> Resolver<'m> {
             return Err(Problem::here(format!("refers to {reference}, which it is a part of itself")));
         }
         let Some(meant) = look_up(self.manifest, reference) else {
-            return Err(Problem::here(format!("refers to {reference}, which the manifest does not have")));
+            let meant = nearest_to(self.manifest, reference)
+                .map_or_else(String::new, |near| format!(" (perhaps {near} is meant)"));
+            return Err(Problem::here(format!("refers to {reference}, which the manifest does not have{meant}")));
         };
         self.within.push(reference);
         // What is wrong there stands there, and not here.
@@ -99,6 +106,24 @@ fn look_up<'m>(manifest: &'m Value, reference: &str) -> Option<&'m Value> {
         rest = behind;
     }
     Some(value)
+}
+
+/// A reference that leads somewhere and differs from this one in one name that is near.
+fn nearest_to(manifest: &Value, reference: &str) -> Option<String> {
+    let names: Vec<&str> = reference.strip_prefix("#/")?.split('/').collect();
+    let mut value = manifest;
+    for (index, name) in names.iter().enumerate() {
+        if let Some(below) = value.get(name) {
+            value = below;
+            continue;
+        }
+        let near = spelling::nearest(name, value.as_object()?.keys().map(String::as_str))?;
+        let mut meant = names.clone();
+        *meant.get_mut(index)? = near;
+        let meant = format!("#/{}", meant.join("/"));
+        return look_up(manifest, &meant).map(|_| meant);
+    }
+    None
 }
 
 #[cfg(test)]

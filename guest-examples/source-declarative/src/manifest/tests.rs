@@ -51,7 +51,7 @@ fn what_is_no_manifest_is_told() {
     let told = |text: &str| Manifest::of_yaml(text).unwrap_err().message;
     assert_eq!(
         told("- 1"),
-        "The manifest can not be used: it is no object: it must have the fields version, check and streams."
+        "The manifest can not be used: it is a list: it must have the fields version, check and streams."
     );
     assert_eq!(told("a: [1"), "The manifest is no YAML that can be read: unclosed bracket '[', in line 1, column 4.");
     assert_eq!(

@@ -89,7 +89,7 @@ impl FromManifest for PartitionRouter {
 }
 
 fn list(component: &Component<'_>) -> manifest::Result<ListPartitionRouter> {
-    let values = component.field("values").ok_or_else(|| component.node.invalid("lacks the field values"))?;
+    let values = component.field("values").ok_or_else(|| component.lacks("values"))?;
     let values = if values.value.is_string() { Values::Evaluated(values.read()?) } else { Values::Of(values.read()?) };
     Ok(ListPartitionRouter {
         values,
@@ -158,8 +158,7 @@ impl FromManifest for ParentStreamConfig {
         {
             return Err(pointer.unsupported("is not supported"));
         }
-        let parent_key =
-            component.field("parent_key").ok_or_else(|| component.node.invalid("lacks the field parent_key"))?;
+        let parent_key = component.field("parent_key").ok_or_else(|| component.lacks("parent_key"))?;
         let is_glob = |key: &str| !key.contains("{{") && key.contains(['*', '?', '[']);
         if parent_key.value.as_str().is_some_and(is_glob) {
             return Err(parent_key.unsupported("has a wildcard, which is not supported"));

@@ -73,7 +73,7 @@ impl FromManifest for HttpRequester {
         component.skip_fields(&["use_tcp_keepalive", "name"]);
         let (url, url_base) = (component.optional("url")?, component.optional("url_base")?);
         if url.is_none() && url_base.is_none() {
-            return Err(node.invalid("lacks the field url"));
+            return Err(component.lacks("url_base"));
         }
         let authenticator = match component.field("authenticator") {
             Some(authenticator) => Authenticator::read(&authenticator, url.as_ref().or(url_base.as_ref()))?,
@@ -103,7 +103,7 @@ fn read_method(node: &Node<'_>) -> manifest::Result<&'static str> {
     match node.read::<String>()?.as_str() {
         "GET" => Ok("GET"),
         "POST" => Ok("POST"),
-        other => Err(node.invalid(format!("is {other:?}, and must be GET or POST"))),
+        _ => Err(node.other_word(&["GET", "POST"])),
     }
 }
 
@@ -125,7 +125,7 @@ fn read_body(component: &Component<'_>) -> manifest::Result<(Option<RequestInput
     let mut json = component.field("request_body_json").filter(is_something);
     if let Some(body) = component.field("request_body") {
         let body = body.component()?;
-        let value = body.field("value").ok_or_else(|| body.node.invalid("lacks the field value"))?;
+        let value = body.field("value").ok_or_else(|| body.lacks("value"))?;
         match body.kind() {
             "RequestBodyUrlEncodedForm" | "RequestBodyPlainText" => data = Some(value),
             "RequestBodyJsonObject" | "RequestBodyGraphQL" => json = Some(value),

@@ -311,6 +311,7 @@ fn what_does_not_go_together_is_said_before_anything_is_read() {
         (with(combined, "decoder", json!({"type": "JsonlDecoder"})), Reason::Invalid),
         (by_offset, Reason::Invalid),
         (sized(json!({"type": "PageIncrement"})), Reason::Invalid),
+        (sized(json!({"type": "PageIncrement", "page_size": "abc"})), Reason::Invalid),
         (paginator(json!({"type": "CursorPagination", "cursor_value": "{{ page_size }}"})), Reason::Invalid),
         (paginator(json!({"type": "CustomPaginationStrategy", "class_name": "a.B"})), Reason::NeedsPython),
         (
@@ -324,7 +325,8 @@ fn what_does_not_go_together_is_said_before_anything_is_read() {
     let mut fields = sized(json!({"type": "PageIncrement", "page_size": 2}));
     fields["paginator"]["page_size_option"] = option("t");
     assert_eq!(read(&fields, vec![]).result.unwrap_err().kind, FailureKind::SystemError);
-    let failure = read(&sized(json!({"type": "PageIncrement", "page_size": "abc"})), vec![]).result.unwrap_err();
+    let failure =
+        read(&sized(json!({"type": "PageIncrement", "page_size": "{{ 'abc' }}"})), vec![]).result.unwrap_err();
     assert_eq!(failure.kind, FailureKind::SystemError);
 }
 

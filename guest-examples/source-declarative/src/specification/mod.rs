@@ -85,6 +85,16 @@ impl Spec {
         self.document.clone()
     }
 
+    /// The fields that a config may have. None where the specification does not tell them all.
+    pub fn config_keys(&self) -> Option<Vec<&str>> {
+        let schema = self.document.get("connectionSpecification")?;
+        let is_told = self.config_migrations.is_empty()
+            && self.config_transformations.is_empty()
+            && ["oneOf", "anyOf", "allOf", "$ref"].iter().all(|field| schema.get(field).is_none());
+        is_told
+            .then(|| schema.get("properties")?.as_object().map(|fields| fields.keys().map(String::as_str).collect()))?
+    }
+
     /// The config as this version of the connector wants it, if that is another one: the platform is to keep it.
     pub fn migrated(&self, config: &Object) -> Result<Option<Object>> {
         let migrated = transformed(&self.config_migrations, config.clone())?;

@@ -115,6 +115,16 @@ impl FromManifest for ValidTypes {
 
 impl FromManifest for Template {
     fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
+        if matches!(node.value, Json::Array(_) | Json::Object(_)) {
+            return Err(node.not("a string"));
+        }
+        Template::of_any(node)
+    }
+}
+
+impl Template {
+    /// The same of what may be a list or an object: that is what it is.
+    fn of_any(node: &Node<'_>) -> manifest::Result<Self> {
         let kind = Kind::of(node.value).map_err(|refusal| match refusal {
             Refusal::Invalid(what) => node.invalid(format!("is no template: {what}")),
             Refusal::Unsupported(what) => node.unsupported(format!("is a template that can not be used: {what}")),
@@ -341,6 +351,10 @@ pub struct Condition(Template);
 
 impl FromManifest for Condition {
     fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
+        let is_word = |text: &str| !matches!(text.trim().to_lowercase().as_str(), "" | "true" | "false");
+        if node.value.as_str().is_some_and(|text| is_word(text) && !text.contains("{{") && !text.contains("{%")) {
+            node.remark("is no template, and so it always holds: a condition stands in {{ and }}");
+        }
         node.read().map(Condition)
     }
 }
@@ -381,7 +395,7 @@ pub struct TemplateMap {
 
 impl FromManifest for TemplateMap {
     fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
-        let entry = |(name, node): (&str, Node<'_>)| Ok((name_template(name, &node)?, node.read()?));
+        let entry = |(name, node): (&str, Node<'_>)| Ok((name_template(name, &node)?, Template::of_any(&node)?));
         Ok(TemplateMap { entries: node.entries()?.into_iter().map(entry).collect::<manifest::Result<_>>()? })
     }
 }

@@ -4,6 +4,7 @@
 use super::lexer::{Token, tokens};
 use super::syntax::{Arguments, Comparison, Expression, Filter, Operator, Sign, Statement, Target};
 use super::{filters, functions, patterns, predicates};
+use crate::manifest::nearest;
 
 /// Why a template can not be used.
 #[derive(Debug, PartialEq, Eq)]
@@ -623,7 +624,9 @@ impl Parser {
             return Err(Refusal::Unsupported(format!("the filter {name} is not supported")));
         }
         if !filters::NAMES.contains(&name.as_str()) {
-            return invalid(format!("there is no filter {name}"));
+            let meant = nearest(&name, filters::NAMES.iter().copied())
+                .map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
+            return invalid(format!("there is no filter {name}{meant}"));
         }
         let arguments = if self.is_operator("(") { self.arguments()? } else { Arguments::default() };
         if let ("regex_search" | "regex_replace", Some(Expression::Text(pattern))) =

@@ -27,7 +27,7 @@ struct AddedField {
 
 impl AddFields {
     pub fn of(component: &Component<'_>) -> manifest::Result<Self> {
-        let fields = component.field("fields").ok_or_else(|| component.node.invalid("lacks the field fields"))?;
+        let fields = component.field("fields").ok_or_else(|| component.lacks("fields"))?;
         let fields = fields.elements()?.iter().map(AddedField::of).collect::<manifest::Result<_>>()?;
         let condition = component.optional::<Condition>("condition")?.filter(|condition| !condition.is_empty());
         Ok(AddFields { fields, condition })
@@ -65,7 +65,7 @@ impl AddedField {
         if path.is_empty() {
             return Err(component.node.invalid("has a path without a name in it"));
         }
-        let value = component.field("value").ok_or_else(|| component.node.invalid("lacks the field value"))?;
+        let value = component.field("value").ok_or_else(|| component.lacks("value"))?;
         // The language takes numbers and booleans for their text.
         let text = match value.value {
             Value::Number(_) => Value::String(python_text(value.value)),

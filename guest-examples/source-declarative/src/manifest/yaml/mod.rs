@@ -27,10 +27,36 @@ pub fn parse(text: &str) -> Result<Value> {
     };
     let mut composer = Composer::default();
     for next in Parser::new_from_str_with_options(text, options) {
-        let (event, span) = next.map_err(|error| problem(error.marker(), &error.info()))?;
+        let (event, span) = next.map_err(|error| syntax_problem(text, error.marker(), &error.info()))?;
         composer.take(event, &span)?;
     }
     Ok(composer.document.unwrap_or(Value::Null))
+}
+
+/// What the parser says, and what it mostly comes from.
+fn syntax_problem(text: &str, at: &Marker, what: &str) -> String {
+    let told = problem(at, what);
+    let from_here = || text.lines().enumerate().skip(at.line().saturating_sub(1));
+    if what.contains("tab") {
+        let indentation = |line: &str| line.len() - line.trim_start().len();
+        let is_tabbed = |line: &str| line.get(..indentation(line)).is_some_and(|before| before.contains('\t'));
+        if let Some((index, _)) = from_here().take(2).find(|(_, line)| is_tabbed(line)) {
+            return format!("{told}; line {} begins with a tab, and only spaces may stand there", index + 1);
+        }
+    }
+    match from_here().next() {
+        Some((_, line)) if has_bare_template(line) => format!("{told}; {QUOTE_TEMPLATES}"),
+        _ => told,
+    }
+}
+
+const QUOTE_TEMPLATES: &str = "a value that begins with a template must be in quotes, as in \"{{ config['key'] }}\"";
+
+/// Whether a value of the line begins with `{{` or `{%`: that is an object in YAML.
+fn has_bare_template(line: &str) -> bool {
+    let begins = |value: &str| ["{{", "{%"].iter().any(|tag| value.trim_start().starts_with(tag));
+    line.split_once(": ").is_some_and(|(_, value)| begins(value))
+        || line.trim_start().strip_prefix("- ").is_some_and(begins)
 }
 
 fn problem(at: &Marker, what: &str) -> String {
@@ -187,7 +213,9 @@ fn merge(merged: &mut Object, value: Value, at: &Marker) -> Result<()> {
 fn key_of(value: &Value, at: &Marker) -> Result<Key> {
     match value {
         Value::String(name) => Ok(Key::Name(name.clone())),
-        Value::Array(_) | Value::Object(_) => Err(problem(at, "a key is a list or an object")),
+        Value::Array(_) | Value::Object(_) => {
+            Err(problem(at, &format!("a key is a list or an object; {QUOTE_TEMPLATES}")))
+        }
         other => Ok(Key::Name(other.to_string())),
     }
 }
