@@ -21,6 +21,7 @@ mod manifest;
 mod pagination;
 mod parent_cache;
 mod partition_routing;
+mod query_properties;
 mod record;
 mod record_selection;
 mod request_options;

@@ -16,6 +16,7 @@ pub fn enable(manifest: &mut Value) {
             enable_stream(stream);
         }
     });
+    enable_endpoints_of_properties(manifest);
     for dynamic in elements_mut(manifest.get_mut("dynamic_streams")) {
         // The list of streams is asked for in each command, and more than once in some.
         if let Some(requester) = dynamic.pointer_mut("/components_resolver/retriever/requester") {
@@ -101,6 +102,18 @@ fn enable_schema(stream: &mut Value) {
     };
     for requester in loaders.into_iter().filter_map(|loader| loader.pointer_mut("/retriever/requester")) {
         set(requester, true);
+    }
+}
+
+/// The properties that streams may ask for are wanted for each slice.
+fn enable_endpoints_of_properties(value: &mut Value) {
+    if value.get("type").is_some_and(|kind| kind == "PropertiesFromEndpoint") {
+        value.pointer_mut("/retriever/requester").into_iter().for_each(|requester| set(requester, true));
+    }
+    match value {
+        Value::Object(fields) => fields.iter_mut().for_each(|(_, value)| enable_endpoints_of_properties(value)),
+        Value::Array(elements) => elements.iter_mut().for_each(enable_endpoints_of_properties),
+        _ => {}
     }
 }
 

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::time::SystemTime;
 
 use airlock_sdk::http::Records;
-use airlock_sdk::{Result, StreamWriter};
+use airlock_sdk::{ConfiguredCatalog, Result, Stream, StreamWriter};
+use serde_json::Value;
 
 use crate::manifest::Object;
 use crate::record::Record;
@@ -26,6 +27,8 @@ pub struct Session {
     budget: RefCell<Option<HttpApiBudget>>,
     /// The config as authenticators have changed it. None before.
     changed_config: RefCell<Option<Object>>,
+    /// The properties that the user wants of each stream. None has a stream that is not in the catalog.
+    configured: RefCell<HashMap<String, Object>>,
     /// Tokens of sessions, by what was asked for.
     tokens: RefCell<HashMap<String, String>>,
 }
@@ -39,8 +42,24 @@ impl Session {
             responses: RefCell::default(),
             budget: RefCell::default(),
             changed_config: RefCell::default(),
+            configured: RefCell::default(),
             tokens: RefCell::default(),
         }
+    }
+
+    /// Sets which streams are to be read, and which of their properties the user wants.
+    pub fn configure(&self, catalog: &ConfiguredCatalog) {
+        let properties = |stream: &Stream| match stream.json_schema.get("properties") {
+            Some(Value::Object(properties)) => properties.clone(),
+            _ => Object::new(),
+        };
+        let streams = catalog.streams.iter().map(|configured| &configured.stream);
+        self.configured.replace(streams.map(|stream| (stream.name.to_string(), properties(stream))).collect());
+    }
+
+    /// The properties that the user wants of a stream. None where nobody was asked.
+    pub fn configured_properties(&self, stream: &str) -> Option<Object> {
+        self.configured.borrow().get(stream).cloned()
     }
 
     /// Sets how many calls the API allows.

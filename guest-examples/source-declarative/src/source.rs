@@ -57,6 +57,7 @@ impl Source for Declarative {
 
     fn read(config: Config, catalog: ConfiguredCatalog, state: SavedState) -> Result<()> {
         let (source, session) = begin(config.0)?;
+        session.configure(&catalog);
         let streams = source.streams(&session)?;
         for configured in &catalog.streams {
             let declared = streams.iter().rev().find(|stream| stream.name == configured.stream.name);

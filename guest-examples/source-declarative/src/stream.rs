@@ -124,6 +124,7 @@ impl DeclarativeStream {
     /// What the stream says of the records that its retriever reads.
     pub fn record_rules(&self) -> RecordRules<'_> {
         RecordRules {
+            stream_name: &self.name,
             transformations: &self.transformations,
             schema_loader: self.schema_loader.as_ref(),
             is_client_side_incremental: self.incremental_sync.as_ref().is_some_and(IncrementalSync::is_client_side),

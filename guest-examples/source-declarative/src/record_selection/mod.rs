@@ -61,6 +61,8 @@ impl FromManifest for RecordSelector {
 /// What a stream says of the records that its retriever reads.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RecordRules<'s> {
+    /// Empty where there is no stream around.
+    pub stream_name: &'s str,
     pub transformations: &'s [Transformation],
     /// None where there is nothing to normalise by.
     pub schema_loader: Option<&'s SchemaLoader>,

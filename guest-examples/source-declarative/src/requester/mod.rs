@@ -19,6 +19,7 @@ use serde_json::Value;
 use crate::authentication::Authenticator;
 use crate::error_handling::ErrorHandler;
 use crate::manifest::{self, Component, FromManifest, Node, Object};
+use crate::query_properties::{EXTRA_FIELD, QueryProperties};
 use crate::request_options::{RequestInput, RequestOptions};
 use crate::session::Session;
 use crate::template::{NestedTemplate, Scope, Template, ValidTypes};
@@ -44,6 +45,10 @@ pub struct HttpRequester {
     path: Option<Template>,
     authenticator: Authenticator,
     parameters: Option<RequestInput>,
+    /// The properties that a SimpleRetriever lets it ask for, in one request or more.
+    properties: Option<Box<QueryProperties>>,
+    /// The parameter that names them. None where a template does.
+    properties_parameter: Option<String>,
     headers: Option<RequestInput>,
     body_data: Option<RequestInput>,
     body_json: Option<NestedTemplate>,
@@ -69,7 +74,6 @@ impl FromManifest for HttpRequester {
         if component.kind() != "HttpRequester" {
             return Err(component.other_kind(&["HttpRequester"], &[]));
         }
-        component.refuse_fields(&["fetch_properties_from_endpoint", "query_properties"])?;
         component.skip_fields(&["use_tcp_keepalive", "name"]);
         let (url, url_base) = (component.optional("url")?, component.optional("url_base")?);
         if url.is_none() && url_base.is_none() {
@@ -80,13 +84,16 @@ impl FromManifest for HttpRequester {
             None => Authenticator::None,
         };
         let (body_data, body_json) = read_body(&component)?;
+        let Parameters { parameters, properties, properties_parameter } = read_parameters(&component)?;
         let requester = HttpRequester {
             method: component.field("http_method").map_or(Ok("GET"), |method| read_method(&method))?,
             url,
             url_base,
             path: component.optional("path")?,
             authenticator,
-            parameters: component.field("request_parameters").map(|field| read_parameters(&field)).transpose()?,
+            parameters,
+            properties,
+            properties_parameter,
             headers: component.optional("request_headers")?,
             body_data,
             body_json,
@@ -107,15 +114,47 @@ fn read_method(node: &Node<'_>) -> manifest::Result<&'static str> {
     }
 }
 
-fn read_parameters(node: &Node<'_>) -> manifest::Result<RequestInput> {
-    if node.value.is_object() {
-        for (_, value) in node.entries()? {
-            if value.value.get("type").is_some_and(|kind| kind == "QueryProperties") {
-                return Err(value.unsupported("is of the type QueryProperties, which is not supported"));
-            }
-        }
+/// What a requester says of its parameters and of the properties that it asks for.
+struct Parameters {
+    parameters: Option<RequestInput>,
+    properties: Option<Box<QueryProperties>>,
+    properties_parameter: Option<String>,
+}
+
+fn read_parameters(component: &Component<'_>) -> manifest::Result<Parameters> {
+    let field = component.field("request_parameters");
+    let (fetched, own) = (component.field("fetch_properties_from_endpoint"), component.field("query_properties"));
+    let entries = match &field {
+        Some(field) if field.value.is_object() => field.entries()?,
+        _ => Vec::new(),
+    };
+    let is_properties = |value: &Value| value.get("type").is_some_and(|kind| kind == "QueryProperties");
+    let mut among_them = entries.iter().filter(|(_, value)| is_properties(value.value));
+    let Some((name, properties)) = among_them.next() else {
+        let properties = match (fetched, own) {
+            (Some(endpoint), _) => Some(QueryProperties::from_endpoint(&endpoint)?.into()),
+            (None, own) => own.map(|own| own.read()).transpose()?,
+        };
+        let parameters = field.map(|field| field.read()).transpose()?;
+        return Ok(Parameters { parameters, properties, properties_parameter: None });
+    };
+    if let Some((_, another)) = among_them.next() {
+        return Err(another.invalid("is the second QueryProperties of one requester, which may have one only"));
     }
-    node.read()
+    if let Some(endpoint) = fetched {
+        return Err(
+            endpoint.invalid("stands beside QueryProperties in request_parameters, and only one of them may be given")
+        );
+    }
+    if let Some(own) = own {
+        own.remark("has no effect: the QueryProperties in request_parameters are taken");
+    }
+    let mut others = component.node.value.get("request_parameters").cloned().unwrap_or_default();
+    if let Value::Object(others) = &mut others {
+        others.shift_remove(*name);
+    }
+    let parameters = field.as_ref().map(|field| Node { value: &others, ..field.clone() }.read()).transpose()?;
+    Ok(Parameters { parameters, properties: Some(properties.read()?), properties_parameter: Some((*name).to_owned()) })
 }
 
 fn read_body(component: &Component<'_>) -> manifest::Result<(Option<RequestInput>, Option<NestedTemplate>)> {
@@ -182,6 +221,11 @@ impl HttpRequester {
         self.send_prepared(session, request)
     }
 
+    /// The properties that it asks for, where its retriever says which of them a request has.
+    pub fn properties(&self) -> Option<&QueryProperties> {
+        self.properties.as_deref()
+    }
+
     fn whole_url(&self, path: Option<&str>, scope: &Scope) -> Result<String> {
         let text = |template: &Option<Template>| template.as_ref().map_or(Ok(String::new()), |url| url.text(scope));
         let base = match text(&self.url_base)? {
@@ -200,10 +244,20 @@ impl HttpRequester {
     }
 
     fn own_options(&self, scope: &Scope) -> Result<RequestOptions> {
-        let parameters = match &self.parameters {
+        let mut parameters = match &self.parameters {
             Some(parameters) => parameters.fields(ValidTypes::TextOrList, scope)?,
             None => Object::new(),
         };
+        if let Some(name) = &self.properties_parameter {
+            let properties = scope.extra_field(EXTRA_FIELD).and_then(Value::as_array).ok_or_else(|| {
+                system_error(format!(
+                    "The request can not be made: its parameter {name} is QueryProperties, which only the requester of a \
+                     SimpleRetriever may have."
+                ))
+            })?;
+            let properties: Vec<&str> = properties.iter().filter_map(Value::as_str).collect();
+            parameters.insert(name.clone(), properties.join(",").into());
+        }
         let headers = match self.headers.as_ref().map(|headers| headers.evaluate(ValidTypes::Any, scope)).transpose()? {
             Some(Value::Object(headers)) => headers,
             Some(_) => return Err(not_fields("request_headers")),

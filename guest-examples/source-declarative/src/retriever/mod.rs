@@ -1,5 +1,7 @@
 //! The pages of one slice, one after the other: the language's SimpleRetriever. Knows nothing of slices' order and of state.
 
+use std::cell::OnceCell;
+
 use airlock_sdk::http::Records;
 use airlock_sdk::{Result, system_error};
 
@@ -10,10 +12,11 @@ use crate::incremental::Partitions;
 use crate::manifest::{self, FromManifest, Node};
 use crate::pagination::{PageEnd, Paginator, PreparedPaginator};
 use crate::partition_routing::PartitionRouter;
+use crate::query_properties::{MergedRecords, QueryProperties, RecordMergeStrategy, slice_with};
 use crate::record::{Record, may_have_nulls};
 use crate::record_selection::{PreparedSelector, RecordRules, RecordSelector};
 use crate::request_options::RequestOptions;
-use crate::requester::{HttpRequester, Outcome};
+use crate::requester::{HttpRequester, HttpResponse, Outcome};
 use crate::session::Session;
 use crate::stream_slice::StreamSlice;
 use crate::template::Scope;
@@ -148,6 +151,9 @@ impl SimpleRetriever {
             selector: self.record_selector.prepare(session, rules)?,
             paginator: self.paginator.prepare(session)?,
             is_data_feed: rules.is_data_feed,
+            stream_name: rules.stream_name,
+            properties: self.requester.properties(),
+            known_properties: OnceCell::new(),
         })
     }
 
@@ -165,6 +171,10 @@ pub struct PreparedRetriever<'s> {
     selector: PreparedSelector<'s>,
     paginator: PreparedPaginator<'s>,
     is_data_feed: bool,
+    stream_name: &'s str,
+    properties: Option<&'s QueryProperties>,
+    /// Those that an endpoint has told.
+    known_properties: OnceCell<Vec<String>>,
 }
 
 impl PreparedRetriever<'_> {
@@ -174,7 +184,12 @@ impl PreparedRetriever<'_> {
         let mut token = self.paginator.initial_token();
         let (mut resets, mut records) = (0, 0);
         loop {
-            let response = match self.fetch(slice, &scope, token.as_ref(), reader)? {
+            let (outcome, chunked) = match self.properties {
+                None => (self.fetch(slice, &scope, token.as_ref(), reader)?, None),
+                Some(properties) => self.read_chunks(properties, slice, &scope, token.as_ref(), reader)?,
+            };
+            let response = match outcome {
+                _ if chunked.as_ref().is_some_and(|read| read.going == Going::Enough) => return Ok(Going::Enough),
                 Outcome::Response(response) => response,
                 Outcome::Ignored => return Ok(Going::On),
                 Outcome::ResetPagination => {
@@ -184,7 +199,10 @@ impl PreparedRetriever<'_> {
                 }
             };
             let decoded = self.retriever.decoder.decode(&response);
-            let read = self.read_page(&decoded, &scope, reader)?;
+            let read = match chunked {
+                Some(read) => read,
+                None => self.read_page(&decoded, &scope, reader)?,
+            };
             if read.going == Going::Enough {
                 return Ok(Going::Enough);
             }
@@ -233,6 +251,85 @@ impl PreparedRetriever<'_> {
         let scope = scope.with_json("next_page_token", &next_page_token);
         let path = self.paginator.path(token);
         self.retriever.requester.send(self.session, path.as_deref(), options, &scope)
+    }
+
+    /// A page in several requests, each with some of the properties. The last response tells of the next page.
+    fn read_chunks(
+        &self,
+        properties: &QueryProperties,
+        slice: &StreamSlice,
+        scope: &Scope,
+        token: Option<&Value>,
+        reader: &mut dyn SliceReader,
+    ) -> Result<(Outcome, Option<PageRead<'static>>)> {
+        let mut page = PageRead { going: Going::On, extracted: 0, size: 0, last_record: None };
+        let mut merged = MergedRecords::default();
+        let mut last = Outcome::Ignored;
+        for chunk in properties.chunks(self.session, self.stream_name, &self.known_properties)? {
+            // Requests know the properties, and what is done with records does not.
+            let slice = slice_with(slice, &chunk);
+            last = self.fetch(&slice, &slice.scope(&self.session.scope), token, reader)?;
+            let response = match &last {
+                Outcome::Response(response) => response,
+                Outcome::Ignored => continue,
+                // What was merged is not complete, and comes again.
+                Outcome::ResetPagination => return Ok((last, None)),
+            };
+            let strategy = properties.merge_strategy();
+            let merge = strategy.map(|strategy| (strategy, &mut merged));
+            if self.read_chunk(response, scope, merge, &mut page, reader)? == Going::Enough {
+                return Ok((last, Some(page)));
+            }
+        }
+        for record in merged.records() {
+            if self.give_owned(record, &mut page, reader)? == Going::Enough {
+                break;
+            }
+        }
+        Ok((last, Some(page)))
+    }
+
+    /// One response of several. What is a part of a record goes to the merged ones.
+    fn read_chunk(
+        &self,
+        response: &HttpResponse,
+        scope: &Scope,
+        mut merge: Option<(&RecordMergeStrategy, &mut MergedRecords)>,
+        page: &mut PageRead<'static>,
+        reader: &mut dyn SliceReader,
+    ) -> Result<Going> {
+        let decoded = self.retriever.decoder.decode(response);
+        page.extracted = 0;
+        for record in self.selector.find(&decoded)?.records() {
+            page.extracted += 1;
+            let Some(record) = record? else { continue };
+            let selected = self.selector.select(record, scope, &mut |record| reader.should_be_synced(record))?;
+            let whole = match (selected, &mut merge) {
+                (Some(record), Some((strategy, merged))) => merged.take(strategy, record)?,
+                (selected, _) => selected,
+            };
+            if let Some(record) = whole {
+                if self.give_owned(record, page, reader)? == Going::Enough {
+                    return Ok(Going::Enough);
+                }
+            }
+        }
+        Ok(Going::On)
+    }
+
+    fn give_owned(
+        &self,
+        record: Record<'_>,
+        page: &mut PageRead<'static>,
+        reader: &mut dyn SliceReader,
+    ) -> Result<Going> {
+        let record = Record::of_object(record.into_object()?);
+        page.size += 1;
+        if self.is_data_feed || self.paginator.wants_last_record() {
+            page.last_record = Some(record.clone());
+        }
+        page.going = self.give(record, reader)?;
+        Ok(page.going)
     }
 
     fn read_page<'d>(

@@ -77,6 +77,14 @@ impl Scope {
         self.with("stream_slice", Variable::Slice(Rc::new(slice)))
     }
 
+    /// What the slice has beside its partition and interval.
+    pub fn extra_field(&self, name: &str) -> Option<&Json> {
+        self.variables.iter().find_map(|(_, variable)| match variable {
+            Variable::Slice(slice) => slice.extra_fields.get(name),
+            _ => None,
+        })
+    }
+
     /// The value of a variable. None where the scope has none of that name.
     pub fn get<'a>(&'a self, name: &str) -> Option<Value<'a>> {
         let name = match name {
