@@ -3,9 +3,9 @@
 use airlock_sdk::{Result, system_error};
 use serde_json::Value;
 
+use crate::manifest::is_true;
 use crate::manifest::{self, FromManifest, Node, Object};
 use crate::record::Record;
-use crate::record_selection::is_true;
 
 /// The language's GroupByKeyMergeStrategy: which fields say that two records are parts of one.
 #[derive(Debug)]
