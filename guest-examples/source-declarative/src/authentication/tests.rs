@@ -213,7 +213,7 @@ fn who_gets_no_token_is_told_why() {
     let failure = |status: u16, token: Value| {
         let run = run_with(oauth(json!({})), json!({"id": "12"}), 1, giving(status, token));
         assert!(run.requests().iter().all(|request| request.url == "https://auth.example/token"));
-        (run.waits().iter().sum::<std::time::Duration>().as_secs(), run.result.unwrap_err())
+        (run.waits().iter().sum::<std::time::Duration>().as_secs_f64().round() as u64, run.result.unwrap_err())
     };
     let (_, failed) = failure(400, json!({"error": "invalid_grant", "error_description": "AADSTS50173: x"}));
     assert_eq!(failed.kind, FailureKind::ConfigError);
