@@ -28,6 +28,8 @@ enum StreamsToCheck {
     Named { stream_names: Vec<String>, dynamic_streams: Vec<DynamicStreamCheckConfig> },
     /// CheckDynamicStream.
     First { count: usize, use_check_availability: bool },
+    /// A CheckStream that says nothing of streams.
+    Unsaid,
 }
 
 /// How many streams of a dynamic one are checked. None for all.
@@ -58,7 +60,8 @@ fn named(component: &Component<'_>) -> manifest::Result<StreamsToCheck> {
     let stream_names: Option<Vec<String>> = component.optional("stream_names")?;
     let dynamic_streams: Option<Vec<_>> = component.optional("dynamic_streams_check_configs")?;
     if stream_names.is_none() && dynamic_streams.is_none() {
-        return Err(component.lacks("stream_names"));
+        component.node.remark("lacks the field stream_names, or dynamic_streams_check_configs: the check will fail");
+        return Ok(StreamsToCheck::Unsaid);
     }
     Ok(StreamsToCheck::Named {
         stream_names: stream_names.unwrap_or_default(),
@@ -83,7 +86,7 @@ impl Check {
     pub fn stream_names(&self) -> &[String] {
         match &self.streams {
             StreamsToCheck::Named { stream_names, .. } => stream_names,
-            StreamsToCheck::First { .. } => &[],
+            StreamsToCheck::First { .. } | StreamsToCheck::Unsaid => &[],
         }
     }
 
@@ -94,6 +97,9 @@ impl Check {
                 let names = names_in_config(&session.config)?.unwrap_or_else(|| stream_names.clone());
                 check_named(source, session, &names, dynamic_streams)
             }
+            StreamsToCheck::Unsaid => Err(system_error(
+                "The manifest's check names no streams: it must have stream_names or dynamic_streams_check_configs.",
+            )),
             StreamsToCheck::First { count, use_check_availability } => {
                 let streams = source.streams(session)?;
                 require_some(source, &streams)?;

@@ -256,10 +256,16 @@ fn conditional_streams(node: &Node<'_>) -> manifest::Result<Vec<ConditionalStrea
 fn declared(node: &Node<'_>, dynamic_stream: Option<String>) -> manifest::Result<DeclaredStream> {
     let name = node.value.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
     let remarks = Remarks::default();
-    let stream = usable(Node { remarks: &remarks, ..node.clone() }.read()).map_err(|problem| match name.as_str() {
-        "" => problem,
-        name => Problem { path: format!("in stream {name}, {}", problem.path), ..problem },
-    })?;
+    let stream = usable(Node { remarks: &remarks, ..node.clone() }.read())
+        .and_then(|stream| match node.value.get("name") {
+            None => Err(node.component()?.lacks("name")),
+            Some(_) => Ok(stream),
+        })
+        .map_err(|problem| match name.as_str() {
+            "" => problem,
+            name => Problem { path: format!("in stream {name}, {}", problem.path), ..problem },
+        })?;
+    Node { remarks: &remarks, ..node.clone() }.remark_empty_fields();
     Ok(DeclaredStream { name, stream, dynamic_stream, remarks })
 }
 

@@ -113,6 +113,7 @@ fn a_catalog_is_the_one_that_the_cdk_writes() {
         logs,
         [
             "check.stream_names[0] is users, and the manifest has no such stream: the check will fail.",
+            "streams[6].schema_loader is empty, and has no effect.",
             "Could not find schema for stream h, defaulting to the empty schema"
         ]
     );

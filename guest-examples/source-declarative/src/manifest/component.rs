@@ -137,6 +137,23 @@ impl<'m> Node<'m> {
         Node { value, path: format!("{}{below}", self.path), ..self.clone() }
     }
 
+    /// Tells of the fields of components that have a name only: mostly, what they should have stands where it is not theirs.
+    pub fn remark_empty_fields(&self) {
+        match self.value {
+            Value::Array(_) => self.elements().into_iter().flatten().for_each(|element| element.remark_empty_fields()),
+            Value::Object(fields) if matches!(fields.get("type"), Some(Value::String(kind)) if kind != "object") => {
+                for (name, node) in self.entries().into_iter().flatten() {
+                    match node.value {
+                        Value::Null => node.remark("is empty, and has no effect"),
+                        _ if name == PARAMETERS => {}
+                        _ => node.remark_empty_fields(),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// The value is wrong. `what` is the rest of a sentence that begins with its path.
     pub fn invalid(&self, what: impl Into<String>) -> Problem {
         self.problem(Reason::Invalid, what)
@@ -284,7 +301,8 @@ impl<'m> Component<'m> {
                 let below = self.node.below(name, &Value::Null);
                 let meant = spelling::nearest(name, known.iter().copied().chain([REFERENCE]))
                     .map_or_else(String::new, |near| format!(" (perhaps {near} is meant)"));
-                below.remark(format!("is no field of {}, and has no effect{meant}", self.kind));
+                let kind = if self.kind.is_empty() { "what it stands in" } else { self.kind };
+                below.remark(format!("is no field of {kind}, and has no effect{meant}"));
             }
         }
     }

@@ -3,10 +3,16 @@
 /// The beginning of a word that is enough to know it by.
 const MIN_BEGINNING: usize = 6;
 
+/// What is longer is no word.
+const MAX_LENGTH: usize = 64;
+
 /// The known word that is nearest to a written one, if one is near.
 pub fn nearest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let written = written.to_lowercase();
     let length = written.chars().count();
+    if length > MAX_LENGTH {
+        return None;
+    }
     let most = (length / 3).clamp(1, 3);
     let near = |word: &'k str| {
         let word_in_lowercase = word.to_lowercase();
@@ -19,22 +25,26 @@ pub fn nearest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> O
     known.into_iter().filter_map(near).min().map(|(_, word)| word)
 }
 
-/// How many letters have to be put in, taken out or changed.
+/// How many letters have to be put in, taken out, changed, or put before the one before.
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
+    let mut above: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=other.len()).collect();
+    let mut before = None;
     for (line, letter) in one.chars().enumerate() {
-        let mut diagonal = line;
-        let mut left = line + 1;
-        if let Some(first) = row.first_mut() {
-            *first = left;
+        let mut next = vec![line + 1];
+        for (index, at) in other.iter().enumerate() {
+            let cell = |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX - 1);
+            let change = cell(&row, index) + usize::from(letter != *at);
+            let mut least = change.min(cell(&row, index + 1) + 1).min(cell(&next, index) + 1);
+            let last = index.checked_sub(1);
+            if let Some(last) = last.filter(|last| before == Some(*at) && other.get(*last) == Some(&letter)) {
+                least = least.min(cell(&above, last) + 1);
+            }
+            next.push(least);
         }
-        for (above, at) in row.iter_mut().skip(1).zip(&other) {
-            let change = diagonal + usize::from(letter != *at);
-            diagonal = *above;
-            left = change.min(diagonal + 1).min(left + 1);
-            *above = left;
-        }
+        above = std::mem::replace(&mut row, next);
+        before = Some(letter);
     }
     row.last().copied().unwrap_or_default()
 }
@@ -56,5 +66,7 @@ mod tests {
         assert_eq!(nearest("page_token", ["page_size"]), None);
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("nmae", "name"), 1);
+        assert_eq!(distance("abdc", "badc"), 1);
     }
 }

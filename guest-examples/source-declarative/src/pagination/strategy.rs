@@ -96,7 +96,7 @@ impl FromManifest for PageSize {
             Value::String(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
                 text.parse().map(PageSize::Fixed).map_err(|_| node.not("a whole number or a template"))
             }
-            Value::String(text) if text.contains('{') => node.read().map(PageSize::Template),
+            Value::String(text) if text.is_empty() || text.contains('{') => node.read().map(PageSize::Template),
             _ => Err(node.not("a whole number or a template")),
         }
     }

@@ -64,6 +64,8 @@ enum Kind {
     Tags(Rc<Compiled>),
     /// Names a variable that the CDK has no more.
     Outdated,
+    /// Is wrong, and why.
+    Invalid(Rc<str>),
 }
 
 #[derive(Debug)]
@@ -125,10 +127,17 @@ impl FromManifest for Template {
 impl Template {
     /// The same of what may be a list or an object: that is what it is.
     fn of_any(node: &Node<'_>) -> manifest::Result<Self> {
-        let kind = Kind::of(node.value).map_err(|refusal| match refusal {
-            Refusal::Invalid(what) => node.invalid(format!("is no template: {what}")),
-            Refusal::Unsupported(what) => node.unsupported(format!("is a template that can not be used: {what}")),
-        })?;
+        let kind = match Kind::of(node.value) {
+            Ok(kind) => kind,
+            // As in the CDK, nothing but what needs it fails.
+            Err(Refusal::Invalid(what)) => {
+                node.remark(format!("is no template that can be read, and what needs it fails: {what}"));
+                Kind::Invalid(what.into())
+            }
+            Err(Refusal::Unsupported(what)) => {
+                return Err(node.unsupported(format!("is a template that can not be used: {what}")));
+            }
+        };
         Ok(Template {
             source: node.value.clone(),
             path: node.path.as_str().into(),
@@ -260,6 +269,7 @@ impl Template {
         let compiled = match &self.kind {
             Kind::Value => return Ok(Value::of_json(&self.source)),
             Kind::Outdated => return Err(self.outdated()),
+            Kind::Invalid(what) => return Err(self.failure(&Fault::Other(what.to_string()))),
             Kind::Plain => {
                 return Ok(if source.is_empty() {
                     default.value()

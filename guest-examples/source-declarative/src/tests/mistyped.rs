@@ -68,7 +68,7 @@ fn what_is_right_is_told_nothing() {
 
 #[test]
 fn what_is_mistyped_is_an_error_that_says_what_is_meant() {
-    let in_users = "The manifest can not be used: in stream users, streams[0]";
+    let in_users = "streams[0]";
     for (written, mistyped, expected) in [
         (
             "requester:\n        $ref",
@@ -98,7 +98,11 @@ fn what_is_mistyped_is_an_error_that_says_what_is_meant() {
             "request_params",
             ".page_token_option.inject_into is \"request_params\" (did you mean request_parameter?), and must be one of ",
         ),
-        ("http_method: GET", "http_method: GTE", ".requester.http_method is \"GTE\", and must be one of GET, POST."),
+        (
+            "http_method: GET",
+            "http_method: GTE",
+            ".requester.http_method is \"GTE\" (did you mean GET?), and must be one of GET, POST.",
+        ),
         (
             "action: IGNORE",
             "action: IGNOR",
@@ -117,17 +121,12 @@ fn what_is_mistyped_is_an_error_that_says_what_is_meant() {
             "step: 1 day",
             ".incremental_sync.step is wrong: \"1 day\" is no duration of ISO 8601, as P1D or PT1H is one.",
         ),
-        ("config['account'] }}", "config['account'] }", ".requester.path is no template: "),
-        (
-            "config['account'] }}",
-            "config['account'] | uppper }}",
-            ".requester.path is no template: there is no filter uppper (did you mean upper?).",
-        ),
+        ("name: users", "nmae: users", " lacks the field name; it has nmae, perhaps that is meant."),
     ] {
         let (failure, logs) = told(written, mistyped);
         let failure = failure.unwrap_or_else(|| panic!("{mistyped}: no failure, {logs:?}"));
         assert!(
-            failure.message.starts_with(in_users) && failure.message.contains(expected),
+            failure.message.contains(in_users) && failure.message.contains(expected),
             "{mistyped}: {}",
             failure.message
         );
@@ -140,11 +139,6 @@ fn what_is_no_manifest_is_an_error() {
     for (written, mistyped, expected) in [
         ("check:", "chek:", "the manifest lacks the field check; it has chek, perhaps that is meant."),
         ("streams:", "strems:", "the manifest lacks the field streams; it has strems, perhaps that is meant."),
-        (
-            "stream_names:",
-            "stream_name:",
-            "check lacks the field stream_names; it has stream_name, perhaps that is meant.",
-        ),
         (
             "type: DeclarativeSource",
             "type: Source",
@@ -236,6 +230,26 @@ fn what_the_cdk_reads_in_silence_is_a_warning() {
         ),
         ("\"%Y-%m-%d\"", "\"%Y-%m-%Q\"", ".datetime_format is no format that a date is read by: %Q is no directive."),
         (
+            "config['account'] }}",
+            "config['account'] }",
+            ".requester.path is no template that can be read, and what needs it fails: } closes nothing.",
+        ),
+        (
+            "config['account'] }}",
+            "config['account'] | uppper }}",
+            ".requester.path is no template that can be read, and what needs it fails: there is no filter uppper (did you mean upper?).",
+        ),
+        (
+            "\n      paginator:",
+            "\n      paginator:\n      pager:",
+            "streams[0].retriever.paginator is empty, and has no effect.",
+        ),
+        (
+            "stream_names: [users]",
+            "dynamic_streams_check_config: []",
+            "check lacks the field stream_names, or dynamic_streams_check_configs: the check will fail.",
+        ),
+        (
             "stream_names: [users]",
             "stream_names: [user]",
             "check.stream_names[0] is user, and the manifest has no such stream (perhaps users is meant): the check will fail.",
@@ -248,7 +262,6 @@ fn what_the_cdk_reads_in_silence_is_a_warning() {
     ] {
         let (failure, logs) = told(written, mistyped);
         assert_eq!(failure, None, "{mistyped}");
-        assert_eq!(logs.len(), 1, "{mistyped}: {logs:?}");
-        assert!(logs.concat().contains(expected), "{mistyped}: {logs:?}");
+        assert!(logs.iter().any(|log| log.ends_with(expected)), "{mistyped}: {logs:?}");
     }
 }

@@ -60,9 +60,14 @@ fn records_are_transformed_as_by_the_python_cdk() {
 fn what_a_manifest_has_wrong_is_told_with_its_path() {
     let problem =
         |value: Value| Node::root(&value, &Remarks::default()).read::<Transformation>().unwrap_err().to_string();
+    let remarks = Remarks::default();
+    let add = json!({"type": "AddFields", "fields": [{"path": ["a"], "value": "{{ a b }}"}]});
+    Node::root(&add, &remarks).read::<Transformation>().unwrap();
     assert_eq!(
-        problem(json!({"type": "AddFields", "fields": [{"path": ["a"], "value": "{{ a b }}"}]})),
-        "fields[0].value is no template: a tag goes on where it should end before b"
+        remarks.take(),
+        [
+            "fields[0].value is no template that can be read, and what needs it fails: a tag goes on where it should end before b."
+        ]
     );
     assert_eq!(
         problem(json!({"type": "AddFields", "fields": [{"path": ["a"], "value": "{{ a | xmlattr }}"}]})),
