@@ -132,19 +132,24 @@ fn what_the_manifest_has_from_the_config_is_filled_by_it() {
 }
 
 #[test]
-fn a_manifest_that_comes_with_the_config_takes_the_place_of_the_others() {
+fn a_manifest_that_comes_with_the_config_counts_where_there_is_no_other() {
     let (carried, injected) = (hello(), hello());
-    let scene = Scene::carrying("source-http", &format!("url: \"{}\"", carried.url("/")));
-    let tried = scene.manifest("url: https://tried.example");
     let mut config = request(&injected);
     config["__injected_declarative_manifest"] = json!({"streams": [{"requester": {"url_base": injected.url("/")}}]});
-    let finished = scene.read(&config).option("--manifest-path", tried).run().exits(0);
+    let bare = Scene::new("source-http");
+    let finished = bare.read(&config).run().exits(0);
     assert_eq!(finished.records("one")[0]["status"], 200);
     assert!(in_force(&finished).contains(&format!("; hosts {} (the manifest); ", injected.authority())));
-    config["requests"] = request(&carried)["requests"].clone();
-    assert_eq!(outcome(scene.read(&config))["error"], DENIED);
     // What is none is for the connector to refuse.
-    config["__injected_declarative_manifest"] = json!("text");
+    let mut none = config.clone();
+    none["__injected_declarative_manifest"] = json!("text");
+    assert_eq!(outcome(bare.read(&none))["error"], DENIED);
+
+    let scene = Scene::carrying("source-http", &format!("url: \"{}\"", carried.url("/")));
+    assert_eq!(outcome(scene.read(&config))["error"], DENIED, "a config is no way around what is carried");
+    let tried = scene.manifest("url: https://tried.example");
+    assert_eq!(outcome(scene.read(&config).option("--manifest-path", tried))["error"], DENIED);
+    config["requests"] = request(&carried)["requests"].clone();
     assert_eq!(outcome(scene.read(&config))["status"], 200);
 }
 

@@ -230,6 +230,9 @@ fn the_specification_is_the_manifests_or_asks_for_one() {
             r#"{"connectionSpecification":{"type":"object"},"supportsNormalization":false,"supportsDBT":false}"#
         );
         assert_eq!(logs.len(), 1, "{logs:?}");
+        // A config is no way around what the connector was made of.
+        let (catalog, _) = discover(&manifest(vec![stream("injected", json!({}))]));
+        assert_eq!(names(&catalog.unwrap()), ["users"]);
     });
     let (told, _) = run(|| Declarative::check(Config(Object::new())));
     assert_eq!(

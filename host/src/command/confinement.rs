@@ -51,8 +51,11 @@ impl Confinement {
         output: &Output,
     ) -> Result<Confinement, Failure> {
         let said = connector.metadata().and_then(|metadata| metadata.allowed_hosts.as_deref());
-        let injected = config.and_then(|config| injected_manifest(connector, config)).filter(|_| said.is_none());
-        let manifest = injected.as_ref().or(connector.manifest()).filter(|_| said.is_none());
+        let own = connector.manifest().filter(|_| said.is_none());
+        // A config that brings a manifest along is no way around the one that a connector was made of.
+        let injected = config.filter(|_| own.is_none() && said.is_none());
+        let injected = injected.and_then(|config| injected_manifest(connector, config));
+        let manifest = own.or(injected.as_ref());
         let wishes = Wishes {
             asked_for: said.or(manifest.map(|manifest| manifest.hosts.as_slice())).unwrap_or_default(),
             author: if manifest.is_some() { Author::Manifest } else { Author::Metadata },

@@ -51,24 +51,24 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The manifest that the config holds, or else the one that the connector carries. None where there is neither.
+    /// The manifest that the connector carries (or that is tried in its place), or else the one that the config holds. None where
+    /// there is neither.
     pub fn find(config: Option<&Object>) -> airlock_sdk::Result<Option<Manifest>> {
-        let injected = config.and_then(|config| config.get(INJECTED));
+        if let Some(text) = files::read("manifest.yaml", MAX_BYTES)? {
+            return Ok(Some(Manifest::of_yaml(&text)?));
+        }
         if config.is_some_and(|config| config.contains_key(INJECTED_PYTHON)) {
             log::warn!(
                 "The field {INJECTED_PYTHON} of the configuration is not used: it is Python code, and this connector runs none. \
                  Streams whose components need it are left out."
             );
         }
-        match injected {
+        match config.and_then(|config| config.get(INJECTED)) {
             Some(manifest @ Value::Object(_)) => Ok(Some(Manifest::of(manifest)?)),
             Some(_) => {
                 Err(config_error(format!("The field {INJECTED} of the configuration must be an object: a manifest.")))
             }
-            None => match files::read("manifest.yaml", MAX_BYTES)? {
-                Some(text) => Ok(Some(Manifest::of_yaml(&text)?)),
-                None => Ok(None),
-            },
+            None => Ok(None),
         }
     }
 
