@@ -89,6 +89,16 @@ impl DeclarativeSource {
         component.skip_fields(&["schemas", "metadata", "description", "max_concurrent_async_job_count"]);
         component.finish();
         source.remark_unknown_names(&remarks);
+        for name in ["check", "spec", "streams", "dynamic_streams", "concurrency_level", "api_budget"] {
+            match manifest.value.get(name) {
+                Some(Value::Null) => remarks.add_at(name, "is empty, and has no effect".to_owned()),
+                Some(value @ Value::Object(_)) => {
+                    Node { path: name.to_owned(), ..Node::root(value, &remarks) }.remark_empty_fields();
+                }
+                // The streams' are told with them.
+                _ => {}
+            }
+        }
         source.remark_equal_names(&remarks);
         source.remark_unknown_config_keys(&manifest.value, &remarks);
         Ok(DeclarativeSource { remarks, ..source })

@@ -34,7 +34,7 @@ impl Source for Declarative {
 
     fn check(config: Config) -> Result<()> {
         let (mut source, config) = load(config.0)?;
-        tell(&source);
+        tell_of_injected(&source, &config);
         let config = overridden(&source, config)?;
         let session = source.begin(config);
         source.check.run(&source, &session)
@@ -42,7 +42,7 @@ impl Source for Declarative {
 
     fn discover(config: Config) -> Result<Catalog> {
         let (source, session) = begin(config.0)?;
-        tell(&source);
+        tell_of_injected(&source, &session.config);
         let mut catalog = Catalog::default();
         for declared in source.streams(&session)? {
             match &declared.stream {
@@ -175,7 +175,9 @@ fn read_declared(
     else {
         return Err(not_there(configured));
     };
-    declared.remarks().iter().for_each(|remark| log::warn!("{remark}"));
+    if is_injected(&session.config) {
+        declared.remarks().iter().for_each(|remark| log::warn!("{remark}"));
+    }
     let state: Option<Object> = state.stream(configured)?;
     let state = state.filter(|state| !state.is_empty());
     let had_state = state.is_some();
@@ -191,6 +193,17 @@ fn not_there(configured: &ConfiguredStream) -> Failure {
         "The manifest has no stream {}: discover the streams anew, and choose among those.",
         configured.stream.name
     ))
+}
+
+/// The same where no `spec` has told it: every command with a config begins with that, and it knows the manifest that the connector carries.
+fn tell_of_injected(source: &DeclarativeSource, config: &Object) {
+    if is_injected(config) {
+        tell(source);
+    }
+}
+
+fn is_injected(config: &Object) -> bool {
+    config.contains_key(INJECTED)
 }
 
 /// Logs what is to be known of the manifest.

@@ -166,6 +166,15 @@ fn read_body(component: &Component<'_>) -> manifest::Result<(Option<RequestInput
         let body = body.component()?;
         let value = body.field("value").ok_or_else(|| body.lacks("value"))?;
         match body.kind() {
+            "RequestBodyPlainText" if !value.value.is_string() => return Err(value.not("a string")),
+            "RequestBodyUrlEncodedForm" | "RequestBodyJsonObject" | "RequestBodyGraphQL"
+                if !value.value.is_object() =>
+            {
+                return Err(value.not("an object"));
+            }
+            "RequestBodyGraphQL" if value.value.get("query").is_none() => {
+                return Err(value.invalid("lacks the field query"));
+            }
             "RequestBodyUrlEncodedForm" | "RequestBodyPlainText" => data = Some(value),
             "RequestBodyJsonObject" | "RequestBodyGraphQL" => json = Some(value),
             _ => {

@@ -121,6 +121,11 @@ fn what_is_mistyped_is_an_error_that_says_what_is_meant() {
             "step: 1 day",
             ".incremental_sync.step is wrong: \"1 day\" is no duration of ISO 8601, as P1D or PT1H is one.",
         ),
+        (
+            "error_handler:",
+            "request_body: {type: RequestBodyGraphQL, value: {qery: a}}\n        error_handler:",
+            ".requester.request_body.value lacks the field query.",
+        ),
         ("name: users", "nmae: users", " lacks the field name; it has nmae, perhaps that is meant."),
     ] {
         let (failure, logs) = told(written, mistyped);
