@@ -16,7 +16,7 @@ use crate::requester::HttpApiBudget;
 use crate::session::Session;
 use crate::specification::Spec;
 use crate::stream::Stream;
-use crate::template::Condition;
+use crate::template::{Condition, Scope, Template};
 
 /// The language's DeclarativeSource.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub struct DeclarativeSource {
     dynamic_streams: Vec<DynamicStreams>,
     concurrency_level: Option<ConcurrencyLevel>,
     api_budget: Option<HttpApiBudget>,
+    /// The language's max_concurrent_async_job_count.
+    max_jobs: usize,
     /// Whether streams can not be read at once, whatever the manifest says.
     is_shared: bool,
     writes_config: bool,
@@ -82,11 +84,12 @@ impl DeclarativeSource {
             dynamic_streams: dynamic_streams.map_or_else(|| Ok(Vec::new()), |streams| dynamic(&streams))?,
             concurrency_level: component.optional("concurrency_level")?,
             api_budget: component.optional("api_budget")?,
+            max_jobs: component.field("max_concurrent_async_job_count").map_or(Ok(1), |count| max_jobs(&count))?,
             is_shared: is_shared(&component, &manifest.value),
             writes_config: writes_config(&manifest.value),
             remarks: Remarks::default(),
         };
-        component.skip_fields(&["schemas", "metadata", "description", "max_concurrent_async_job_count"]);
+        component.skip_fields(&["schemas", "metadata", "description"]);
         component.finish();
         source.remark_unknown_names(&remarks);
         for name in ["check", "spec", "streams", "dynamic_streams", "concurrency_level", "api_budget"] {
@@ -155,6 +158,7 @@ impl DeclarativeSource {
     /// A session with this config, for the one command that there is.
     pub fn begin(&mut self, config: Object) -> Session {
         let session = Session::new(config);
+        session.limit_jobs(self.max_jobs);
         if let Some(budget) = self.api_budget.take() {
             session.limit_calls(budget);
         }
@@ -260,6 +264,17 @@ fn conditional_streams(node: &Node<'_>) -> manifest::Result<Vec<ConditionalStrea
         component.finish();
     }
     Ok(streams)
+}
+
+/// In the CDK, the config of a template is empty here; what is no number then is one job.
+fn max_jobs(node: &Node<'_>) -> manifest::Result<usize> {
+    let given = node.read::<Template>()?.evaluate(&Scope::of_config(&Object::new())).unwrap_or_default();
+    let number = given.as_i64().or_else(|| given.as_str()?.trim().parse().ok());
+    let usable = number.and_then(|number| usize::try_from(number).ok()).filter(|number| *number > 0);
+    if usable.is_none() {
+        node.remark("comes to no number of 1 or more without the config: one job runs at a time");
+    }
+    Ok(usable.unwrap_or(1))
 }
 
 /// A stream, with the remarks of its components for itself.

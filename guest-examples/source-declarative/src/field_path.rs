@@ -12,7 +12,7 @@ use crate::manifest::{self, FromManifest, Node};
 use crate::template::{Scope, Template};
 
 /// A path as the manifest has it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct FieldPath(Vec<Template>);
 
 impl FromManifest for FieldPath {

@@ -1,7 +1,7 @@
 //! What one command shares among all its streams and requests: the config, the stream that is being written to, responses that are
 //! kept, tokens. Knows nothing of the manifest.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::time::SystemTime;
 
@@ -29,6 +29,8 @@ pub struct Session {
     changed_config: RefCell<Option<Object>>,
     /// The properties that the user wants of each stream. None has a stream that is not in the catalog.
     configured: RefCell<HashMap<String, Object>>,
+    /// How many jobs a stream may have running at once.
+    max_jobs: Cell<usize>,
     /// Tokens of sessions, by what was asked for.
     tokens: RefCell<HashMap<String, String>>,
 }
@@ -43,8 +45,18 @@ impl Session {
             budget: RefCell::default(),
             changed_config: RefCell::default(),
             configured: RefCell::default(),
+            max_jobs: Cell::new(1),
             tokens: RefCell::default(),
         }
+    }
+
+    /// Sets how many jobs a stream may have running at once.
+    pub fn limit_jobs(&self, max_jobs: usize) {
+        self.max_jobs.set(max_jobs.max(1));
+    }
+
+    pub fn max_jobs(&self) -> usize {
+        self.max_jobs.get()
     }
 
     /// Sets which streams are to be read, and which of their properties the user wants.

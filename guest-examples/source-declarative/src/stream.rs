@@ -8,7 +8,7 @@ use crate::datetime::{DateTime, Duration};
 use crate::incremental::{IncrementalSync, NO_CURSOR, StateMigration};
 use crate::manifest::{self, FromManifest, Node, Object};
 use crate::record_selection::RecordRules;
-use crate::retriever::SimpleRetriever;
+use crate::retriever::Retriever;
 use crate::schemas::SchemaLoader;
 use crate::session::Session;
 use crate::template::Template;
@@ -27,7 +27,7 @@ pub struct DeclarativeStream {
     pub name: String,
     /// A field, fields, or paths of fields.
     pub primary_key: Vec<Vec<String>>,
-    pub retriever: SimpleRetriever,
+    pub retriever: Retriever,
     pub incremental_sync: Option<IncrementalSync>,
     /// None only where a stream stands around a retriever that the manifest has elsewhere.
     pub schema_loader: Option<SchemaLoader>,
@@ -108,7 +108,7 @@ impl StateDelegatingStream {
 
 impl DeclarativeStream {
     /// A stream around a retriever that belongs to none.
-    pub fn of_retriever(name: &str, retriever: SimpleRetriever) -> Self {
+    pub fn of_retriever(name: &str, retriever: Retriever) -> Self {
         DeclarativeStream {
             name: name.to_owned(),
             primary_key: Vec::new(),

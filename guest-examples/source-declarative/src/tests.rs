@@ -182,7 +182,7 @@ fn what_is_wrong_fails_every_command_with_its_stream_and_its_place() {
     assert_eq!(
         wrong(vec![stream("users", json!({"retriever": {"type": "SimpelRetriever"}}))]),
         "The manifest can not be used: in stream users, streams[0].retriever is of the type SimpelRetriever (did you mean \
-         SimpleRetriever?), and must be SimpleRetriever."
+         SimpleRetriever?), and must be one of SimpleRetriever, AsyncRetriever."
     );
     assert_eq!(
         wrong(vec![json!({"type": "DeclarativeStream", "name": "users"})]),

@@ -1,6 +1,7 @@
 //! From a response's body to JSON: the language's decoders. Knows nothing of records.
 
 mod csv;
+mod csv_file;
 pub mod json;
 mod parser;
 mod text;
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::manifest::{self, FromManifest, Node};
 use crate::requester::{Body, HttpResponse};
+pub use csv_file::CsvFile;
 use parser::Parser;
 use text::Encoding;
 
@@ -25,6 +27,8 @@ pub enum Decoder {
     Iterable,
     /// What the CDK reads as it comes.
     Parsed(Parser),
+    /// No decoder of the language's, but what its ResponseToFileExtractor does.
+    CsvFile(CsvFile),
 }
 
 const SUPPORTED: &[&str] =
@@ -71,6 +75,7 @@ impl<'r> Streamed<'r> {
     pub fn bodies(&self) -> Result<Bodies<'r>> {
         match self.decoder {
             Decoder::Parsed(parser) => parser.parse(self.response),
+            Decoder::CsvFile(file) => Ok(Box::new(file.rows(parser::inflated(self.response.bytes())?)?)),
             _ => Ok(parser::lines(self.response.bytes())),
         }
     }
@@ -79,14 +84,14 @@ impl<'r> Streamed<'r> {
 impl Decoder {
     /// Whether the CDK reads the body as it comes, so that a paginator knows nothing of it.
     pub fn is_streamed(&self) -> bool {
-        matches!(self, Decoder::Iterable | Decoder::Parsed(_))
+        matches!(self, Decoder::Iterable | Decoder::Parsed(_) | Decoder::CsvFile(_))
     }
 
     /// Whether a paginator may stand beside it.
     pub fn is_for_pagination(&self) -> bool {
         match self {
             Decoder::Json | Decoder::Xml => true,
-            Decoder::Iterable => false,
+            Decoder::Iterable | Decoder::CsvFile(_) => false,
             Decoder::Parsed(parser) => parser.is_for_pagination(),
         }
     }
@@ -107,7 +112,9 @@ impl Decoder {
                 log::warn!("{} was answered with what is no XML ({why}): there are no records in it.", response.name());
                 json!({})
             })]),
-            (Decoder::Iterable | Decoder::Parsed(_), _) => Decoded::Streamed(Streamed { decoder: self, response }),
+            (Decoder::Iterable | Decoder::Parsed(_) | Decoder::CsvFile(_), _) => {
+                Decoded::Streamed(Streamed { decoder: self, response })
+            }
         }
     }
 }

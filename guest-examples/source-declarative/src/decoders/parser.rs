@@ -127,6 +127,11 @@ fn decompressed<'r>(mut bytes: Box<dyn Read + 'r>) -> Result<Box<dyn Read + 'r>>
     }
 }
 
+/// The whole of a body that is compressed, or is not.
+pub fn inflated(bytes: &[u8]) -> Result<Vec<u8>> {
+    whole(&mut decompressed(Box::new(bytes))?)
+}
+
 /// A reader that fails instead of giving too much.
 struct Bounded<R> {
     bytes: R,

@@ -104,6 +104,11 @@ impl RecordExtractor {
         }
     }
 
+    /// What takes a body for a record, or its elements for records.
+    pub fn of_whole_bodies() -> Self {
+        RecordExtractor::Dpath(DpathExtractor { field_path: FieldPath::default(), record_expander: None })
+    }
+
     /// Whether it looks at a body more than once.
     pub fn is_combined(&self) -> bool {
         matches!(self, RecordExtractor::Combined(_))

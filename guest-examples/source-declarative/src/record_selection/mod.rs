@@ -18,8 +18,9 @@ use crate::schemas::SchemaLoader;
 use crate::session::Session;
 use crate::template::Scope;
 use crate::transformations::Transformation;
+pub use extractor::PreparedExtractor;
 pub use extractor::RecordExtractor;
-use extractor::{Extracted, Item, PreparedExtractor};
+use extractor::{Extracted, Item};
 use filter::RecordFilter;
 use normalisation::Normalisation;
 
@@ -85,6 +86,11 @@ pub struct PreparedSelector<'s> {
 }
 
 impl RecordSelector {
+    /// One that leaves records as they are found.
+    pub fn of_extractor(extractor: RecordExtractor) -> Self {
+        RecordSelector { extractor, record_filter: None, normalises: false, transform_before_filtering: None }
+    }
+
     pub fn has_record_filter(&self) -> bool {
         self.record_filter.is_some()
     }
@@ -107,6 +113,21 @@ impl RecordSelector {
             // Of a data feed, the paginator must see what the cursor does not want.
             filters_by_cursor: rules.is_client_side_incremental && !rules.is_data_feed,
         })
+    }
+}
+
+impl PreparedExtractor<'_> {
+    /// The values that it finds, whatever they are.
+    pub fn values(&self, decoded: &Decoded<'_>) -> Result<Vec<Value>> {
+        let mut values = Vec::new();
+        for item in self.extract(decoded)?.items() {
+            match item? {
+                Item::Part(part) => values.push(serde_json::from_str(part.text())?),
+                Item::Value(value) => values.push(value),
+                Item::Dropped => {}
+            }
+        }
+        Ok(values)
     }
 }
 

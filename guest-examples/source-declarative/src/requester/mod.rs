@@ -236,6 +236,7 @@ impl HttpRequester {
     }
 
     fn whole_url(&self, path: Option<&str>, scope: &Scope) -> Result<String> {
+        let scope = &scope.with_extra_fields();
         let text = |template: &Option<Template>| template.as_ref().map_or(Ok(String::new()), |url| url.text(scope));
         let base = match text(&self.url_base)? {
             none if none.is_empty() => text(&self.url)?,

@@ -16,7 +16,7 @@ use crate::manifest::Object;
 use crate::partition_routing::{PartitionRouter, Router};
 use crate::record::Record;
 use crate::request_options::RequestOptions;
-use crate::retriever::{Going, PreparedRetriever, SliceReader};
+use crate::retriever::{Going, PreparedRetriever, SliceReader, TakeSlice};
 use crate::session::Session;
 use crate::stream::DeclarativeStream;
 use crate::stream_slice::StreamSlice;
@@ -161,7 +161,7 @@ impl<'s> OpenStream<'s> {
         state: Object,
     ) -> Result<Self> {
         if stream.incremental_sync.is_none()
-            && stream.retriever.partition_router.as_ref().is_some_and(PartitionRouter::keeps_parents_state)
+            && stream.retriever.partition_router().is_some_and(PartitionRouter::keeps_parents_state)
         {
             log::warn!(
                 "Stream `{}` has `incremental_dependency: true` and no `incremental_sync`: the parent's state is nowhere kept, and all \
@@ -169,7 +169,7 @@ impl<'s> OpenStream<'s> {
                 stream.name
             );
         }
-        let declared = stream.retriever.partition_router.as_ref();
+        let declared = stream.retriever.partition_router();
         let state = migrate(stream, session, state)?;
         let router = Router::open(declared, session, &state)?;
         let partitions = stream.retriever.partitions();
@@ -195,8 +195,12 @@ impl<'s> OpenStream<'s> {
         matches!(&*self.cursor.borrow(), Cursor::PerPartition(cursor) if cursor.is_large())
     }
 
-    /// Gives the slices that are to be read, in order.
-    pub fn slices(&self, take: &mut dyn FnMut(&StreamSlice) -> Result<Going>) -> Result<Going> {
+    /// Gives the slices that are to be read, in the order in which they can be.
+    pub fn slices(&self, take: TakeSlice<'_>) -> Result<Going> {
+        self.retriever.slices(&mut |take| self.each_slice(take), take)
+    }
+
+    fn each_slice(&self, take: TakeSlice<'_>) -> Result<Going> {
         // Not borrowed while slices are read: each tells the cursor of its records.
         let slices = self.cursor.borrow_mut().slices()?;
         let slices = match slices {
@@ -298,7 +302,7 @@ impl<'s> OpenStream<'s> {
 fn migrate(stream: &DeclarativeStream, session: &Session, mut state: Object) -> Result<Object> {
     for migration in &stream.state_migrations {
         let (Some(router), Some(IncrementalSync::DatetimeBased(_))) =
-            (&stream.retriever.partition_router, &stream.incremental_sync)
+            (stream.retriever.partition_router(), &stream.incremental_sync)
         else {
             return Err(system_error(
                 "The manifest can not be used: a LegacyToPerPartitionStateMigration needs a partition router and a DatetimeBasedCursor.",

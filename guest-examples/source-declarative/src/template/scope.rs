@@ -13,6 +13,8 @@ use crate::stream_slice::StreamSlice;
 #[derive(Clone, Debug)]
 pub struct Scope {
     variables: Rc<Vec<(&'static str, Variable)>>,
+    /// Whether what a slice has beside its partition and interval are variables of their own.
+    has_extra_fields: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -35,14 +37,14 @@ impl Scope {
     /// The scope of what knows the config and nothing else.
     pub fn of_config(config: &Object) -> Self {
         let config = Variable::Json(Rc::new(Json::Object(config.clone())));
-        Scope { variables: Rc::new(vec![("config", config)]) }
+        Scope { variables: Rc::new(vec![("config", config)]), has_extra_fields: false }
     }
 
     fn with(&self, name: &'static str, variable: Variable) -> Self {
         let mut variables = Vec::with_capacity(self.variables.len() + 1);
         variables.extend(self.variables.iter().filter(|(known, _)| *known != name).cloned());
         variables.push((name, variable));
-        Scope { variables: Rc::new(variables) }
+        Scope { variables: Rc::new(variables), has_extra_fields: self.has_extra_fields }
     }
 
     /// The same with one more variable that is JSON, or with another value of one.
@@ -77,6 +79,12 @@ impl Scope {
         self.with("stream_slice", Variable::Slice(Rc::new(slice)))
     }
 
+    /// The same for an URL: what the slice has beside its partition and interval are variables of their own.
+    #[must_use]
+    pub fn with_extra_fields(&self) -> Self {
+        Scope { has_extra_fields: true, ..self.clone() }
+    }
+
     /// What the slice has beside its partition and interval.
     pub fn extra_field(&self, name: &str) -> Option<&Json> {
         self.variables.iter().find_map(|(_, variable)| match variable {
@@ -87,6 +95,9 @@ impl Scope {
 
     /// The value of a variable. None where the scope has none of that name.
     pub fn get<'a>(&'a self, name: &str) -> Option<Value<'a>> {
+        if let Some(field) = self.has_extra_fields.then(|| self.extra_field(name)).flatten() {
+            return Some(Value::of_json(field));
+        }
         let name = match name {
             "stream_interval" | "stream_partition" => "stream_slice",
             name => name,

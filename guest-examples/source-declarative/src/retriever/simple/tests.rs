@@ -8,7 +8,10 @@ use airlock_sdk::testing::{Host, HttpResponse as Answer};
 use airlock_sdk::{Failure, FailureKind};
 
 use super::*;
+use airlock_sdk::http::Records;
+
 use crate::manifest::{Object, Problem, Reason, Remarks};
+use crate::request_options::RequestOptions;
 
 /// What is read, and what a data feed has had before.
 #[derive(Default)]
