@@ -122,13 +122,14 @@ impl DeclarativeStream {
     }
 
     /// What the stream says of the records that its retriever reads.
-    pub fn record_rules(&self) -> RecordRules<'_> {
+    pub fn record_rules(&self, has_state: bool) -> RecordRules<'_> {
         RecordRules {
             stream_name: &self.name,
             transformations: &self.transformations,
             schema_loader: self.schema_loader.as_ref(),
             is_client_side_incremental: self.incremental_sync.as_ref().is_some_and(IncrementalSync::is_client_side),
             is_data_feed: self.incremental_sync.as_ref().is_some_and(IncrementalSync::is_data_feed),
+            has_state,
         }
     }
 
@@ -205,6 +206,19 @@ impl FromManifest for DeclarativeStream {
             is_replaced_by_its_state: false,
             name,
         };
+        if stream.retriever.has_first_pages_in_parents() {
+            if let Some(cursor) = component.field("incremental_sync") {
+                let says = |name: &str| cursor.value.get(name).is_some_and(|value| !value.is_null());
+                if !matches!(stream.incremental_sync, Some(IncrementalSync::DatetimeBased(_)))
+                    || says("step")
+                    || says("cursor_granularity")
+                {
+                    return Err(cursor.invalid(
+                        "stands beside a lazy_read_pointer, and must be a DatetimeBasedCursor without step and cursor_granularity then",
+                    ));
+                }
+            }
+        }
         component.refuse_fields(&["file_uploader"])?;
         component.skip_fields(&["description"]);
         component.finish();

@@ -100,9 +100,7 @@ impl Decoder {
         match (self, &response.body) {
             (Decoder::Json, Body::Json(page)) => Decoded::Page(page),
             (Decoder::Json, Body::Other(_)) => Decoded::Values(match json::parse(response.bytes()) {
-                Some(Value::Array(bodies)) if !bodies.is_empty() => bodies,
-                Some(Value::Array(_) | Value::Null) => vec![json!({})],
-                Some(body) => vec![body],
+                Some(body) => bodies_of(body),
                 None => {
                     log::error!("{} was answered with what is no JSON: there are no records in it.", response.name());
                     vec![json!({})]
@@ -116,6 +114,15 @@ impl Decoder {
                 Decoded::Streamed(Streamed { decoder: self, response })
             }
         }
+    }
+}
+
+/// A list is several bodies, and nothing is an empty one.
+fn bodies_of(body: Value) -> Vec<Value> {
+    match body {
+        Value::Array(bodies) if !bodies.is_empty() => bodies,
+        Value::Array(_) | Value::Null => vec![json!({})],
+        body => vec![body],
     }
 }
 
@@ -139,6 +146,11 @@ fn parameter(text: &str, name: &str) -> Option<String> {
 }
 
 impl<'r> Decoded<'r> {
+    /// A body that came as a part of another.
+    pub fn of_json(body: Value) -> Self {
+        Decoded::Values(bodies_of(body))
+    }
+
     /// The first body, as a paginator sees it. None where it has none to see.
     pub fn first(&self) -> Option<First<'_>> {
         match self {

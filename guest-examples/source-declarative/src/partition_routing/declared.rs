@@ -45,6 +45,8 @@ pub struct ParentStreamConfig {
     pub partition_field: Template,
     pub request_option: Option<RequestOption>,
     pub extra_fields: Vec<Vec<Template>>,
+    /// Where a parent's record has the first page of the child's. Empty where it has none.
+    pub lazy_read_pointer: Vec<Template>,
     /// The parent's state is part of the child's.
     pub incremental_dependency: bool,
 }
@@ -152,16 +154,16 @@ impl FromManifest for ParentStreamConfig {
         if component.kind() != "ParentStreamConfig" {
             return Err(component.other_kind(&["ParentStreamConfig"], &[]));
         }
-        if let Some(pointer) = component
-            .field("lazy_read_pointer")
-            .filter(|pointer| pointer.value.as_array().is_none_or(|path| !path.is_empty()))
-        {
-            return Err(pointer.unsupported("is not supported"));
-        }
         let parent_key = component.field("parent_key").ok_or_else(|| component.lacks("parent_key"))?;
         let is_glob = |key: &str| !key.contains("{{") && key.contains(['*', '?', '[']);
         if parent_key.value.as_str().is_some_and(is_glob) {
             return Err(parent_key.unsupported("has a wildcard, which is not supported"));
+        }
+        let lazy_read_pointer = component.field("lazy_read_pointer");
+        for segment in lazy_read_pointer.as_ref().map_or_else(|| Ok(Vec::new()), Node::elements)? {
+            if segment.value.as_str().is_some_and(|segment| segment.contains('*')) {
+                return Err(segment.invalid("has a wildcard, which a lazy_read_pointer may not have"));
+            }
         }
         let mut extra_fields = Vec::new();
         for path in component.field("extra_fields").map_or_else(|| Ok(Vec::new()), |fields| fields.elements())? {
@@ -176,6 +178,7 @@ impl FromManifest for ParentStreamConfig {
             partition_field: component.required("partition_field")?,
             request_option: component.optional("request_option")?,
             extra_fields,
+            lazy_read_pointer: lazy_read_pointer.map_or_else(|| Ok(Vec::new()), |pointer| pointer.read())?,
             incremental_dependency: component.optional("incremental_dependency")?.unwrap_or_default(),
         };
         component.finish();
@@ -184,6 +187,16 @@ impl FromManifest for ParentStreamConfig {
 }
 
 impl PartitionRouter {
+    /// Whether the parents' records have the first pages of the child's.
+    pub fn has_first_pages(&self) -> bool {
+        match self {
+            PartitionRouter::Substream(router) => {
+                router.parents.iter().any(|parent| !parent.lazy_read_pointer.is_empty())
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a parent's state is to be kept in that of the stream.
     pub fn keeps_parents_state(&self) -> bool {
         match self {

@@ -11,4 +11,5 @@ mod router;
 mod tests;
 
 pub use declared::PartitionRouter;
+pub use parent_stream::FIRST_PAGE;
 pub use router::Router;

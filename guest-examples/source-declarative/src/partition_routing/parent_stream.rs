@@ -25,11 +25,16 @@ pub struct ParentStream<'s> {
     pub request_option: Option<&'s RequestOption>,
     parent_key: RecordPath,
     extra_fields: Vec<RecordPath>,
+    /// Where a record has the first page of the child's.
+    first_page: Option<RecordPath>,
     is_incremental: bool,
     /// Its state, as of the last slice that was closed. Taken anew after each, not for each record.
     state: RefCell<Option<Rc<Object>>>,
     state_taken: Cell<Instant>,
 }
+
+/// What a slice has beside its partition where the parent's record has its first page.
+pub const FIRST_PAGE: &str = "child_response";
 
 /// A large state is renewed this often at most.
 const RENEW_EVERY: Duration = Duration::from_secs(1);
@@ -49,6 +54,10 @@ impl<'s> ParentStream<'s> {
             request_option: declared.request_option.as_ref(),
             parent_key: RecordPath::of_text(&declared.parent_key.text(scope)?),
             extra_fields: declared.extra_fields.iter().map(path).collect::<Result<_>>()?,
+            first_page: match declared.lazy_read_pointer.is_empty() {
+                true => None,
+                false => Some(path(&declared.lazy_read_pointer)?),
+            },
             is_incremental: declared.incremental_dependency,
             state: RefCell::default(),
             state_taken: Cell::new(Instant::now()),
@@ -117,6 +126,10 @@ impl<'s> ParentStream<'s> {
         let parent_slice = Value::Object(slice.partition.clone());
         let partition = [(self.partition_field.clone(), value), ("parent_slice".to_owned(), parent_slice)];
         let mut extra_fields = Object::new();
+        if let Some(path) = &self.first_page {
+            let page = path.find(record)?.unwrap_or_else(|| Value::Array(Vec::new()));
+            extra_fields.insert(FIRST_PAGE.to_owned(), page);
+        }
         for path in &self.extra_fields {
             extra_fields.insert(path.name(), path.find(record)?.unwrap_or(Value::Null));
         }

@@ -89,7 +89,10 @@ fn what_is_no_router_is_told() {
             "parent_stream_configs[0].parent_key has a wildcard, which is not supported",
         ),
         (parent("extra_fields", json!([["a", "b?"]])), "parent_stream_configs[0].extra_fields[0] has a wildcard"),
-        (parent("lazy_read_pointer", json!(["a"])), "parent_stream_configs[0].lazy_read_pointer is not supported"),
+        (
+            parent("lazy_read_pointer", json!(["a", "*"])),
+            "parent_stream_configs[0].lazy_read_pointer[1] has a wildcard, which a lazy_read_pointer may not have",
+        ),
         (
             json!({"type": "GroupingPartitionRouter", "group_size": 0, "underlying_partition_router": list}),
             "the manifest has a group_size of 0",

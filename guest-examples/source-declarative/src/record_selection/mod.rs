@@ -71,6 +71,8 @@ pub struct RecordRules<'s> {
     pub is_client_side_incremental: bool,
     /// Whether pages are read until one ends with a record before the state.
     pub is_data_feed: bool,
+    /// Whether there is a state from which the stream goes on.
+    pub has_state: bool,
 }
 
 /// A RecordSelector made ready for a stream: what does not change from page to page is worked out.

@@ -45,6 +45,11 @@ impl Retriever {
         }
     }
 
+    /// Whether the records of parent streams have the first pages.
+    pub fn has_first_pages_in_parents(&self) -> bool {
+        matches!(self, Retriever::Simple(_)) && self.partition_router().is_some_and(PartitionRouter::has_first_pages)
+    }
+
     /// What the partitions of its stream mean to a cursor.
     pub fn partitions(&self) -> Partitions {
         match self.partition_router() {

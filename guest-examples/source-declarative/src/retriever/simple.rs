@@ -10,7 +10,7 @@ use super::{Going, SliceReader};
 use crate::decoders::{Decoded, Decoder};
 use crate::manifest::{self, FromManifest, Node};
 use crate::pagination::{PageEnd, Paginator, PreparedPaginator};
-use crate::partition_routing::PartitionRouter;
+use crate::partition_routing::{FIRST_PAGE, PartitionRouter};
 use crate::query_properties::{MergedRecords, QueryProperties, RecordMergeStrategy, slice_with};
 use crate::record::{Record, may_have_nulls};
 use crate::record_selection::{PreparedSelector, RecordExtractor, RecordRules, RecordSelector};
@@ -77,6 +77,13 @@ impl FromManifest for SimpleRetriever {
         if retriever.most_records.is_some() && retriever.record_selector.has_record_filter() {
             return Err(node.invalid("has limits of a pagination_reset and a record_filter, which do not go together"));
         }
+        if retriever.partition_router.as_ref().is_some_and(PartitionRouter::has_first_pages)
+            && !matches!(retriever.decoder, Decoder::Json)
+        {
+            return Err(
+                node.invalid("has a parent stream with a lazy_read_pointer, and a decoder that is no JsonDecoder")
+            );
+        }
         component.refuse_fields(&["page_size_reduction", "request_window_splitting"])?;
         component.finish();
         Ok(retriever)
@@ -129,6 +136,8 @@ impl SimpleRetriever {
             is_data_feed: rules.is_data_feed,
             stream_name: rules.stream_name,
             properties: self.requester.properties(),
+            begins_in_parents: !rules.has_state
+                && self.partition_router.as_ref().is_some_and(PartitionRouter::has_first_pages),
             known_properties: OnceCell::new(),
         })
     }
@@ -149,6 +158,8 @@ pub struct PreparedSimpleRetriever<'s> {
     is_data_feed: bool,
     stream_name: &'s str,
     properties: Option<&'s QueryProperties>,
+    /// Whether the parents' records have the first pages: the language's LazySimpleRetriever.
+    begins_in_parents: bool,
     /// Those that an endpoint has told.
     known_properties: OnceCell<Vec<String>>,
 }
@@ -159,6 +170,12 @@ impl PreparedSimpleRetriever<'_> {
         let scope = slice.scope(&self.session.scope);
         let mut token = self.paginator.initial_token();
         let (mut resets, mut records) = (0, 0);
+        if self.begins_in_parents {
+            match self.read_first_page(slice, &scope, reader)? {
+                (Going::On, Some(next)) => token = Some(next),
+                (going, _) => return Ok(going),
+            }
+        }
         loop {
             let (outcome, chunked) = match self.properties {
                 None => (self.fetch(slice, &scope, token.as_ref(), reader)?, None),
@@ -209,6 +226,33 @@ impl PreparedSimpleRetriever<'_> {
                 return Ok(Going::On);
             }
         }
+    }
+
+    /// Reads the page that the parent's record has, and gives the token of the next one.
+    fn read_first_page(
+        &self,
+        slice: &StreamSlice,
+        scope: &Scope,
+        reader: &mut dyn SliceReader,
+    ) -> Result<(Going, Option<Value>)> {
+        let page = slice.extra_fields.get(FIRST_PAGE).cloned().ok_or_else(|| {
+            system_error(
+                "A slice is of a parent stream without a lazy_read_pointer, and another one has it: give it to both.",
+            )
+        })?;
+        let decoded = Decoded::of_json(page);
+        let read = self.read_page(&decoded, scope, reader)?;
+        if read.going == Going::Enough {
+            return Ok((Going::Enough, None));
+        }
+        let page = PageEnd {
+            decoded: Some(&decoded),
+            headers: &[],
+            extracted: read.extracted,
+            size: read.size,
+            last_record: read.last_record,
+        };
+        Ok((Going::On, self.paginator.next_token(&page, None, scope)?))
     }
 
     /// The response with the page of this token.

@@ -170,6 +170,7 @@ impl<'s> OpenStream<'s> {
             );
         }
         let declared = stream.retriever.partition_router();
+        let has_state = !state.is_empty();
         let state = migrate(stream, session, state)?;
         let router = Router::open(declared, session, &state)?;
         let partitions = stream.retriever.partitions();
@@ -177,7 +178,7 @@ impl<'s> OpenStream<'s> {
             Some(incremental_sync) => incremental_sync.open(session, partitions, cursor_field, &state)?,
             None => Cursor::None,
         };
-        let retriever = stream.retriever.prepare(session, &stream.record_rules())?;
+        let retriever = stream.retriever.prepare(session, &stream.record_rules(has_state))?;
         Ok(OpenStream { stream, session, retriever, router, cursor: RefCell::new(cursor) })
     }
 

@@ -92,8 +92,7 @@ impl<'r, 's> Jobs<'r, 's> {
         self.poll()?;
         let mut failed = Vec::new();
         let mut running = Vec::new();
-        let mut jobs = std::mem::take(&mut self.running).into_iter();
-        while let Some(job) = jobs.next() {
+        for job in std::mem::take(&mut self.running) {
             match job.status() {
                 JobStatus::Completed => {
                     let slice = self.retriever.completed(job);
