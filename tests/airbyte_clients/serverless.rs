@@ -17,7 +17,8 @@ fn a_source_is_read_and_goes_on_from_its_states() {
     assert_eq!(seen["streams"], json!(["products", "users", "purchases"]));
     assert_eq!(seen["documentation_url"], "https://docs.airbyte.com/integrations/sources/faker");
     assert_eq!(seen["check"]["status"], "SUCCEEDED");
-    assert_eq!((&seen["first_record"]["stream"], &seen["first_record"]["data"]["id"]), (&json!("products"), &json!(1)));
+    // Of whichever stream: they are read at once.
+    assert_eq!(seen["first_record"]["data"]["id"], 1);
     let of_type = |messages: &Value, kind: &str| {
         messages.as_array().unwrap().iter().filter(|message| message["type"] == kind).count()
     };
