@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::told::in_order;
 use crate::harness::server::Request;
 
 /// A request, decoded.
@@ -122,13 +123,16 @@ fn without_times(value: &str) -> String {
         }
         String::from_utf8_lossy(&bytes).into_owned()
     };
-    let mut payload: Value = serde_json::from_str(&decoded(payload)).unwrap_or_default();
-    let made = payload["iat"].as_i64();
+    // In the order of the names, whichever order JSON has in the build.
+    let mut payload: BTreeMap<String, Value> = serde_json::from_str(&decoded(payload)).unwrap_or_default();
+    let moment = |payload: &BTreeMap<String, Value>, name: &str| payload.get(name).and_then(Value::as_i64);
+    let made = moment(&payload, "iat");
     for name in ["iat", "exp", "nbf"] {
-        if let (Some(made), Some(moment)) = (made, payload[name].as_i64()) {
-            payload[name] = json!(moment - made);
+        if let (Some(made), Some(moment)) = (made, moment(&payload, name)) {
+            payload.insert(name.to_owned(), json!(moment - made));
         }
     }
+    let payload = serde_json::to_string(&payload).expect("it was JSON");
     format!("{before}{} {payload}", decoded(&format!("eyJ{header}")))
 }
 
@@ -136,7 +140,7 @@ fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
+        other => Some(in_order(other)),
     }
 }
 

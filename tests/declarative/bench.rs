@@ -11,7 +11,7 @@ use super::api::Response;
 use super::asked::Asked;
 use super::cdk::Cdk;
 use super::moments::{self, Reach};
-use super::told::Told;
+use super::told::{Told, in_order};
 use crate::harness::server::{Server, respond};
 use crate::harness::{Airlock, Workspace, connector};
 
@@ -135,7 +135,7 @@ impl Bench {
         for (request, response) in &exchanges {
             let mut request = request.clone();
             moments::value_without_now(&mut request, clock.0, clock.1);
-            let entry = answered.entry(request.to_string()).or_insert((request, true));
+            let entry = answered.entry(in_order(&request)).or_insert((request, true));
             entry.1 &= response.status < 300;
         }
         let answered: Vec<Value> =

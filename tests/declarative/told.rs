@@ -91,7 +91,7 @@ impl Told {
         let mut seen = std::collections::HashSet::new();
         if let Some(requests) = self.0.get_mut("requests").and_then(Value::as_array_mut) {
             requests.retain(|request| {
-                let text = request.to_string();
+                let text = in_order(request);
                 let is_answered = request["request"].as_str().is_some_and(|line| line.starts_with("GET "))
                     && answered.contains(request);
                 seen.insert(text) || !is_answered
@@ -163,7 +163,21 @@ fn text_of(value: &Value) -> String {
 
 fn sort(values: Option<&mut Value>) {
     if let Some(values) = values.and_then(Value::as_array_mut) {
-        values.sort_by_cached_key(Value::to_string);
+        values.sort_by_cached_key(in_order);
+    }
+}
+
+/// JSON with its names in their order: which order they have else is a matter of how `serde_json` was built.
+pub fn in_order(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
+            fields.sort_by_key(|(name, _)| *name);
+            let fields = fields.into_iter().map(|(name, value)| format!("{}:{}", json!(name), in_order(value)));
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(in_order).collect::<Vec<_>>().join(",")),
+        other => other.to_string(),
     }
 }
 
@@ -243,7 +257,7 @@ fn equal(left: &Value, right: &Value) -> bool {
 }
 
 fn short(value: &Value) -> String {
-    let text = value.to_string();
+    let text = in_order(value);
     match text.char_indices().nth(400) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text,
