@@ -188,7 +188,14 @@ fn take_body(stream: &mut impl BufRead, mut bytes: u64, request: &mut Request) -
     Ok(())
 }
 
+/// How a connection begins that is TLS.
+const TLS_HANDSHAKE: u8 = 0x16;
+
 fn line(stream: &mut impl BufRead) -> io::Result<Option<String>> {
+    // Who tries TLS first is told at once that this is none, and does not wait for the end of a line.
+    if stream.fill_buf()?.first() == Some(&TLS_HANDSHAKE) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
     let mut line = Vec::new();
     if stream.read_until(b'\n', &mut line)? == 0 {
         return Ok(None);
