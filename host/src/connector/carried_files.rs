@@ -2,7 +2,9 @@
 //! A stranger may have written such a section. Knows nothing of what the files say but which is the manifest, and
 //! nothing of where they are put for a guest.
 //!
-//!     length of the index, u32, little-endian | index: JSON, [["a/b.yaml", 12], …], by name | the contents, in the same order
+//! ```text
+//! length of the index, u32, little-endian | index: JSON, [["a/b.yaml", 12], …], by name | the contents, in the same order
+//! ```
 
 use std::collections::HashSet;
 use std::fs::{self, File};
