@@ -19,6 +19,15 @@ pub enum PartitionRouter {
     Union(UnionPartitionRouter),
 }
 
+impl PartitionRouter {
+    /// A retriever's router. An empty list of routers is none.
+    pub fn of_retriever(retriever: &Component<'_>) -> manifest::Result<Option<Self>> {
+        let router = retriever.field("partition_router");
+        let router = router.filter(|router| router.value.as_array().is_none_or(|routers| !routers.is_empty()));
+        router.map(|router| router.read()).transpose()
+    }
+}
+
 #[derive(Debug)]
 pub struct ListPartitionRouter {
     pub values: Values,

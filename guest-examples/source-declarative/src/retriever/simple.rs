@@ -45,12 +45,7 @@ impl FromManifest for SimpleRetriever {
         }
         let retriever = SimpleRetriever {
             requester: component.required("requester")?,
-            partition_router: component
-                .field("partition_router")
-                // An empty list is none.
-                .filter(|router| router.value.as_array().is_none_or(|routers| !routers.is_empty()))
-                .map(|router| router.read())
-                .transpose()?,
+            partition_router: PartitionRouter::of_retriever(&component)?,
             record_selector: component.required("record_selector")?,
             decoder: component.optional("decoder")?.unwrap_or_default(),
             paginator: component.optional("paginator")?.unwrap_or_default(),

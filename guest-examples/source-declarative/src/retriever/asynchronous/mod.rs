@@ -56,12 +56,7 @@ impl FromManifest for AsyncRetriever {
     fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
         let component = node.component()?;
         let retriever = AsyncRetriever {
-            partition_router: component
-                .field("partition_router")
-                // An empty list is none.
-                .filter(|router| router.value.as_array().is_none_or(|routers| !routers.is_empty()))
-                .map(|router| router.read())
-                .transpose()?,
+            partition_router: PartitionRouter::of_retriever(&component)?,
             record_selector: component.required("record_selector")?,
             decoder: component.optional("decoder")?.unwrap_or_default(),
             status_extractor: component.required("status_extractor")?,
