@@ -1,35 +1,21 @@
 //! `airlock build`: a connector of a low-code manifest. The component that runs manifests gets this one, and what belongs to it, to carry.
 //! Whether it is right is for that component to say: it is asked for the specification before anything is written.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use serde::Deserialize;
 
-use super::{ManifestBuild, require_another_file};
+use super::{ManifestBuild, Problem, require_another_file, tell};
 use crate::cli::people;
 use crate::connector::{self, CarriedFiles, WithManifest, metadata_of_manifest, write_named};
-use crate::exit_code;
-
-/// What went wrong, and what to do where that is not said yet.
-type Problem = (String, Option<String>);
 
 /// So many hosts are shown; of more there is a number.
 const HOSTS_SHOWN: usize = 20;
 
 pub fn build(build: &ManifestBuild) -> ExitCode {
-    match make(build) {
-        Ok(text) => {
-            // The file is there: a stdout that takes nothing is no reason to fail.
-            let _ = writeln!(io::stdout(), "{text}");
-            exit_code::SUCCESS.into()
-        }
-        Err((error, hint)) => {
-            people::error(&error, hint.as_deref());
-            exit_code::FAILURE.into()
-        }
-    }
+    tell(make(build))
 }
 
 fn make(build: &ManifestBuild) -> Result<String, Problem> {

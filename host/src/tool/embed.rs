@@ -1,28 +1,12 @@
 //! `airlock embed`: a connector's metadata, and files that it reads, become a part of its component.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
-use super::{Embedding, require_another_file};
-use crate::cli::people;
+use super::{Embedding, Problem, require_another_file, tell};
 use crate::connector::{CarriedFiles, embed as embed_in_component, write_named};
-use crate::exit_code;
-
-/// What went wrong, and what to do where that is not said yet.
-type Problem = (String, Option<String>);
 
 pub fn embed(embedding: &Embedding) -> ExitCode {
-    match make(embedding) {
-        Ok(text) => {
-            // The file is there: a stdout that takes nothing is no reason to fail.
-            let _ = writeln!(io::stdout(), "{text}");
-            exit_code::SUCCESS.into()
-        }
-        Err((error, hint)) => {
-            people::error(&error, hint.as_deref());
-            exit_code::FAILURE.into()
-        }
-    }
+    tell(make(embedding))
 }
 
 fn make(embedding: &Embedding) -> Result<String, Problem> {

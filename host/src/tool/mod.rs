@@ -11,6 +11,7 @@ mod embed;
 mod image;
 mod inspect;
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -19,8 +20,10 @@ use airlock_images::Platform;
 
 #[cfg(feature = "compiler")]
 pub use self::image::{Created, ImageName};
+use crate::cli::people;
 use crate::command::Grants;
 use crate::connector::ConnectorPaths;
+use crate::exit_code;
 use crate::sandbox::MemorySize;
 
 /// A tool and what it is run with.
@@ -130,6 +133,24 @@ fn require_another_file<'a>(
     let Some(input) = read.into_iter().flatten().find(same) else { return Ok(()) };
     let error = format!("{} would be written over with what is made of it", input.display());
     Err((error, "name another place with --output FILE".to_owned()))
+}
+
+/// What went wrong, and what to do where that is not said yet.
+type Problem = (String, Option<String>);
+
+/// Tells what a tool has made, or why it has not.
+fn tell(made: Result<String, Problem>) -> ExitCode {
+    match made {
+        Ok(text) => {
+            // The file is there: a stdout that takes nothing is no reason to fail.
+            let _ = writeln!(io::stdout(), "{text}");
+            exit_code::SUCCESS.into()
+        }
+        Err((error, hint)) => {
+            people::error(&error, hint.as_deref());
+            exit_code::FAILURE.into()
+        }
+    }
 }
 
 /// Runs a tool and gives the exit code.
