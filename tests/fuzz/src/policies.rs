@@ -6,16 +6,22 @@ use std::net::IpAddr;
 use serde_json::json;
 use url::Host;
 
-use crate::sandbox::{Ceilings, HostPattern, NetworkPolicy, PolicyFile, Wishes};
+use crate::sandbox::{Author, Ceilings, HostPattern, NetworkPolicy, PolicyFile, Wishes};
 
-/// Lines of text: the metadata's entries, those of the command line, the config's `host`, what is asked for (a host, a port and an
+/// Lines of text: the author's entries, those of the command line, the config's `host`, what is asked for (a host, a port and an
 /// address); and a policy file, which is all that is left.
 pub fn policy(data: &[u8]) {
+    for author in [Author::Metadata, Author::Manifest] {
+        policy_of(author, data);
+    }
+}
+
+fn policy_of(author: Author, data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mut lines = text.splitn(5, '\n');
     let mut line = || lines.next().unwrap_or_default();
-    let (metadata, command_line, value, asked, file) = (line(), line(), line(), line(), line());
-    let metadata: Vec<String> = metadata.split(' ').map(ToOwned::to_owned).collect();
+    let (asked_for, command_line, value, asked, file) = (line(), line(), line(), line(), line());
+    let asked_for: Vec<String> = asked_for.split(' ').map(ToOwned::to_owned).collect();
     let command_line: Vec<HostPattern> = command_line.split(' ').filter_map(|entry| entry.parse().ok()).collect();
     for entry in &command_line {
         assert_eq!(entry.to_string().parse().as_ref(), Ok(entry), "as it is shown, it is read again");
@@ -23,7 +29,7 @@ pub fn policy(data: &[u8]) {
     let ceilings = ceilings(file);
     let policies = |value: &str| {
         let config = json!({"host": value});
-        let wishes = Wishes { metadata: &metadata, config: Some(&config), command_line: &command_line };
+        let wishes = Wishes { asked_for: &asked_for, author, config: Some(&config), command_line: &command_line };
         let files = [Some(Ceilings::default()), ceilings.clone()].into_iter().flatten();
         files.map(|files| NetworkPolicy::new(wishes, files)).unzip::<_, _, Vec<_>, Vec<_>>()
     };

@@ -15,6 +15,6 @@ mod time_limit;
 
 pub use certificate::Certificate;
 pub use limit::{LimitOrigin, MemoryLimit};
-pub use policy::{Ceilings, HostPattern, NetworkPolicy, PolicyFile, Wishes};
+pub use policy::{Author, Ceilings, HostPattern, NetworkPolicy, PolicyFile, Wishes};
 pub use size::MemorySize;
 pub use time_limit::TimeLimit;
