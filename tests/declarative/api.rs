@@ -18,6 +18,9 @@ const PAGE: &str = "airlock_page";
 /// How many records a page has that nobody said the size of.
 const PAGE_SIZE: usize = 2;
 
+/// What a login answers with.
+const TOKEN: &str = "token-of-the-login";
+
 /// What an API answers.
 #[derive(Debug, Clone)]
 pub struct Response {
@@ -30,6 +33,11 @@ impl Response {
     pub fn json(status: u16, body: &Value) -> Response {
         let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
         Response { status, headers, body: body.to_string().into_bytes() }
+    }
+
+    /// Whether somebody logged in by it.
+    pub fn is_login(&self) -> bool {
+        self.body.windows(TOKEN.len()).any(|part| part == TOKEN.as_bytes())
     }
 }
 
@@ -83,6 +91,14 @@ impl Api {
         self.endpoints.iter().filter(|endpoint| endpoint.stream == stream).any(|endpoint| endpoint.is_partitioned)
     }
 
+    /// Why nobody can read records of a stream, if the manifest is the reason.
+    pub fn why_unread(&self, stream: &str) -> Option<&'static str> {
+        let mut endpoints = self.endpoints.iter().filter(|endpoint| endpoint.stream == stream);
+        let is_nowhere =
+            endpoints.any(|endpoint| matches!(&endpoint.answer, Answer::Records(records) if records.is_nowhere));
+        is_nowhere.then_some("a name in its field_path is empty")
+    }
+
     /// The stream that a request is for, as far as can be told.
     pub fn answer(&mut self, asked: &Asked) -> Response {
         let fits = self
@@ -102,7 +118,7 @@ impl Api {
         }
         match &endpoint.answer {
             Answer::Token(path) => {
-                let token = json!("token-of-the-login");
+                let token = json!(TOKEN);
                 let mut body = path.iter().rev().fold(token, |inner, key| json!({key: inner}));
                 body["token_type"] = json!("bearer");
                 body["expires_in"] = json!(7200);
@@ -159,7 +175,7 @@ fn page(records: &Records, asked: &Asked, authority: &str) -> Response {
     let items: Vec<Value> = (0..count).map(|index| record(records, ordinal(index))).collect();
 
     let mut response = Response::json(200, &Value::Null);
-    let mut body = wrap(&records.path, &items);
+    let mut body = wrap_all(&records.path, &items);
     if let Some(Paginator { strategy: Strategy::Cursor { value, stop }, token, .. }) = &records.paginator {
         if body.is_array() && !names(value, "response").is_empty() && records.path.is_empty() {
             body = items.first().cloned().unwrap_or(json!({}));
@@ -180,6 +196,18 @@ fn page(records: &Records, asked: &Asked, authority: &str) -> Response {
     }
     response.body = body.to_string().into_bytes();
     response
+}
+
+/// A body in which a selector finds records.
+fn wrap_all(path: &[String], items: &[Value]) -> Value {
+    match path.split_first() {
+        // An array would be taken apart before a selector looks: each of its items is a body.
+        Some((key, rest)) if key == "*" => {
+            let fields = items.iter().enumerate().map(|(at, item)| (format!("item-{at}"), wrap_one(rest, item)));
+            Value::Object(fields.collect())
+        }
+        _ => wrap(path, items),
+    }
 }
 
 /// Records below the fields of a path.
@@ -334,11 +362,13 @@ mod tests {
     fn records_are_where_the_selector_looks() {
         let items = [json!({"id": 1}), json!({"id": 2})];
         let path = |path: &[&str]| path.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
-        assert_eq!(wrap(&path(&[]), &items), json!([{"id": 1}, {"id": 2}]));
-        assert_eq!(wrap(&path(&["a", "b"]), &items), json!({"a": {"b": [{"id": 1}, {"id": 2}]}}));
-        assert_eq!(
-            wrap(&path(&["edges", "*", "node"]), &items),
-            json!({"edges": [{"node": {"id": 1}}, {"node": {"id": 2}}]})
-        );
+        for (fields, body) in [
+            (&[][..], json!([{"id": 1}, {"id": 2}])),
+            (&["a", "b"], json!({"a": {"b": [{"id": 1}, {"id": 2}]}})),
+            (&["edges", "*", "node"], json!({"edges": [{"node": {"id": 1}}, {"node": {"id": 2}}]})),
+            (&["*", "node"], json!({"item-0": {"node": {"id": 1}}, "item-1": {"node": {"id": 2}}})),
+        ] {
+            assert_eq!(wrap_all(&path(fields), &items), body);
+        }
     }
 }

@@ -55,6 +55,8 @@ pub struct Run {
     pub streams: Vec<Value>,
     /// What the errors say, for people.
     pub errors: Vec<String>,
+    /// What the errors of streams say.
+    pub failures: BTreeMap<String, String>,
     /// In the order in which they came, with what they were answered.
     pub exchanges: Vec<(Value, Response)>,
 }
@@ -129,7 +131,7 @@ impl Bench {
         let exchanges = std::mem::take(&mut *exchanges.lock().expect("nobody panics"));
         let requests = exchanges.iter().map(|(request, _): &(Value, Response)| request.clone()).collect();
         let (state, streams) = left_behind(&stdout);
-        let errors = errors(&stdout);
+        let (errors, failures) = (errors(&stdout), failures(&stdout));
         let mut told = Told::of(&stdout, code, requests, clock);
         let mut answered: BTreeMap<String, (Value, bool)> = BTreeMap::new();
         for (request, response) in &exchanges {
@@ -138,10 +140,13 @@ impl Bench {
             let entry = answered.entry(in_order(&request)).or_insert((request, true));
             entry.1 &= response.status < 300;
         }
-        let answered: Vec<Value> =
-            answered.into_values().filter(|(_, always)| *always).map(|(request, _)| request).collect();
+        let answered: Vec<Value> = answered
+            .into_values()
+            .filter(|(request, always)| *always && is_get(request))
+            .map(|(request, _)| request)
+            .collect();
         told.without_repeated(&answered);
-        Run { told, state, streams, errors, exchanges }
+        Run { told, state, streams, errors, failures, exchanges }
     }
 
     fn file(&self, name: &str, content: &Value) -> String {
@@ -202,6 +207,20 @@ fn errors(stdout: &[u8]) -> Vec<String> {
         [&error["message"], &error["internal_message"], &status["message"]].map(|text| text.as_str().map(str::to_owned))
     });
     said.flatten().collect()
+}
+
+fn failures(stdout: &[u8]) -> BTreeMap<String, String> {
+    let text = String::from_utf8_lossy(stdout);
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let told = messages.filter_map(|message| {
+        let error = &message["trace"]["error"];
+        Some((error["stream_descriptor"]["name"].as_str()?.to_owned(), error["message"].as_str()?.to_owned()))
+    });
+    told.collect()
+}
+
+fn is_get(request: &Value) -> bool {
+    request["request"].as_str().is_some_and(|line| line.starts_with("GET "))
 }
 
 /// All streams of a catalog: incremental where they can, or not.

@@ -20,6 +20,10 @@ pub struct Comparison {
     pub streams: usize,
     pub streams_with_records: usize,
     pub is_broken_off: bool,
+    /// The CDK does not take the manifest.
+    pub is_refused: bool,
+    /// Streams that the CDK reads no records of, where it or the manifest says why.
+    pub unread: BTreeMap<String, String>,
     /// Differences by the command that showed them.
     pub differences: BTreeMap<String, Vec<String>>,
     /// What is worth a look beside them.
@@ -33,6 +37,10 @@ impl Comparison {
         let told: Vec<String> = differing.map(|(command, lines)| format!("{command} ({})", parts(lines))).collect();
         (!told.is_empty()).then(|| told.join(", "))
     }
+}
+
+fn first_sentence(text: &str) -> &str {
+    text.split(". ").next().unwrap_or_default()
 }
 
 /// The parts that lines of differences are about.
@@ -103,9 +111,10 @@ impl Pair<'_> {
         }
         let (discovered, _) = self.both("discover", "discover", None, None, None);
         self.comparison.streams = discovered.streams.len();
+        self.comparison.is_refused = discovered.told.part("catalog").is_null();
         let catalog = configured(&discovered.streams, true);
         let (read, ours) = self.both("read", "read", Some(&catalog), None, None);
-        self.count(&read);
+        self.count(&read, &discovered.streams);
         let can_go_on =
             catalog["streams"].as_array().into_iter().flatten().any(|stream| stream["sync_mode"] == "incremental");
         if self.extent.again && can_go_on {
@@ -125,7 +134,7 @@ impl Pair<'_> {
         }
     }
 
-    fn count(&mut self, read: &Run) {
+    fn count(&mut self, read: &Run, streams: &[Value]) {
         let records: Vec<&Vec<Value>> = read
             .told
             .part("records")
@@ -138,6 +147,15 @@ impl Pair<'_> {
         self.comparison.requests = read.exchanges.len();
         self.comparison.records = records.iter().map(|records| records.len()).sum();
         self.comparison.streams_with_records = records.len();
+        let api = self.api.lock().expect("nobody panics");
+        for stream in streams.iter().filter_map(|stream| stream["name"].as_str()) {
+            let failure = read.failures.get(stream).map(|said| first_sentence(said));
+            let why = failure
+                .or_else(|| api.why_unread(stream))
+                .filter(|_| !read.streams_with_records().any(|name| name == stream));
+            self.comparison.unread.extend(why.map(|why| (stream.to_owned(), why.to_owned())));
+        }
+        drop(api);
         let unknown = read.exchanges.iter().filter(|(_, response)| response.status == 404).count();
         if unknown > 0 {
             self.comparison.notes.push(format!("{unknown} requests of the CDK that the server does not know"));
@@ -154,7 +172,7 @@ impl Pair<'_> {
         trouble: Option<(Trouble, String)>,
     ) -> (Run, Option<Run>) {
         let now = moments::now();
-        let theirs = self.one(Program::Cdk, title, name, catalog, state, trouble.clone(), now);
+        let mut theirs = self.one(Program::Cdk, title, name, catalog, state, trouble.clone(), now);
         if trouble.is_none() {
             let note =
                 |error: &String| format!("the CDK says to {title}: {}", error.chars().take(300).collect::<String>());
@@ -168,6 +186,9 @@ impl Pair<'_> {
                 .notes
                 .push(format!("{title}: the CDK asks {asked_by_them} times, Airlock {asked_by_us} times"));
         }
+        let logins =
+            theirs.exchanges.iter().filter(|(_, response)| response.is_login()).map(|(request, _)| request.clone());
+        theirs.told.no_more_often(&logins.collect::<Vec<_>>(), &ours.told);
         let lines = theirs.told.differences(&ours.told, ["CDK", "Airlock"]);
         self.comparison.differences.insert(title.to_owned(), lines);
         (theirs, Some(ours))

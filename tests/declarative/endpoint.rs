@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::templates::names;
 
@@ -44,6 +44,8 @@ pub struct Records {
     pub keys: Vec<Vec<String>>,
     pub cursor: Option<Cursor>,
     pub paginator: Option<Paginator>,
+    /// The manifest looks for records below a field without a name: none can be there.
+    pub is_nowhere: bool,
 }
 
 /// The field by which a stream is read incrementally.
@@ -154,10 +156,8 @@ impl Walk<'_> {
                     "SessionTokenAuthenticator" => self.requester(&node["login_requester"], |endpoint| {
                         endpoint.answer = Answer::Token(strings(&node["session_token_path"]));
                     }),
-                    "LegacySessionTokenAuthenticator" => {
-                        let url = format!("{}{}", text(&node["api_url"]), text(&node["login_url"]));
-                        let path = vec![text(&node["session_token_response_key"]).to_owned()];
-                        self.add(&url, "POST", |endpoint| endpoint.answer = Answer::Token(path));
+                    "HttpRequester" if node["authenticator"]["type"] == "LegacySessionTokenAuthenticator" => {
+                        self.session(node, &node["authenticator"]);
                     }
                     _ => {}
                 }
@@ -187,8 +187,17 @@ impl Walk<'_> {
         self.add(text(url), "POST", |endpoint| endpoint.answer = Answer::Token(vec![name]));
     }
 
+    /// A login whose addresses begin as those of the requester that needs it.
+    fn session(&mut self, requester: &Value, authenticator: &Value) {
+        let url = |name: &str| format!("{}{}", base(requester), text(&authenticator[name]));
+        let path = vec![text(&authenticator["session_token_response_key"]).to_owned()];
+        for (name, method) in [("login_url", "POST"), ("validate_session_url", "GET")] {
+            self.add(&url(name), method, |endpoint| endpoint.answer = Answer::Token(path.clone()));
+        }
+    }
+
     fn requester(&mut self, node: &Value, fill: impl FnOnce(&mut Endpoint)) {
-        let base = node["url"].as_str().or(node["url_base"].as_str()).unwrap_or_default();
+        let base = base(node);
         let path = node["path"].as_str().unwrap_or_default();
         let url = match (base.ends_with('/'), path.is_empty()) {
             (_, true) => base.to_owned(),
@@ -225,11 +234,15 @@ impl Walk<'_> {
         }
         asked_of_records(&node["record_selector"], &mut keys);
         // A record without fields is none.
-        if keys.is_empty() && stream["schema_loader"]["schema"]["properties"].is_null() {
+        let properties = stream["schema_loader"]["schema"]["properties"].as_object();
+        if keys.is_empty() && properties.is_none_or(Map::is_empty) {
             keys.push(vec!["id".to_owned()]);
         }
+        let field_path = &node["record_selector"]["extractor"]["field_path"];
+        let is_nameless = |name: &Value| name.is_null() || name == "";
         let records = Records {
-            path: strings(&node["record_selector"]["extractor"]["field_path"]),
+            path: strings(field_path),
+            is_nowhere: field_path.as_array().is_some_and(|names| names.iter().any(is_nameless)),
             schema: stream["schema_loader"]["schema"].clone(),
             keys,
             cursor: cursor(&stream["incremental_sync"]),
@@ -253,6 +266,11 @@ fn asked_of_records(node: &Value, keys: &mut Vec<Vec<String>>) {
         Value::Object(fields) => fields.values().for_each(|field| asked_of_records(field, keys)),
         _ => {}
     }
+}
+
+/// How a requester's URLs begin.
+fn base(requester: &Value) -> &str {
+    requester["url"].as_str().or(requester["url_base"].as_str()).unwrap_or_default()
 }
 
 fn cursor(node: &Value) -> Option<Cursor> {

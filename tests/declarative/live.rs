@@ -83,10 +83,14 @@ fn row(name: &str, comparison: &Comparison) -> String {
         lines.iter().for_each(|line| println!("{name}, {command}: {line}"));
     }
     // Where the CDK falls over, it is chance how far it comes.
-    let reads = match comparison.is_broken_off {
-        true => "the CDK falls over".to_owned(),
-        false => format!("{} of {}", comparison.streams_with_records, comparison.streams),
+    let mut reads = match (comparison.is_refused, comparison.is_broken_off) {
+        (true, _) => "the CDK refuses the manifest".to_owned(),
+        (false, true) => "the CDK falls over".to_owned(),
+        (false, false) => format!("{} of {}", comparison.streams_with_records, comparison.streams),
     };
+    for (stream, why) in comparison.unread.iter().filter(|_| !comparison.is_broken_off) {
+        reads += &format!("; {stream}: {why}");
+    }
     let verdict = comparison.verdict().unwrap_or_else(|| "nothing".to_owned());
     let needs_code = comparison.notes.iter().any(|note| note.contains("Custom connector code is not permitted"));
     let verdict = if needs_code { format!("it needs Python code; {verdict}") } else { verdict };

@@ -85,16 +85,30 @@ impl Told {
         Told(told)
     }
 
-    /// The same without GET requests that were answered before: the CDK keeps answers that parents gave, but two of its threads
+    /// The same without these requests where they come again: the CDK keeps answers that parents gave, but two of its threads
     /// may ask at once, so how often it asks is chance.
     pub fn without_repeated(&mut self, answered: &[Value]) {
         let mut seen = std::collections::HashSet::new();
         if let Some(requests) = self.0.get_mut("requests").and_then(Value::as_array_mut) {
-            requests.retain(|request| {
-                let text = in_order(request);
-                let is_answered = request["request"].as_str().is_some_and(|line| line.starts_with("GET "))
-                    && answered.contains(request);
-                seen.insert(text) || !is_answered
+            requests.retain(|request| seen.insert(in_order(request)) || !answered.contains(request));
+        }
+    }
+
+    /// The same with these requests no more often than the other asked them, but once: a token that one asks for once, the other
+    /// may ask for several times.
+    pub fn no_more_often(&mut self, logins: &[Value], other: &Told) {
+        let asked = |request: &Value| {
+            other.part("requests").as_array().into_iter().flatten().filter(|one| *one == request).count()
+        };
+        let mut left: Vec<(&Value, usize)> = logins.iter().map(|login| (login, asked(login).max(1))).collect();
+        if let Some(requests) = self.0.get_mut("requests").and_then(Value::as_array_mut) {
+            requests.retain(|request| match left.iter_mut().find(|(login, _)| *login == request) {
+                Some((_, 0)) => false,
+                Some((_, left)) => {
+                    *left -= 1;
+                    true
+                }
+                None => true,
             });
         }
     }
@@ -282,5 +296,24 @@ mod tests {
         assert_eq!(theirs.differences(&told(&[record(1), record(2), state("new")]), ["CDK", "Airlock"]), [""; 0]);
         let lines = theirs.differences(&told(&[record(1), record(3), state("old")]), ["CDK", "Airlock"]);
         assert_eq!(lines, ["records.a[].id: CDK 2 | Airlock 3", r#"states.a.x: CDK "new" | Airlock "old""#,]);
+    }
+
+    #[test]
+    fn who_logs_in_less_often_is_equal_and_who_does_it_more_often_is_not() {
+        let [login, other] = ["POST /login", "POST /items"].map(|line| json!({"request": line}));
+        let told = |requests: &[&Value]| {
+            let requests = requests.iter().map(|request| (*request).clone()).collect();
+            Told::of(b"", 0, requests, (0, Reach::Near))
+        };
+        for (theirs, ours, is_equal) in [
+            (&[&login, &login, &other][..], &[&login, &other][..], true),
+            (&[&login, &other], &[&login, &login, &other], false),
+            (&[&login, &login, &other], &[&other], false),
+            (&[&login, &other, &other], &[&login, &other], false),
+        ] {
+            let (mut theirs, ours) = (told(theirs), told(ours));
+            theirs.no_more_often(std::slice::from_ref(&login), &ours);
+            assert_eq!(theirs.differences(&ours, ["CDK", "Airlock"]).is_empty(), is_equal, "{theirs:?} {ours:?}");
+        }
     }
 }
