@@ -1,64 +1,14 @@
 //! The commands in the documents do what the documents say.
 
-use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 
+use crate::harness::documents::{assert_quoted, commands, read, root};
 use crate::harness::{airlock_binary, dist, protocol};
-
-/// A block of code in a document.
-pub struct Block {
-    /// What stands behind its first marks: `sh` is to be run.
-    pub language: String,
-    /// The file that it is of, where one is named behind the language.
-    pub file: Option<String>,
-    pub text: String,
-}
-
-/// The blocks of a document.
-pub fn blocks(document: &str) -> Vec<Block> {
-    let page = read(document);
-    let mut lines = page.lines();
-    let mut blocks = Vec::new();
-    while let Some(line) = lines.next() {
-        let Some(head) = line.trim_start().strip_prefix("```") else { continue };
-        let (language, file) = head.split_once(' ').map_or((head, None), |(language, file)| (language, Some(file)));
-        let text = lines.by_ref().take_while(|line| line.trim_start() != "```").map(|line| format!("{line}\n"));
-        let text = text.collect();
-        blocks.push(Block { language: language.to_owned(), file: file.map(str::to_owned), text });
-    }
-    blocks
-}
-
-/// The shell code of a document's blocks that are to be run.
-pub fn commands(document: &str) -> Vec<String> {
-    blocks(document).into_iter().filter(|block| block.language == "sh").map(|block| block.text).collect()
-}
-
-/// Code that a document says is of a file below `folder` stands there, to the letter.
-pub fn assert_quoted(document: &str, folder: &str, at_least: usize) {
-    let mut compared = 0;
-    for Block { file, text, .. } in blocks(document) {
-        let Some(file) = file.filter(|file| file.ends_with(".rs") || file.ends_with("metadata.yaml")) else { continue };
-        assert!(read(&format!("{folder}/{file}")).contains(&text), "{file} has not this of {document}:\n{text}");
-        compared += 1;
-    }
-    assert!(compared >= at_least, "{document} was understood: {compared} blocks");
-}
-
-/// A file of the repository.
-pub fn read(path: &str) -> String {
-    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
 
 /// The shell code of a document's block that holds `mark`.
 fn command(document: &str, mark: &str) -> String {
     let found = commands(document).into_iter().find(|block| block.contains(mark));
     found.unwrap_or_else(|| panic!("{document} has no block with {mark}"))
-}
-
-pub fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
 }
 
 fn run(script: &str) -> Vec<u8> {

@@ -4,7 +4,7 @@
 use std::fs;
 
 use super::case::is_recording;
-use crate::documents::{read, root};
+use crate::harness::documents::{read, root};
 
 const DOCUMENT: &str = "docs/declarative.md";
 

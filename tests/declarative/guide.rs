@@ -1,21 +1,13 @@
 //! The guide for those who have a manifest: its files work, and its commands run in their order.
 
-use std::process::Command;
-
 use serde_json::{Value, json};
 
-use crate::documents;
+use crate::harness::documents::{self, file};
 use crate::harness::server::{Server, respond};
-use crate::harness::{Workspace, airlock_binary, dist, protocol};
+use crate::harness::{Workspace, protocol};
 use crate::images::base;
 
 const GUIDE: &str = "docs/low-code.md";
-
-/// The block that is a file of this name.
-fn file(name: &str) -> String {
-    let found = documents::blocks(GUIDE).into_iter().find(|block| block.file.as_deref() == Some(name));
-    found.unwrap_or_else(|| panic!("{GUIDE} has no {name}")).text
-}
 
 /// Five tickets, two a page: what the guide's manifest asks for, and nothing for who has no token.
 fn tickets(token: String) -> Server {
@@ -43,32 +35,15 @@ fn tickets(token: String) -> Server {
 #[test]
 fn the_commands_of_the_guide_run() {
     let workspace = Workspace::new();
-    let config: Value = serde_json::from_str(&file("config.json")).unwrap();
+    let config: Value = serde_json::from_str(&file(GUIDE, "config.json")).unwrap();
     let server = tickets(config["api_token"].as_str().unwrap().to_owned());
-    let manifest = file("manifest.yaml").replace("https://helpdesk.example/", &server.url("/"));
+    let manifest = file(GUIDE, "manifest.yaml").replace("https://helpdesk.example/", &server.url("/"));
     assert!(manifest.contains("127.0.0.1"), "{manifest}");
     workspace.file("manifest.yaml", manifest);
     workspace.json("config.json", &config);
-    workspace.file("catalog.json", file("catalog.json"));
-    let programs = workspace.directory("programs");
-    std::os::unix::fs::symlink(airlock_binary(), programs.join("airlock")).unwrap();
-
-    let mut outputs = Vec::new();
-    for text in documents::commands(GUIDE) {
-        let path = std::env::var("PATH").unwrap_or_default();
-        let output = Command::new("bash")
-            .args(["-eu", "-c", &text])
-            .current_dir(workspace.path())
-            .env_clear()
-            .env("PATH", format!("{}:{path}", programs.display()))
-            .env("XDG_CACHE_HOME", dist().join("test-cache"))
-            .env("AIRLOCK_BASE_IMAGE", base::base(&workspace))
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{text}\n{said}\n{}", String::from_utf8_lossy(&output.stdout));
-        outputs.push(String::from_utf8(output.stdout).unwrap());
-    }
+    workspace.file("catalog.json", file(GUIDE, "catalog.json"));
+    let base = base::base(&workspace);
+    let outputs = documents::run_commands(GUIDE, &workspace, &[("AIRLOCK_BASE_IMAGE", base.as_os_str())]);
     let printed = outputs.concat();
     assert!(printed.contains(r#"{"type":"SPEC""#) && printed.contains(r#"{"type":"CATALOG""#), "{printed}");
     // As a manifest, as a file, and as PyAirbyte's program.

@@ -2,6 +2,7 @@
 //! is held against the schema of the protocol, in every test.
 
 pub mod certificates;
+pub mod documents;
 pub mod golden;
 pub mod lines;
 pub mod postgres;

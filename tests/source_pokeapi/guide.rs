@@ -1,22 +1,15 @@
 //! The guide for authors: its code is the example's, and its commands run.
 
 use std::fs;
-use std::process::Command;
 
 use serde_json::Value;
 
 use super::world::{ROOT, World};
-use crate::documents;
-use crate::harness::{Workspace, airlock_binary, connector, dist, protocol};
+use crate::harness::documents::{self, file};
+use crate::harness::{Workspace, connector, protocol};
 
 const GUIDE: &str = "docs/rest-source.md";
 const EXAMPLE: &str = "guest-examples/source-pokeapi";
-
-/// The block that is a file of this name.
-fn file(name: &str) -> String {
-    let found = documents::blocks(GUIDE).into_iter().find(|block| block.file.as_deref() == Some(name));
-    found.unwrap_or_else(|| panic!("{GUIDE} has no {name}")).text
-}
 
 /// Lines with something in them: where a block ends, a blank line may be.
 fn lines(text: &str) -> Vec<&str> {
@@ -47,36 +40,20 @@ fn its_code_is_the_examples() {
         let name = |line: &str| line.split([' ', '.', '=']).next().unwrap_or_default().to_owned();
         lines.map(|line| (name(line), line.contains("raw_value"))).collect()
     };
-    assert_eq!(crates(&file("Cargo.toml")), crates(&documents::read(&format!("{EXAMPLE}/Cargo.toml"))));
+    assert_eq!(crates(&file(GUIDE, "Cargo.toml")), crates(&documents::read(&format!("{EXAMPLE}/Cargo.toml"))));
 }
 
 #[test]
 fn its_commands_run() {
     let workspace = Workspace::new();
     let server = World::of(5).serve();
-    let config = file("config.json").replace("https://pokeapi.co/api/v2/", &server.url(ROOT));
+    let config = file(GUIDE, "config.json").replace("https://pokeapi.co/api/v2/", &server.url(ROOT));
     assert!(config.contains("127.0.0.1"), "{config}");
     workspace.file("config.json", config);
-    workspace.file("catalog.json", file("catalog.json"));
-    workspace.file("metadata.yaml", file("metadata.yaml"));
+    workspace.file("catalog.json", file(GUIDE, "catalog.json"));
+    workspace.file("metadata.yaml", file(GUIDE, "metadata.yaml"));
     fs::copy(connector("source-pokeapi"), workspace.path().join("source_pokeapi.wasm")).unwrap();
-    let programs = workspace.directory("programs");
-    std::os::unix::fs::symlink(airlock_binary(), programs.join("airlock")).unwrap();
-
-    let mut outputs = Vec::new();
-    for text in documents::commands(GUIDE) {
-        let path = std::env::var("PATH").unwrap_or_default();
-        let output = Command::new("bash")
-            .args(["-eu", "-c", &text])
-            .current_dir(workspace.path())
-            .env_clear()
-            .env("PATH", format!("{}:{path}", programs.display()))
-            .env("XDG_CACHE_HOME", dist().join("test-cache"))
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
-        outputs.push(String::from_utf8(output.stdout).unwrap());
-    }
+    let outputs = documents::run_commands(GUIDE, &workspace, &[]);
     let printed = outputs.concat();
     assert!(printed.contains(r#"{"type":"SPEC""#) && printed.contains(r#""status":"SUCCEEDED""#), "{printed}");
     let written = |name: &str| protocol::messages(&fs::read(workspace.path().join(name)).unwrap());

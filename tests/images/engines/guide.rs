@@ -8,8 +8,7 @@ use super::docker::Docker;
 use super::podman::Podman;
 use super::programs::{printed, said};
 use super::registry::Registry;
-use crate::documents;
-use crate::harness::{Workspace, airlock_binary, connector};
+use crate::harness::{Workspace, airlock_binary, connector, documents};
 
 #[test]
 fn the_commands_of_the_guide_run() {
