@@ -1,6 +1,8 @@
 //! Airlock on the small manifests, beside what the CDK did.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::thread;
 
 use serde_json::Value;
 
@@ -8,17 +10,19 @@ use super::bench::Bench;
 use super::comparison::parts;
 use super::{case, document};
 
+/// Cases that run beside each other: most of their time is waits that APIs ask for.
+const AT_ONCE: usize = 4;
+
 /// The document says which cases differ, and in what: a case that agreed and does not any more fails here.
 #[test]
 fn airlock_does_what_the_cdk_did_but_where_the_document_says_so() {
-    let mut bench = Bench::new();
     let wished = std::env::var("AIRLOCK_CASE").unwrap_or_default();
     let mut differing = BTreeMap::new();
     let mut components: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for name in case::names().into_iter().filter(|name| name.contains(&wished)) {
+    for (name, replayed) in replayed(case::names().into_iter().filter(|name| name.contains(&wished)).collect()) {
         components_of(&case::recorded(&name)["manifest"], &name, &mut components);
         let mut told = Vec::new();
-        for (title, lines) in case::replay(&name, &mut bench) {
+        for (title, lines) in replayed {
             lines.iter().for_each(|line| println!("{name}, {title}: {line}"));
             if !lines.is_empty() {
                 told.push(format!("{title} ({})", parts(&lines)));
@@ -41,6 +45,20 @@ fn airlock_does_what_the_cdk_did_but_where_the_document_says_so() {
     let components: Vec<String> = components.iter().map(component).collect();
     document::holds("cases", "| Case | Command, and what differs |", &rows);
     document::holds("components", "| Component | Cases that agree | Cases that differ |", &components);
+}
+
+/// The differences of cases, by command.
+fn replayed(names: Vec<String>) -> BTreeMap<String, Vec<(String, Vec<String>)>> {
+    let names = Mutex::new(names.into_iter());
+    let next = || names.lock().expect("nobody panics").next();
+    let some = || {
+        let mut bench = Bench::new();
+        std::iter::from_fn(next).map(|name| (name.clone(), case::replay(&name, &mut bench))).collect::<Vec<_>>()
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(some)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("its case is told above")).collect()
+    })
 }
 
 /// The types of the components that a manifest uses.
