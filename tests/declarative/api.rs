@@ -1,7 +1,6 @@
 //! An API made of a manifest: it has the endpoints that the manifest asks, records that fit its schemas, and pages by its
-//! paginators. A response hangs on nothing but the request, and on how often a trouble has been seen in this run.
+//! paginators. A response hangs on nothing but the request, and on the troubles of the run.
 
-use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Value, json};
@@ -11,6 +10,7 @@ use super::endpoint::{Answer, Endpoint, Paginator, Records, Strategy, endpoints}
 use super::moments;
 use super::records::{Ordinal, page_of, record};
 use super::templates::names;
+use super::trouble::Troubles;
 
 /// In links to pages, and in tokens.
 const PAGE: &str = "airlock_page";
@@ -41,49 +41,27 @@ impl Response {
     }
 }
 
-/// What goes wrong with the first endpoint of a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
-    /// 429 with `Retry-After: 1`, once.
-    TooMany,
-    /// 503 with `Retry-After: 1`, once.
-    Unavailable,
-    NotFound,
-    Forbidden,
-    BrokenJson,
-    EmptyBody,
-}
-
-impl Trouble {
-    pub const ALL: [Trouble; 6] = [
-        Trouble::TooMany,
-        Trouble::Unavailable,
-        Trouble::NotFound,
-        Trouble::Forbidden,
-        Trouble::BrokenJson,
-        Trouble::EmptyBody,
-    ];
-}
-
 pub struct Api {
     endpoints: Vec<Endpoint>,
     /// `127.0.0.1:PORT`
     authority: String,
-    trouble: Option<(Trouble, String)>,
-    /// Requests that had their trouble in this run.
-    troubled: BTreeSet<String>,
+    troubles: Troubles,
 }
 
 impl Api {
     pub fn of(manifest: &Value, authority: &str) -> Api {
         let endpoints = endpoints(manifest, authority);
-        Api { endpoints, authority: authority.to_owned(), trouble: None, troubled: BTreeSet::new() }
+        Api { endpoints, authority: authority.to_owned(), troubles: Troubles::default() }
     }
 
-    /// Before each run: what a stream's requests meet.
-    pub fn begin(&mut self, trouble: Option<(Trouble, String)>) {
-        self.trouble = trouble;
-        self.troubled.clear();
+    /// Before each run: what its requests meet.
+    pub fn begin(&mut self, troubles: Troubles) {
+        self.troubles = troubles;
+    }
+
+    /// What the requests of the run met.
+    pub fn troubles(&self) -> &Troubles {
+        &self.troubles
     }
 
     /// Streams whose records come in one order, whoever asks.
@@ -113,7 +91,7 @@ impl Api {
         let Some((_, endpoint)) = best else {
             return Response::json(404, &json!({"error": "no stream of the manifest asks this"}));
         };
-        if let Some(response) = trouble(&self.trouble, &mut self.troubled, endpoint, asked) {
+        if let Some(response) = self.troubles.meet(&endpoint.stream, asked) {
             return response;
         }
         match &endpoint.answer {
@@ -127,32 +105,6 @@ impl Api {
             }
             Answer::Records(records) => page(records, asked, &self.authority),
         }
-    }
-}
-
-fn trouble(
-    trouble: &Option<(Trouble, String)>,
-    troubled: &mut BTreeSet<String>,
-    endpoint: &Endpoint,
-    asked: &Asked,
-) -> Option<Response> {
-    let (trouble, stream) = trouble.as_ref()?;
-    if *stream != endpoint.stream {
-        return None;
-    }
-    let once = troubled.insert(asked.to_value().to_string());
-    let failed = |status| Some(Response::json(status, &json!({"message": "as the test wants it"})));
-    match trouble {
-        Trouble::TooMany | Trouble::Unavailable if once => {
-            let mut response = failed(if *trouble == Trouble::TooMany { 429 } else { 503 })?;
-            response.headers.push(("Retry-After".to_owned(), "1".to_owned()));
-            Some(response)
-        }
-        Trouble::TooMany | Trouble::Unavailable => None,
-        Trouble::NotFound => failed(404),
-        Trouble::Forbidden => failed(403),
-        Trouble::BrokenJson => Some(Response { body: b"{\"data\": [".to_vec(), ..failed(200)? }),
-        Trouble::EmptyBody => Some(Response { body: Vec::new(), ..failed(200)? }),
     }
 }
 

@@ -2,13 +2,17 @@
 //! where manifests come from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::env;
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use super::api::{Api, Trouble};
-use super::bench::{Answerer, Bench, Command, Program, Run, configured, on_loopback, with_small_pages};
+use super::api::Api;
+use super::bench::{
+    Answerer, Bench, Command, Program, Run, configured, on_loopback, with_short_waits, with_small_pages,
+};
 use super::cdk::Cdk;
+use super::trouble::{Trouble, Troubles, dealt};
 use super::{configuration, moments};
 
 /// What was seen of a manifest.
@@ -63,32 +67,43 @@ pub struct Extent {
     pub verbose: bool,
 }
 
+impl Extent {
+    /// Beside Airlock, and no more.
+    const ONE_READ: Extent = Extent {
+        spec: false,
+        check: false,
+        full_refresh: false,
+        again: false,
+        troubles: false,
+        beside: Some(Program::Airlock),
+        verbose: false,
+    };
+}
+
 /// Compares the two on a manifest; the config is made from its specification, but for `given`.
 pub fn compare(bench: &mut Bench, cdk: &mut Cdk, manifest: &Value, given: &Value, extent: Extent) -> Comparison {
-    let mut comparison = Comparison::default();
-    let authority = bench.authority();
-    let mut manifest = manifest.clone();
-    on_loopback(&mut manifest, &authority);
-    with_small_pages(&mut manifest);
-    let mut config = configuration::from_specification(&manifest["spec"]["connection_specification"]);
-    for (name, value) in given.as_object().into_iter().flatten() {
-        config[name] = value.clone();
-    }
-    on_loopback(&mut config, &authority);
-    let resolved = match cdk.resolve(&manifest, &config) {
-        Ok(resolved) => resolved,
-        Err(error) => {
-            comparison.notes.push(format!("the CDK does not resolve it: {error}"));
-            Value::Null
-        }
-    };
-    let api = Arc::new(Mutex::new(Api::of(&resolved, &authority)));
-    if extent.verbose {
-        eprintln!("config: {config}");
-    }
-    let mut pair = Pair { bench, cdk, api, manifest, config, extent, comparison: &mut comparison };
+    let mut pair = Pair::new(bench, cdk, manifest, given, extent);
     pair.all();
-    comparison
+    pair.comparison
+}
+
+/// Compares one read in which streams meet the troubles that are dealt to them in a round.
+pub fn compare_in_trouble(
+    bench: &mut Bench,
+    cdk: &mut Cdk,
+    manifest: &Value,
+    given: &Value,
+    round: usize,
+) -> Comparison {
+    let extent = Extent { verbose: env::var_os("AIRLOCK_VERBOSE").is_some(), ..Extent::ONE_READ };
+    let mut pair = Pair::new(bench, cdk, manifest, given, extent);
+    // Whether the CDK discovers the same is no question here, and its answer takes longer.
+    let discover = Step { title: "discover", command: "discover", ..Step::default() };
+    let streams = pair.one(Program::Airlock, &discover, Troubles::default(), moments::now()).streams;
+    let read = pair.read_in_trouble(&streams, round);
+    pair.comparison.is_refused = read.told.is_no_start();
+    pair.count(&read, &streams);
+    pair.comparison
 }
 
 struct Pair<'a> {
@@ -96,42 +111,92 @@ struct Pair<'a> {
     cdk: &'a mut Cdk,
     api: Arc<Mutex<Api>>,
     manifest: Value,
+    /// As the CDK resolves it.
+    resolved: Value,
     config: Value,
     extent: Extent,
-    comparison: &'a mut Comparison,
+    comparison: Comparison,
 }
 
-impl Pair<'_> {
+/// A command with what it is given and meets.
+#[derive(Default)]
+struct Step<'a> {
+    title: &'a str,
+    command: &'a str,
+    catalog: Option<&'a Value>,
+    state: Option<&'a Value>,
+    troubles: BTreeMap<String, Trouble>,
+}
+
+impl<'a> Pair<'a> {
+    fn new(bench: &'a mut Bench, cdk: &'a mut Cdk, manifest: &Value, given: &Value, extent: Extent) -> Pair<'a> {
+        let mut comparison = Comparison::default();
+        let authority = bench.authority();
+        let mut manifest = manifest.clone();
+        on_loopback(&mut manifest, &authority);
+        with_small_pages(&mut manifest);
+        with_short_waits(&mut manifest);
+        let mut config = configuration::from_specification(&manifest["spec"]["connection_specification"]);
+        for (name, value) in given.as_object().into_iter().flatten() {
+            config[name] = value.clone();
+        }
+        on_loopback(&mut config, &authority);
+        let resolved = cdk.resolve(&manifest, &config).unwrap_or_else(|error| {
+            comparison.notes.push(format!("the CDK does not resolve it: {error}"));
+            Value::Null
+        });
+        let api = Arc::new(Mutex::new(Api::of(&resolved, &authority)));
+        if extent.verbose {
+            eprintln!("config: {config}");
+        }
+        Pair { bench, cdk, api, manifest, resolved, config, extent, comparison }
+    }
+
     fn all(&mut self) {
         if self.extent.spec {
-            self.both("spec", "spec", None, None, None);
+            self.both(&Step { title: "spec", command: "spec", ..Step::default() });
         }
         if self.extent.check {
-            self.both("check", "check", None, None, None);
+            self.both(&Step { title: "check", command: "check", ..Step::default() });
         }
-        let (discovered, _) = self.both("discover", "discover", None, None, None);
-        self.comparison.streams = discovered.streams.len();
+        let (discovered, _) = self.both(&Step { title: "discover", command: "discover", ..Step::default() });
         self.comparison.is_refused = discovered.told.part("catalog").is_null();
         let catalog = configured(&discovered.streams, true);
-        let (read, ours) = self.both("read", "read", Some(&catalog), None, None);
+        let (read, ours) = self.read("read", &catalog, None);
         self.count(&read, &discovered.streams);
         let can_go_on =
             catalog["streams"].as_array().into_iter().flatten().any(|stream| stream["sync_mode"] == "incremental");
         if self.extent.again && can_go_on {
-            self.both("read again", "read", Some(&catalog), Some(&read.state), None);
+            self.read("read again", &catalog, Some(&read.state));
             // Where the states are equal, this would be the same once more.
             if let Some(ours) = ours.filter(|ours| ours.told.part("states") != read.told.part("states")) {
-                self.both("read with the state of Airlock", "read", Some(&catalog), Some(&ours.state), None);
+                self.read("read with the state of Airlock", &catalog, Some(&ours.state));
             }
         }
         if self.extent.full_refresh && can_go_on {
-            self.both("read in full", "read", Some(&configured(&discovered.streams, false)), None, None);
+            self.read("read in full", &configured(&discovered.streams, false), None);
         }
-        let first = discovered.streams.first().and_then(|stream| stream["name"].as_str()).unwrap_or_default();
-        let troubles = if self.extent.troubles { &Trouble::ALL[..] } else { &[] };
-        for &trouble in troubles {
-            self.both(&format!("read, {trouble:?}"), "read", Some(&catalog), None, Some((trouble, first.to_owned())));
+        if self.extent.troubles {
+            for round in 0..Trouble::COMMON.len() {
+                self.read_in_trouble(&discovered.streams, round);
+            }
         }
+    }
+
+    fn read(&mut self, title: &str, catalog: &Value, state: Option<&Value>) -> (Run, Option<Run>) {
+        self.both(&Step { title, command: "read", catalog: Some(catalog), state, ..Step::default() })
+    }
+
+    /// The round, of which two differ in which stream meets which trouble.
+    fn read_in_trouble(&mut self, streams: &[Value], round: usize) -> Run {
+        let names = streams.iter().filter_map(|stream| stream["name"].as_str());
+        let named: Vec<(String, Vec<u16>)> =
+            names.map(|name| (name.to_owned(), named_statuses(&self.resolved, name))).collect();
+        let troubles = dealt(&named, round);
+        let title = format!("read in trouble, round {round}");
+        self.comparison.notes.push(format!("{title}: {troubles:?}"));
+        let catalog = configured(streams, true);
+        self.both(&Step { title: &title, command: "read", catalog: Some(&catalog), troubles, ..Step::default() }).0
     }
 
     fn count(&mut self, read: &Run, streams: &[Value]) {
@@ -143,6 +208,7 @@ impl Pair<'_> {
             .flatten()
             .filter_map(|(_, records)| records.as_array())
             .collect();
+        self.comparison.streams = streams.len();
         self.comparison.is_broken_off = read.told.is_broken_off();
         self.comparison.requests = read.exchanges.len();
         self.comparison.records = records.iter().map(|records| records.len()).sum();
@@ -163,23 +229,17 @@ impl Pair<'_> {
     }
 
     /// Runs a command by both, and keeps what differs.
-    fn both(
-        &mut self,
-        title: &str,
-        name: &str,
-        catalog: Option<&Value>,
-        state: Option<&Value>,
-        trouble: Option<(Trouble, String)>,
-    ) -> (Run, Option<Run>) {
-        let now = moments::now();
-        let mut theirs = self.one(Program::Cdk, title, name, catalog, state, trouble.clone(), now);
-        if trouble.is_none() {
+    fn both(&mut self, step: &Step) -> (Run, Option<Run>) {
+        let (title, now) = (step.title, moments::now());
+        let mut theirs = self.one(Program::Cdk, step, Troubles::new(step.troubles.clone(), now), now);
+        if step.troubles.is_empty() {
             let note =
                 |error: &String| format!("the CDK says to {title}: {}", error.chars().take(300).collect::<String>());
             self.comparison.notes.extend(theirs.errors.iter().map(note));
         }
         let Some(program) = self.extent.beside else { return (theirs, None) };
-        let ours = self.one(program, title, name, catalog, state, trouble, now);
+        let met = self.api.lock().expect("nobody panics").troubles().once_more();
+        let ours = self.one(program, step, met, now);
         let [asked_by_them, asked_by_us] = [&theirs, &ours].map(|run| run.exchanges.len());
         if asked_by_us > asked_by_them + 3 {
             self.comparison
@@ -194,27 +254,40 @@ impl Pair<'_> {
         (theirs, Some(ours))
     }
 
-    #[allow(clippy::too_many_arguments, reason = "what a command is given")]
-    fn one(
-        &mut self,
-        program: Program,
-        title: &str,
-        name: &str,
-        catalog: Option<&Value>,
-        state: Option<&Value>,
-        trouble: Option<(Trouble, String)>,
-        now: i64,
-    ) -> Run {
+    fn one(&mut self, program: Program, step: &Step, troubles: Troubles, now: i64) -> Run {
+        let Step { command: name, catalog, state, .. } = *step;
         let command = Command { name, manifest: &self.manifest, config: &self.config, catalog, state };
         let api = self.api.clone();
-        api.lock().expect("nobody panics").begin(trouble);
+        api.lock().expect("nobody panics").begin(troubles);
         let answerer: Answerer = Box::new(move |asked| api.lock().expect("nobody panics").answer(asked));
         let mut run = self.bench.run(program, Some(self.cdk), &command, answerer, (now, moments::Reach::Days));
         let api = self.api.lock().expect("nobody panics");
         run.told.sort_records(|stream| !api.is_partitioned(stream));
         if self.extent.verbose {
-            eprintln!("---- {title} by {program:?}\n{}", self.bench.printed);
+            eprintln!("---- {} by {program:?}\n{}", step.title, self.bench.printed);
         }
         run
+    }
+}
+
+/// The statuses that a stream of a resolved manifest has rules for.
+fn named_statuses(resolved: &Value, stream: &str) -> Vec<u16> {
+    let streams = resolved["streams"].as_array().into_iter().flatten();
+    let mut statuses = BTreeSet::new();
+    for stream in streams.filter(|one| one["name"] == stream) {
+        in_rules(&stream["retriever"]["requester"]["error_handler"], &mut statuses);
+    }
+    statuses.into_iter().filter(|status| *status >= 400).collect()
+}
+
+fn in_rules(node: &Value, statuses: &mut BTreeSet<u16>) {
+    match node {
+        Value::Array(items) => items.iter().for_each(|item| in_rules(item, statuses)),
+        Value::Object(fields) => {
+            let named = fields.get("http_codes").and_then(Value::as_array).into_iter().flatten();
+            statuses.extend(named.filter_map(|status| u16::try_from(status.as_u64()?).ok()));
+            fields.values().for_each(|field| in_rules(field, statuses));
+        }
+        _ => {}
     }
 }

@@ -40,7 +40,7 @@ fn changes(name: &str, now: &Value) -> Vec<String> {
 }
 
 /// The CDK reads with several threads, so that two of its runs can differ: what is not as it should be is looked at again.
-fn settled<T>(mut look: impl FnMut() -> T, is_as_it_should_be: impl Fn(&T) -> bool) -> T {
+pub fn settled<T>(mut look: impl FnMut() -> T, is_as_it_should_be: impl Fn(&T) -> bool) -> T {
     let mut seen = look();
     for _ in 1..TRIES {
         if is_as_it_should_be(&seen) {

@@ -15,8 +15,10 @@ mod packages;
 mod records;
 mod templates;
 mod told;
+mod trouble;
 
 mod cases;
 mod guide;
 mod live;
 mod one;
+mod troubles;

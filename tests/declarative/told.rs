@@ -1,11 +1,14 @@
 //! What a run told: requests, records, states, statuses, errors, in a form that can be compared and kept. It must not know which
 //! program ran.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
 use super::moments::{self, Reach};
+
+/// The longest that a run may take, in seconds.
+const RUN: i64 = 120;
 
 /// The parts of what a run told, by their names.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -49,10 +52,13 @@ impl Told {
         let mut statuses: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         let mut errors: Vec<Value> = Vec::new();
         let is_check = told.contains_key("check");
+        let mut limited: BTreeSet<String> = BTreeSet::new();
         for trace in of("TRACE", "trace") {
             let status = &trace["stream_status"];
             // A check has no streams to tell of; the CDK says of one that it waits.
-            if status.is_object() && !is_check {
+            if status["reasons"].as_array().is_some_and(|reasons| !reasons.is_empty()) && !is_check {
+                limited.insert(text_of(&status["stream_descriptor"]["name"]));
+            } else if status.is_object() && !is_check {
                 let entry = statuses.entry(text_of(&status["stream_descriptor"]["name"])).or_default();
                 // A stream may say again that it runs.
                 if entry.last() != Some(&status["status"]) {
@@ -64,12 +70,21 @@ impl Told {
                 errors.push(json!({"stream": error["stream_descriptor"]["name"], "kind": error["failure_type"]}));
             }
         }
+        // Who says that a stream waits for a limited API, says that it runs; the CDK says it again with the first record. And it says
+        // it of the parent that it reads for a child, whether or not that is read itself.
+        for (stream, statuses) in statuses.iter_mut().filter(|(stream, _)| limited.contains(*stream)) {
+            if records.contains_key(stream) && !statuses.contains(&json!("RUNNING")) {
+                statuses.insert(statuses.len().min(1), json!("RUNNING"));
+            }
+        }
+        told.insert("is limited".into(), json!(!limited.is_empty()));
         errors.sort_by_key(Value::to_string);
         errors.dedup();
-        // At its end the CDK says once more that streams failed.
-        let summary = json!({"stream": null, "kind": "config_error"});
-        if errors.iter().any(|error| !error["stream"].is_null()) {
-            errors.retain(|error| *error != summary);
+        // At its end the CDK says once more that streams failed, and before that a job of an AsyncRetriever each time that it fails.
+        let is_over =
+            |statuses: &Vec<Value>| statuses.last().is_some_and(|last| last != "STARTED" && last != "RUNNING");
+        if errors.iter().any(|error| !error["stream"].is_null()) && statuses.values().all(is_over) {
+            errors.retain(|error| !error["stream"].is_null());
         }
         for (name, value) in [("records", json!(records)), ("states", json!(states)), ("statuses", json!(statuses))] {
             told.insert(name.into(), value);
@@ -134,6 +149,7 @@ impl Told {
         };
         let statuses = self.part("statuses").as_object();
         let errors = self.part("errors").as_array();
+        // Where errors of streams are told, those without a stream are taken out above.
         errors.is_some_and(|errors| errors.contains(&json!({"stream": null, "kind": "system_error"})))
             || statuses.is_some_and(|statuses| statuses.values().any(is_left))
     }
@@ -145,7 +161,7 @@ impl Told {
     }
 
     /// Whether the CDK fell over at its start, with a message that says no kind, or with a crash.
-    fn is_no_start(&self) -> bool {
+    pub fn is_no_start(&self) -> bool {
         let errors = self.part("errors").as_array();
         let started =
             errors.is_none_or(|errors| errors.is_empty() || errors.iter().any(|error| !error["stream"].is_null()));
@@ -159,13 +175,21 @@ impl Told {
         if self.is_no_start() && ours.is_refused() {
             return lines;
         }
-        let parts: std::collections::BTreeSet<&String> = self.0.keys().chain(ours.0.keys()).collect();
+        let parts: BTreeSet<&String> = self.0.keys().chain(ours.0.keys()).collect();
         for part in parts {
             // What the streams had done by then is chance.
             if self.is_broken_off() && !["exit", "errors"].contains(&part.as_str()) {
                 continue;
             }
-            differences(part, self.part(part), ours.part(part), names, &mut lines);
+            // Recordings may be older than this part.
+            if part == "is limited" && self.part(part).is_null() {
+                continue;
+            }
+            let [theirs, ours] = [self.part(part), ours.part(part)];
+            match part.as_str() {
+                "states" => differences(part, &without_durations(theirs), &without_durations(ours), names, &mut lines),
+                _ => differences(part, theirs, ours, names, &mut lines),
+            }
         }
         lines
     }
@@ -211,6 +235,18 @@ fn sort_partitions(state: &mut Value) {
     }
 }
 
+/// States without how many seconds the sync took, which a global cursor keeps.
+fn without_durations(states: &Value) -> Value {
+    let mut states = states.clone();
+    for (_, state) in states.as_object_mut().into_iter().flatten() {
+        let seconds = state.get_mut("lookback_window");
+        if let Some(seconds) = seconds.filter(|seconds| seconds.as_i64().is_some_and(|seconds| seconds < RUN)) {
+            *seconds = json!("<the time of the sync>");
+        }
+    }
+    states
+}
+
 /// How many lines a part shows at most.
 const SHOWN: usize = 8;
 
@@ -220,7 +256,7 @@ fn differences(path: &str, theirs: &Value, ours: &Value, names: [&str; 2], lines
     }
     match (theirs, ours) {
         (Value::Object(left), Value::Object(right)) => {
-            let keys: std::collections::BTreeSet<&String> = left.keys().chain(right.keys()).collect();
+            let keys: BTreeSet<&String> = left.keys().chain(right.keys()).collect();
             for key in keys {
                 let (left, right) = (left.get(key).unwrap_or(&Value::Null), right.get(key).unwrap_or(&Value::Null));
                 differences(&format!("{path}.{key}"), left, right, names, lines);
