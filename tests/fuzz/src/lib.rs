@@ -6,6 +6,9 @@
 
 // Whole modules, of which each target needs a part.
 #[allow(dead_code)]
+mod connector;
+
+#[allow(dead_code)]
 mod protocol;
 
 #[allow(dead_code)]
@@ -13,6 +16,7 @@ mod sandbox;
 
 mod certificates;
 mod images;
+mod manifests;
 mod messages;
 mod output_lines;
 mod policies;
@@ -21,6 +25,7 @@ mod stdin;
 
 pub use certificates::certificate;
 pub use images::image_layout;
+pub use manifests::manifest;
 pub use messages::{document, input_message, message, state};
 pub use output_lines::{output, record_lines};
 pub use policies::policy;
@@ -31,12 +36,13 @@ pub use stdin::input;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of its fuzzer and of its corpus.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("certificate", certificate),
     ("document", document),
     ("image_layout", image_layout),
     ("input", input),
     ("input_message", input_message),
+    ("manifest", manifest),
     ("message", message),
     ("output", output),
     ("policy", policy),

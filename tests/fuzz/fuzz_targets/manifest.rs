@@ -1,0 +1,3 @@
+#![cfg_attr(fuzzing, no_main)]
+
+airlock_fuzz::fuzzer!(manifest);
