@@ -51,6 +51,8 @@ pub struct Run {
     pub told: Told,
     /// As the protocol has it, for the next run.
     pub state: Value,
+    /// The same of a run that was broken off when each stream had told its first state, if it told another one later.
+    pub begun: Option<Value>,
     /// The CATALOG's streams.
     pub streams: Vec<Value>,
     /// What the errors say, for people.
@@ -130,7 +132,7 @@ impl Bench {
         };
         let exchanges = std::mem::take(&mut *exchanges.lock().expect("nobody panics"));
         let requests = exchanges.iter().map(|(request, _): &(Value, Response)| request.clone()).collect();
-        let (state, streams) = left_behind(&stdout);
+        let LeftBehind { state, begun, streams } = left_behind(&stdout);
         let (errors, failures) = (errors(&stdout), failures(&stdout));
         let mut told = Told::of(&stdout, code, requests, clock);
         let mut answered: BTreeMap<String, (Value, bool)> = BTreeMap::new();
@@ -146,7 +148,7 @@ impl Bench {
             .map(|(request, _)| request)
             .collect();
         told.without_repeated(&answered);
-        Run { told, state, streams, errors, failures, exchanges }
+        Run { told, state, begun, streams, errors, failures, exchanges }
     }
 
     fn file(&self, name: &str, content: &Value) -> String {
@@ -182,20 +184,32 @@ impl Bench {
     }
 }
 
-/// The last state of each stream, and the streams of a catalog.
-fn left_behind(stdout: &[u8]) -> (Value, Vec<Value>) {
-    let mut states: Vec<Value> = Vec::new();
+struct LeftBehind {
+    state: Value,
+    begun: Option<Value>,
+    streams: Vec<Value>,
+}
+
+/// States, and the streams of a catalog.
+fn left_behind(stdout: &[u8]) -> LeftBehind {
+    let (mut first, mut last): (Vec<Value>, Vec<Value>) = (Vec::new(), Vec::new());
     let mut streams = Vec::new();
     for line in String::from_utf8_lossy(stdout).lines() {
         let Ok(message) = serde_json::from_str::<Value>(line) else { continue };
         if message["type"] == "STATE" {
             let name = &message["state"]["stream"]["stream_descriptor"];
-            states.retain(|state| &state["stream"]["stream_descriptor"] != name);
-            states.push(json!({"type": "STREAM", "stream": message["state"]["stream"]}));
+            let state = json!({"type": "STREAM", "stream": message["state"]["stream"]});
+            let is_of_it = |state: &Value| &state["stream"]["stream_descriptor"] == name;
+            last.retain(|state| !is_of_it(state));
+            if !first.iter().any(is_of_it) {
+                first.push(state.clone());
+            }
+            last.push(state);
         }
         streams.extend(message["catalog"]["streams"].as_array().into_iter().flatten().cloned());
     }
-    (Value::Array(states), streams)
+    first.retain(|state| !last.contains(state));
+    LeftBehind { state: Value::Array(last), begun: (!first.is_empty()).then_some(Value::Array(first)), streams }
 }
 
 fn errors(stdout: &[u8]) -> Vec<String> {

@@ -44,7 +44,7 @@ impl Comparison {
 }
 
 fn first_sentence(text: &str) -> &str {
-    text.split(". ").next().unwrap_or_default()
+    text.split(". ").next().unwrap_or_default().trim_end_matches('.')
 }
 
 /// The parts that lines of differences are about.
@@ -168,9 +168,17 @@ impl<'a> Pair<'a> {
             catalog["streams"].as_array().into_iter().flatten().any(|stream| stream["sync_mode"] == "incremental");
         if self.extent.again && can_go_on {
             self.read("read again", &catalog, Some(&read.state));
-            // Where the states are equal, this would be the same once more.
-            if let Some(ours) = ours.filter(|ours| ours.told.part("states") != read.told.part("states")) {
-                self.read("read with the state of Airlock", &catalog, Some(&ours.state));
+            // Each goes on where the other ended. Where the states are equal, this would be the same once more.
+            if let Some(ours) = ours.as_ref().filter(|ours| ours.told.part("states") != read.told.part("states")) {
+                self.read("read again after Airlock", &catalog, Some(&ours.state));
+            }
+            // And where the other was broken off.
+            let begun = ours.and_then(|ours| ours.begun);
+            if let Some(begun) = begun.as_ref().filter(|begun| read.begun.as_ref() != Some(begun)) {
+                self.read("read on after Airlock", &catalog, Some(begun));
+            }
+            if let Some(begun) = &read.begun {
+                self.read("read on after the CDK", &catalog, Some(begun));
             }
         }
         if self.extent.full_refresh && can_go_on {

@@ -168,6 +168,42 @@ impl Told {
         !started && self.part("requests").as_array().is_none_or(Vec::is_empty)
     }
 
+    /// States without how many seconds the sync took, which a global cursor keeps; and where a stream failed, without a state of
+    /// parents that says nothing, which the CDK writes and Airlock does not.
+    fn states_as_they_work(&self, ours: &Told) -> Value {
+        let mut states = self.part("states").clone();
+        for (stream, state) in states.as_object_mut().into_iter().flatten() {
+            let Some(state) = state.as_object_mut() else { continue };
+            let seconds = state.get_mut("lookback_window");
+            if let Some(seconds) = seconds.filter(|seconds| seconds.as_i64().is_some_and(|seconds| seconds < RUN)) {
+                *seconds = json!("<the time of the sync>");
+            }
+            let statuses = ours.part("statuses")[stream].as_array();
+            let has_failed = statuses.and_then(|statuses| statuses.last()).is_some_and(|last| last == "INCOMPLETE");
+            if has_failed && state.get("parent_state") == Some(&json!({})) {
+                state.remove("parent_state");
+            }
+        }
+        states
+    }
+
+    /// The errors, but of a stream that has several only the one that the other has: a stream that fails says one here, and in the
+    /// CDK one for each thread that failed.
+    fn errors_but_one_a_stream(&self, ours: &Told) -> Value {
+        let of = |told: &Told| told.part("errors").as_array().cloned().unwrap_or_default();
+        let (mut theirs, ours) = (of(self), of(ours));
+        for one in ours.iter().filter(|one| !one["stream"].is_null()) {
+            let is_only = ours.iter().filter(|other| other["stream"] == one["stream"]).count() == 1;
+            if is_only && theirs.contains(one) {
+                theirs.retain(|other| other == one || other["stream"] != one["stream"]);
+            }
+        }
+        match self.part("errors").is_null() {
+            true => Value::Null,
+            false => Value::Array(theirs),
+        }
+    }
+
     /// What this run has and the other has not, and the other way round, in lines.
     pub fn differences(&self, ours: &Told, names: [&str; 2]) -> Vec<String> {
         let mut lines = Vec::new();
@@ -185,11 +221,12 @@ impl Told {
             if part == "is limited" && self.part(part).is_null() {
                 continue;
             }
-            let [theirs, ours] = [self.part(part), ours.part(part)];
-            match part.as_str() {
-                "states" => differences(part, &without_durations(theirs), &without_durations(ours), names, &mut lines),
-                _ => differences(part, theirs, ours, names, &mut lines),
-            }
+            let [theirs, ours] = match part.as_str() {
+                "states" => [self, ours].map(|told| told.states_as_they_work(ours)),
+                "errors" => [self.errors_but_one_a_stream(ours), ours.part(part).clone()],
+                _ => [self, ours].map(|told| told.part(part).clone()),
+            };
+            differences(part, &theirs, &ours, names, &mut lines);
         }
         lines
     }
@@ -233,18 +270,6 @@ fn sort_partitions(state: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(sort_partitions),
         _ => {}
     }
-}
-
-/// States without how many seconds the sync took, which a global cursor keeps.
-fn without_durations(states: &Value) -> Value {
-    let mut states = states.clone();
-    for (_, state) in states.as_object_mut().into_iter().flatten() {
-        let seconds = state.get_mut("lookback_window");
-        if let Some(seconds) = seconds.filter(|seconds| seconds.as_i64().is_some_and(|seconds| seconds < RUN)) {
-            *seconds = json!("<the time of the sync>");
-        }
-    }
-    states
 }
 
 /// How many lines a part shows at most.
@@ -332,6 +357,24 @@ mod tests {
         assert_eq!(theirs.differences(&told(&[record(1), record(2), state("new")]), ["CDK", "Airlock"]), [""; 0]);
         let lines = theirs.differences(&told(&[record(1), record(3), state("old")]), ["CDK", "Airlock"]);
         assert_eq!(lines, ["records.a[].id: CDK 2 | Airlock 3", r#"states.a.x: CDK "new" | Airlock "old""#,]);
+    }
+
+    #[test]
+    fn of_a_stream_that_failed_one_error_and_what_its_state_says_are_compared() {
+        let error = |stream: &str, kind: &str| json!({"type": "TRACE", "trace": {"error": {"stream_descriptor": {"name": stream}, "failure_type": kind}}});
+        let state = |parents: Value| json!({"type": "STATE", "state": {"stream": {"stream_descriptor": {"name": "a"}, "stream_state": parents}}});
+        let status = |status: &str| json!({"type": "TRACE", "trace": {"stream_status": {"stream_descriptor": {"name": "a"}, "status": status}}});
+        let is_equal =
+            |theirs: &[Value], ours: &[Value]| told(theirs).differences(&told(ours), ["CDK", "Airlock"]).is_empty();
+        let [config, system] = ["config_error", "system_error"].map(|kind| error("a", kind));
+        assert!(is_equal(&[config.clone(), system.clone()], std::slice::from_ref(&system)));
+        assert!(!is_equal(std::slice::from_ref(&config), std::slice::from_ref(&system)));
+        assert!(!is_equal(std::slice::from_ref(&system), &[config.clone(), system.clone()]));
+        assert!(!is_equal(&[config, error("b", "system_error")], &[system]));
+        for (end, expected) in [("INCOMPLETE", true), ("COMPLETE", false)] {
+            let [theirs, ours] = [json!({"parent_state": {}}), json!({})].map(|parents| [state(parents), status(end)]);
+            assert_eq!(is_equal(&theirs, &ours), expected, "{end}");
+        }
     }
 
     #[test]
