@@ -21,4 +21,3 @@ mod cases;
 mod guide;
 mod live;
 mod one;
-mod troubles;

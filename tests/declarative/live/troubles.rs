@@ -1,9 +1,9 @@
 //! Airbyte's manifests beside an API that fails: statuses, broken and empty answers, each stream with another one. What a trouble
 //! comes to hangs on error handlers, parents, cursors and pages, and these manifests have them as people write them.
 
-use super::comparison::{Comparison, compare_in_trouble};
-use super::live::settled;
-use super::packages;
+use super::super::comparison::{Comparison, compare_in_trouble};
+use super::super::packages;
+use super::settled;
 
 /// At least so many packages are of use, for the CDK takes their manifests, and so many of their streams meet something.
 const PACKAGES: usize = 45;
