@@ -245,7 +245,9 @@ impl<'a> Pair<'a> {
                 |error: &String| format!("the CDK says to {title}: {}", error.chars().take(300).collect::<String>());
             self.comparison.notes.extend(theirs.errors.iter().map(note));
         }
-        let Some(program) = self.extent.beside else { return (theirs, None) };
+        // Nothing can meet a trouble where the CDK does not even begin.
+        let is_met = step.troubles.is_empty() || !theirs.told.is_no_start();
+        let Some(program) = self.extent.beside.filter(|_| is_met) else { return (theirs, None) };
         let met = self.api.lock().expect("nobody panics").troubles().once_more();
         let ours = self.one(program, step, met, now);
         let [asked_by_them, asked_by_us] = [&theirs, &ours].map(|run| run.exchanges.len());

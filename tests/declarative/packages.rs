@@ -12,7 +12,7 @@ use super::cdk::Cdk;
 use crate::airbyte_clients::fetched;
 
 /// Packages that are looked at beside each other: some of the time is waits.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 4;
 
 /// A package to look at.
 pub struct Package {
