@@ -22,7 +22,7 @@ mod patterns;
 mod predicates;
 mod python_text;
 mod scope;
-mod syntax;
+pub mod syntax;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -43,6 +43,13 @@ use value::Value;
 pub use filters::{python_float, python_int};
 pub use python_text::{float_text, python_text};
 pub use scope::Scope;
+
+/// The statements of a template; or why it is none.
+pub fn parse(source: &str) -> std::result::Result<Vec<Statement>, String> {
+    parser::parse(source).map_err(|refusal| match refusal {
+        Refusal::Invalid(what) | Refusal::Unsupported(what) => what,
+    })
+}
 
 /// A value of the manifest that may be a template: the CDK's InterpolatedString. What is no text is what it is.
 #[derive(Clone, Debug)]
@@ -373,6 +380,11 @@ impl Condition {
     /// A condition that is not in the manifest itself.
     pub fn of(source: &str) -> Self {
         Condition(Template::of(source))
+    }
+
+    /// As the manifest has it.
+    pub fn source(&self) -> &Json {
+        &self.0.source
     }
 
     /// Whether it is an empty text, which is no condition in some places and holds nowhere.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::syntax::{Arguments, Expression, Filter, Statement, Target};
+use super::syntax::{Expression, Filter, Statement, Target};
 
 /// The names that statements want from outside.
 pub fn wanted(statements: &[Statement]) -> BTreeSet<String> {
@@ -119,62 +119,13 @@ impl Names {
     }
 
     fn filter(&mut self, filter: &Filter) {
-        self.arguments(&filter.arguments);
-    }
-
-    fn arguments(&mut self, arguments: &Arguments) {
-        arguments.positional.iter().for_each(|argument| self.expression(argument));
-        arguments.named.iter().for_each(|(_, argument)| self.expression(argument));
-        arguments.spread.iter().for_each(|argument| self.expression(argument));
-        arguments.spread_named.iter().for_each(|argument| self.expression(argument));
+        filter.arguments.expressions().for_each(|argument| self.expression(argument));
     }
 
     fn expression(&mut self, expression: &Expression) {
-        match expression {
-            Expression::None
-            | Expression::Bool(_)
-            | Expression::Int(_)
-            | Expression::Float(_)
-            | Expression::Text(_) => {}
-            Expression::Name(name) => self.load(name),
-            Expression::List(elements) | Expression::Tuple(elements) | Expression::Concatenation(elements) => {
-                elements.iter().for_each(|element| self.expression(element));
-            }
-            Expression::Dict(entries) => {
-                for (key, value) in entries {
-                    self.expression(key);
-                    self.expression(value);
-                }
-            }
-            Expression::Or(one, other)
-            | Expression::And(one, other)
-            | Expression::Arithmetic(one, _, other)
-            | Expression::Item(one, other) => {
-                self.expression(one);
-                self.expression(other);
-            }
-            Expression::Not(of) | Expression::Sign(_, of) | Expression::Attribute(of, _) => self.expression(of),
-            Expression::Comparison(first, rest) => {
-                self.expression(first);
-                rest.iter().for_each(|(_, other)| self.expression(other));
-            }
-            Expression::Conditional { test, then, otherwise } => {
-                self.expression(test);
-                self.expression(then);
-                otherwise.iter().for_each(|otherwise| self.expression(otherwise));
-            }
-            Expression::Slice(of, parts) => {
-                self.expression(of);
-                parts.iter().flatten().for_each(|part| self.expression(part));
-            }
-            Expression::Call(of, arguments) | Expression::Test { of, arguments, .. } => {
-                self.expression(of);
-                self.arguments(arguments);
-            }
-            Expression::Filter(of, filter) => {
-                self.expression(of);
-                self.filter(filter);
-            }
+        if let Expression::Name(name) = expression {
+            self.load(name);
         }
+        expression.children().into_iter().for_each(|child| self.expression(child));
     }
 }

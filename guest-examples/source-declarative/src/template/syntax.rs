@@ -114,3 +114,53 @@ pub struct Arguments {
     pub spread: Option<Box<Expression>>,
     pub spread_named: Option<Box<Expression>>,
 }
+
+impl Arguments {
+    pub fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        let named = self.named.iter().map(|(_, argument)| argument);
+        let spread = [&self.spread, &self.spread_named].into_iter().flatten().map(Box::as_ref);
+        self.positional.iter().chain(named).chain(spread)
+    }
+}
+
+impl Expression {
+    /// What it is made of, in the order in which it stands there.
+    pub fn children(&self) -> Vec<&Expression> {
+        match self {
+            Expression::None
+            | Expression::Bool(_)
+            | Expression::Int(_)
+            | Expression::Float(_)
+            | Expression::Text(_)
+            | Expression::Name(_) => Vec::new(),
+            Expression::List(elements) | Expression::Tuple(elements) | Expression::Concatenation(elements) => {
+                elements.iter().collect()
+            }
+            Expression::Dict(entries) => entries.iter().flat_map(|(key, value)| [key, value]).collect(),
+            Expression::Or(one, other)
+            | Expression::And(one, other)
+            | Expression::Arithmetic(one, _, other)
+            | Expression::Item(one, other) => vec![one, other],
+            Expression::Not(of) | Expression::Sign(_, of) | Expression::Attribute(of, _) => vec![of],
+            Expression::Comparison(first, rest) => {
+                std::iter::once(&**first).chain(rest.iter().map(|(_, other)| other)).collect()
+            }
+            Expression::Conditional { test, then, otherwise } => {
+                [test, then].into_iter().chain(otherwise).map(Box::as_ref).collect()
+            }
+            Expression::Slice(of, parts) => {
+                std::iter::once(of).chain(parts.iter().flatten()).map(Box::as_ref).collect()
+            }
+            Expression::Call(of, arguments) | Expression::Test { of, arguments, .. } => {
+                std::iter::once(&**of).chain(arguments.expressions()).collect()
+            }
+            Expression::Filter(of, filter) => std::iter::once(&**of).chain(filter.arguments.expressions()).collect(),
+        }
+    }
+
+    /// Whether a variable is named in it.
+    pub fn names(&self, variable: &str) -> bool {
+        matches!(self, Expression::Name(name) if name == variable)
+            || self.children().into_iter().any(|child| child.names(variable))
+    }
+}
