@@ -219,6 +219,7 @@ impl FromManifest for DeclarativeStream {
                 }
             }
         }
+        stream.retriever.check_cursor(stream.incremental_sync.as_ref(), node)?;
         component.refuse_fields(&["file_uploader"])?;
         component.skip_fields(&["description"]);
         component.finish();

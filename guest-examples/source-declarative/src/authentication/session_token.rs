@@ -58,6 +58,7 @@ impl FromManifest for SessionToken {
             api_key,
             token: RefCell::default(),
         };
+        authenticator.login.refuse_actions_of_pages(node)?;
         component.finish();
         Ok(authenticator)
     }

@@ -30,6 +30,8 @@ pub enum Action {
     Retry,
     Ignore,
     ResetPagination,
+    ReducePageSize,
+    SplitRequestWindow,
     RateLimited,
     RefreshTokenThenRetry,
 }
@@ -119,7 +121,12 @@ impl ErrorHandler {
                     // Of these, the first counts; of failures, the last.
                     if matches!(
                         resolution.action,
-                        Action::Success | Action::Retry | Action::Ignore | Action::ResetPagination
+                        Action::Success
+                            | Action::Retry
+                            | Action::Ignore
+                            | Action::ResetPagination
+                            | Action::ReducePageSize
+                            | Action::SplitRequestWindow
                     ) {
                         return Ok(resolution);
                     }
@@ -127,6 +134,14 @@ impl ErrorHandler {
                 }
                 Ok(last.unwrap_or_else(|| unexpected(evidence.response())))
             }
+        }
+    }
+
+    /// Whether one of its filters has this action.
+    pub fn has(&self, action: Action) -> bool {
+        match self {
+            ErrorHandler::Default(handler) => handler.response_filters.iter().any(|filter| filter.has(action)),
+            ErrorHandler::Composite(handlers) => handlers.iter().any(|handler| handler.has(action)),
         }
     }
 

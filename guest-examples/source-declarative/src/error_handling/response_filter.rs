@@ -61,11 +61,10 @@ fn read_action(node: &Node<'_>) -> manifest::Result<Action> {
         "RETRY" => Action::Retry,
         "IGNORE" => Action::Ignore,
         "RESET_PAGINATION" => Action::ResetPagination,
+        "REDUCE_PAGE_SIZE" => Action::ReducePageSize,
+        "SPLIT_REQUEST_WINDOW" => Action::SplitRequestWindow,
         "RATE_LIMITED" => Action::RateLimited,
         "REFRESH_TOKEN_THEN_RETRY" => Action::RefreshTokenThenRetry,
-        known @ ("REDUCE_PAGE_SIZE" | "SPLIT_REQUEST_WINDOW") => {
-            return Err(node.unsupported(format!("is {known}, which is not supported")));
-        }
         _ => {
             return Err(node.other_word(&[
                 "SUCCESS",
@@ -73,6 +72,8 @@ fn read_action(node: &Node<'_>) -> manifest::Result<Action> {
                 "RETRY",
                 "IGNORE",
                 "RESET_PAGINATION",
+                "REDUCE_PAGE_SIZE",
+                "SPLIT_REQUEST_WINDOW",
                 "RATE_LIMITED",
                 "REFRESH_TOKEN_THEN_RETRY",
             ]));
@@ -94,6 +95,10 @@ fn mentions_body(template: &Value) -> bool {
 }
 
 impl HttpResponseFilter {
+    pub fn has(&self, action: Action) -> bool {
+        self.action == Some(action)
+    }
+
     /// What is done about the response. None where the filter is not about it.
     pub fn matches(&self, evidence: &Evidence<'_>) -> Result<Option<Resolution>> {
         let Some(action) = self.action else { return Ok(None) };

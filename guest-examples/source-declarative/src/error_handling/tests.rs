@@ -153,6 +153,16 @@ fn a_filter_says_what_is_done() {
     assert!(matches!(outcome, Some(Outcome::Response(_))));
     let (outcome, _) = came_of(filter(json!({"http_codes": [403], "action": "RESET_PAGINATION"})), vec![body(403, "")]);
     assert!(matches!(outcome, Some(Outcome::ResetPagination)));
+    for action in ["REDUCE_PAGE_SIZE", "SPLIT_REQUEST_WINDOW"] {
+        let refused = json!({"http_codes": [502], "action": action, "error_message": "too much"});
+        let (outcome, waits) = came_of(filter(refused), vec![body(502, "")]);
+        let told = match outcome {
+            Some(Outcome::PageTooLarge(told)) if action == "REDUCE_PAGE_SIZE" => told,
+            Some(Outcome::WindowTooLarge(told)) if action == "SPLIT_REQUEST_WINDOW" => told,
+            outcome => panic!("{action}: {outcome:?}"),
+        };
+        assert_eq!((told.as_str(), waits.len()), ("too much", 0));
+    }
     let slow = filter(json!({"error_message_contains": "slow down", "action": "RATE_LIMITED"}));
     let (outcome, waits) = came_of(slow, vec![body(400, r#"{"error": "please slow down"}"#), fine()]);
     assert!(matches!(outcome, Some(Outcome::Response(_))));
@@ -208,6 +218,18 @@ fn handlers_are_asked_one_after_the_other() {
     );
     assert!(failed.message.ends_with("Exception: two"), "{}", failed.message);
     assert_eq!(waits, [3.0]);
+    let (run, outcome) = run(
+        &requester(composite(json!([
+            {"type": "DefaultErrorHandler", "response_filters": one("REDUCE_PAGE_SIZE", "one")},
+            {"type": "DefaultErrorHandler", "response_filters": one("IGNORE", "two")},
+        ])))
+        .unwrap(),
+        json!({}),
+        RequestOptions::default(),
+        status(400),
+    );
+    assert!(matches!(outcome, Some(Outcome::PageTooLarge(told)) if told == "one"));
+    assert_eq!(run.requests().len(), 1);
     // Of failures the last one counts.
     let (failed, _) = failure(
         composite(json!([
@@ -222,7 +244,6 @@ fn handlers_are_asked_one_after_the_other() {
 #[test]
 fn what_is_not_supported_is_told_when_it_is_read() {
     for (fields, path) in [
-        (filter(json!({"action": "REDUCE_PAGE_SIZE"})), "error_handler.response_filters[0].action"),
         (filter(json!({"action": "EXPLODE"})), "error_handler.response_filters[0].action"),
         (filter(json!({"failure_type": "other"})), "error_handler.response_filters[0].failure_type"),
         (backoff(json!({"type": "Custom", "class_name": "a.B"})), "error_handler.backoff_strategies[0]"),

@@ -14,17 +14,21 @@ use crate::stream_slice::StreamSlice;
 
 /// What the bounds are called in a slice.
 pub const START: &str = "start";
-const END: &str = "end";
+pub const END: &str = "end";
 /// There is no upper bound, and this is what Python calls that.
 const INFINITY: &str = "inf";
 
 /// A number that is compared by its value, whole or not.
 #[derive(Clone, Debug)]
-struct Count(Number);
+pub struct Count(Number);
 
 impl Count {
-    fn of(value: &Value) -> Option<Self> {
+    pub fn of(value: &Value) -> Option<Self> {
         value.as_number().cloned().map(Count)
+    }
+
+    pub fn value(&self) -> Value {
+        Value::Number(self.0.clone())
     }
 
     fn whole(&self) -> Option<i128> {
@@ -100,8 +104,12 @@ impl CountCursor {
         })
     }
 
+    pub fn cursor_field(&self) -> &str {
+        &self.cursor_field
+    }
+
     pub fn state(&self) -> Object {
-        self.read.state(&self.cursor_field, |count| Value::Number(count.0.clone()))
+        self.read.state(&self.cursor_field, Count::value)
     }
 
     pub fn slices(&mut self) -> Vec<StreamSlice> {

@@ -1,13 +1,16 @@
 //! The cursor of a stream that is being read, of whatever kind. Knows how each is told of slices and records, and not where they come
 //! from.
 
+use std::rc::Rc;
+
 use airlock_sdk::Result;
 use serde_json::Value;
 
 use super::NO_CURSOR;
 use super::count_cursor::CountCursor;
-use super::datetime_cursor::DatetimeCursor;
+use super::datetime_cursor::{DatetimeCursor, DatetimeRules};
 use super::per_partition_cursor::PerPartitionCursor;
+use super::window::SlicePosition;
 use crate::manifest::Object;
 use crate::record::Record;
 use crate::stream_slice::StreamSlice;
@@ -41,6 +44,23 @@ impl Cursor {
                 cursor.begin_read();
                 Ok(Intervals::OfEachPartition)
             }
+        }
+    }
+
+    /// By what slices are intervals of dates. None where they are none.
+    pub fn datetime_rules(&self) -> Option<&Rc<DatetimeRules>> {
+        match self {
+            Cursor::None | Cursor::Count(_) => None,
+            Cursor::Datetime(cursor) => Some(cursor.rules()),
+            Cursor::PerPartition(cursor) => Some(cursor.rules()),
+        }
+    }
+
+    /// What tells how far a slice has been read, at the slice's begin. None where slices have no bounds.
+    pub fn slice_position(&self) -> Option<SlicePosition> {
+        match self {
+            Cursor::Count(cursor) => Some(SlicePosition::of_counts(cursor.cursor_field())),
+            cursor => cursor.datetime_rules().map(SlicePosition::of_dates),
         }
     }
 

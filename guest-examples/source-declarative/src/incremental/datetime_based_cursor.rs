@@ -14,6 +14,21 @@ use crate::request_options::{RequestOption, RequestOptions};
 use crate::stream_slice::StreamSlice;
 use crate::template::{Scope, Template};
 
+/// What directives of a format tell apart, in microseconds.
+const FORMAT_UNITS: &[(&str, i64)] = &[
+    ("%epoch_microseconds", 1),
+    ("%s_as_float", 1),
+    ("%f", 1),
+    ("%_ms", 1_000),
+    ("%ms", 1_000),
+    ("%S", 1_000_000),
+    ("%s", 1_000_000),
+    ("%M", 60_000_000),
+    ("%H", 3_600_000_000),
+    ("%I", 3_600_000_000),
+    ("%d", 86_400_000_000),
+];
+
 #[derive(Debug)]
 pub struct DatetimeBasedCursor {
     pub cursor_field: Template,
@@ -107,6 +122,28 @@ impl DatetimeBasedCursor {
             period,
             is_compare_strictly: self.is_compare_strictly,
         }))
+    }
+
+    /// Whether its intervals have a smallest one that `datetime_format` can tell from the next; else the rest of a sentence that says why
+    /// not.
+    pub fn check_granularity(&self) -> std::result::Result<(), String> {
+        let Some(granularity) = &self.cursor_granularity else {
+            return Err("lacks a cursor_granularity: there is no interval that is too small to be split".to_owned());
+        };
+        if granularity.has_months() {
+            return Ok(());
+        }
+        if granularity.microseconds() <= 0 {
+            return Err("has a cursor_granularity that is not longer than nothing".to_owned());
+        }
+        let format = &self.datetime_format;
+        let units = FORMAT_UNITS.iter().filter(|(directive, _)| format.contains(directive)).map(|(_, unit)| *unit);
+        match units.min() {
+            Some(unit) if granularity.microseconds() < unit => Err(format!(
+                "has a cursor_granularity that is finer than what the datetime_format {format:?} can tell apart"
+            )),
+            _ => Ok(()),
+        }
     }
 
     pub fn request_options(&self, slice: &StreamSlice, scope: &Scope) -> Result<RequestOptions> {

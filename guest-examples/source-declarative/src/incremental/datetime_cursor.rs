@@ -80,7 +80,7 @@ impl DatetimeRules {
         time.plus(&self.granularity().unwrap_or(Duration::of_microseconds(1000))).ok()
     }
 
-    fn granularity(&self) -> Option<Duration> {
+    pub(super) fn granularity(&self) -> Option<Duration> {
         self.granularity.filter(|granularity| !granularity.is_zero())
     }
 
@@ -166,6 +166,10 @@ impl DatetimeCursor {
             has_failed: false,
             has_told_of_no_value: Cell::default(),
         })
+    }
+
+    pub fn rules(&self) -> &Rc<DatetimeRules> {
+        &self.rules
     }
 
     pub fn state(&self) -> Object {

@@ -11,6 +11,7 @@ mod intervals;
 mod min_max_datetime;
 mod per_partition_cursor;
 mod state_migration;
+mod window;
 
 #[cfg(test)]
 mod tests;
@@ -25,8 +26,10 @@ use crate::stream_slice::StreamSlice;
 use crate::template::Scope;
 
 pub use cursor::{Cursor, Intervals};
+pub use datetime_cursor::DatetimeRules;
 pub use per_partition_cursor::PerPartitionCursor;
 pub use state_migration::StateMigration;
+pub use window::SlicePosition;
 
 use count_cursor::CountCursor;
 use datetime_based_cursor::DatetimeBasedCursor;

@@ -140,6 +140,10 @@ impl PerPartitionCursor {
         Ok(())
     }
 
+    pub fn rules(&self) -> &Rc<DatetimeRules> {
+        &self.rules
+    }
+
     pub fn state(&self) -> Object {
         let mut state = Object::new();
         state.insert("use_global_cursor".to_owned(), self.use_global_cursor.into());

@@ -2,6 +2,8 @@
 
 mod links;
 mod named_fields;
+mod reducible;
+mod stop_condition;
 mod strategy;
 
 use airlock_sdk::http::{Kind, Part};
@@ -15,6 +17,7 @@ use crate::request_options::{RequestOption, RequestOptions};
 use crate::session::Session;
 use crate::template::{Scope, python_text};
 use named_fields::Named;
+pub use reducible::Reducible;
 use strategy::PaginationStrategy;
 
 /// The language's paginators.
@@ -185,10 +188,25 @@ impl PreparedPaginator<'_> {
         self.paginator.and_then(|paginator| paginator.strategy.initial_token())
     }
 
-    /// The token of the page that follows. None after the last one. `scope` knows `stream_slice`.
-    pub fn next_token(&self, page: &PageEnd<'_>, token: Option<&Value>, scope: &Scope) -> Result<Option<Value>> {
+    /// How many records a page is asked for at most, where that is not reduced.
+    pub fn page_size(&self) -> Option<i64> {
+        self.page_size
+    }
+
+    /// The token of the page that follows. None after the last one. `reduced` is the page's size where that was reduced, and `scope`
+    /// knows `stream_slice`.
+    pub fn next_token(
+        &self,
+        page: &PageEnd<'_>,
+        token: Option<&Value>,
+        reduced: Option<i64>,
+        scope: &Scope,
+    ) -> Result<Option<Value>> {
         let Some(paginator) = self.paginator else { return Ok(None) };
-        let token = paginator.strategy.next_token(page, token, self.page_size, scope)?;
+        let token = match reduced {
+            Some(_) => paginator.strategy.next_token_of_sized(page, token, reduced, scope)?,
+            None => paginator.strategy.next_token(page, token, self.page_size, scope)?,
+        };
         Ok(token.filter(is_true))
     }
 
@@ -200,14 +218,21 @@ impl PreparedPaginator<'_> {
         }
     }
 
-    /// What goes into the request of the page with this token.
-    pub fn request_options(&self, token: Option<&Value>, scope: &Scope) -> Result<RequestOptions> {
+    /// What goes into the request of the page with this token. `reduced` is the page's size where that was reduced.
+    pub fn request_options(
+        &self,
+        token: Option<&Value>,
+        reduced: Option<i64>,
+        scope: &Scope,
+    ) -> Result<RequestOptions> {
         let mut options = RequestOptions::default();
         let Some(paginator) = self.paginator else { return Ok(options) };
         if let (Some(PageTokenOption::Option(option)), Some(token)) = (&paginator.page_token_option, token) {
             options.inject(option, token.clone(), scope)?;
         }
-        if let (Some(option), Some(size)) = (&paginator.page_size_option, self.page_size.filter(|size| *size != 0)) {
+        if let (Some(option), Some(size)) =
+            (&paginator.page_size_option, reduced.or(self.page_size).filter(|size| *size != 0))
+        {
             options.inject(option, Value::from(size), scope)?;
         }
         Ok(options)

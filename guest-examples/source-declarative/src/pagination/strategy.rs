@@ -128,6 +128,22 @@ impl PaginationStrategy {
         matches!(self.declared_page_size(), None | Some(PageSize::Fixed(0)))
     }
 
+    /// The size of its pages, where that is known without a config.
+    pub fn fixed_page_size(&self) -> Option<i64> {
+        match self.declared_page_size() {
+            Some(PageSize::Fixed(size)) => Some(*size),
+            _ => None,
+        }
+    }
+
+    /// The text that says after which page there is no other.
+    pub fn stop_condition(&self) -> Option<&str> {
+        match self {
+            PaginationStrategy::Cursor(cursor) => cursor.stop_condition.as_ref()?.source().as_str(),
+            _ => None,
+        }
+    }
+
     /// How many records are asked for at most.
     pub fn page_size(&self, scope: &Scope) -> Result<Option<i64>> {
         match self.declared_page_size() {
@@ -154,8 +170,30 @@ impl PaginationStrategy {
         }
     }
 
-    /// The token of the page that follows. None after the last one. `page_size` is what was asked for.
+    /// The token of the page that follows. None after the last one. `page_size` is what the paginator asks for.
     pub fn next_token(
+        &self,
+        page: &PageEnd<'_>,
+        token: Option<&Value>,
+        page_size: Option<i64>,
+        scope: &Scope,
+    ) -> Result<Option<Value>> {
+        let page_size = match self {
+            PaginationStrategy::Cursor(_) | PaginationStrategy::Page(_) => page_size,
+            PaginationStrategy::Offset(offset) => match &offset.page_size {
+                Some(PageSize::Fixed(size)) => Some(*size),
+                Some(PageSize::Template(template)) => {
+                    let scope = scope.with_shared("response", Rc::new(page.response(&Named::All)?));
+                    Some(whole(&template.evaluate(&scope)?)?)
+                }
+                None => None,
+            },
+        };
+        self.next_token_of_sized(page, token, page_size, scope)
+    }
+
+    /// The same of a page that was asked for with this size.
+    pub fn next_token_of_sized(
         &self,
         page: &PageEnd<'_>,
         token: Option<&Value>,
@@ -164,24 +202,10 @@ impl PaginationStrategy {
     ) -> Result<Option<Value>> {
         match self {
             PaginationStrategy::Cursor(cursor) => cursor.next_token(page, page_size, scope),
-            PaginationStrategy::Offset(offset) => {
-                let page_size = match &offset.page_size {
-                    Some(PageSize::Fixed(size)) => Some(*size),
-                    Some(PageSize::Template(template)) => {
-                        let scope = scope.with_shared("response", Rc::new(page.response(&Named::All)?));
-                        Some(whole(&template.evaluate(&scope)?)?)
-                    }
-                    None => None,
-                };
-                match is_last(page.extracted, page_size) {
-                    true => Ok(None),
-                    false => step(token, 0, page.extracted),
-                }
-            }
-            PaginationStrategy::Page(pages) => match is_last(page.extracted, page_size) {
-                true => Ok(None),
-                false => step(token, pages.start_from_page, 1),
-            },
+            PaginationStrategy::Offset(_) if is_last(page.extracted, page_size) => Ok(None),
+            PaginationStrategy::Offset(_) => step(token, 0, page.extracted),
+            PaginationStrategy::Page(_) if is_last(page.extracted, page_size) => Ok(None),
+            PaginationStrategy::Page(pages) => step(token, pages.start_from_page, 1),
         }
     }
 }

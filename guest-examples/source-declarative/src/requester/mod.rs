@@ -17,7 +17,7 @@ use airlock_sdk::{Result, system_error};
 use serde_json::Value;
 
 use crate::authentication::Authenticator;
-use crate::error_handling::ErrorHandler;
+use crate::error_handling::{Action, ErrorHandler};
 use crate::manifest::{self, Component, FromManifest, Node, Object};
 use crate::query_properties::{EXTRA_FIELD, QueryProperties};
 use crate::request_options::{RequestInput, RequestOptions};
@@ -66,6 +66,10 @@ pub enum Outcome {
     Ignored,
     /// The error handler says to begin with the first page again.
     ResetPagination,
+    /// The error handler says to ask for a smaller page. What it says beside may be empty.
+    PageTooLarge(String),
+    /// The error handler says to ask for a smaller interval. What it says beside may be empty.
+    WindowTooLarge(String),
 }
 
 impl FromManifest for HttpRequester {
@@ -233,6 +237,23 @@ impl HttpRequester {
     /// The properties that it asks for, where its retriever says which of them a request has.
     pub fn properties(&self) -> Option<&QueryProperties> {
         self.properties.as_deref()
+    }
+
+    /// Whether its error handler has this action.
+    pub fn has(&self, action: Action) -> bool {
+        self.error_handler.has(action)
+    }
+
+    /// Refuses actions that want another request: only a retriever that reads pages one after the other can make it.
+    pub fn refuse_actions_of_pages(&self, node: &Node<'_>) -> manifest::Result<()> {
+        let actions =
+            [(Action::ReducePageSize, "REDUCE_PAGE_SIZE"), (Action::SplitRequestWindow, "SPLIT_REQUEST_WINDOW")];
+        match actions.iter().find(|(action, _)| self.has(*action)) {
+            Some((_, name)) => Err(node.invalid(format!(
+                "has a response filter with the action {name}, which only the requester of a SimpleRetriever may have"
+            ))),
+            None => Ok(()),
+        }
     }
 
     fn whole_url(&self, path: Option<&str>, scope: &Scope) -> Result<String> {

@@ -132,6 +132,8 @@ impl HttpRequester {
                 log::info!("{}", Some(&resolution.message).filter(|message| !message.is_empty()).unwrap_or(&default));
             }
             Action::ResetPagination => return Ok(Ok(Outcome::ResetPagination)),
+            Action::ReducePageSize => return Ok(Ok(Outcome::PageTooLarge(resolution.message))),
+            Action::SplitRequestWindow => return Ok(Ok(Outcome::WindowTooLarge(resolution.message))),
             Action::Fail => return Err(failed(request, &evidence, resolution)),
             Action::Retry | Action::RateLimited | Action::RefreshTokenThenRetry => {
                 match resolution.action {

@@ -1,12 +1,19 @@
 //! The records of a slice: the language's retrievers. Knows nothing of slices' order and of state.
 
 mod asynchronous;
+mod page_size;
+mod pagination_reset;
+#[cfg(test)]
+mod refused_tests;
+mod request_window;
 mod simple;
+
+use std::rc::Rc;
 
 use airlock_sdk::Result;
 use airlock_sdk::http::Records;
 
-use crate::incremental::Partitions;
+use crate::incremental::{DatetimeRules, IncrementalSync, Partitions, SlicePosition};
 use crate::manifest::{self, FromManifest, Node};
 use crate::partition_routing::PartitionRouter;
 use crate::record::Record;
@@ -48,6 +55,14 @@ impl Retriever {
     /// Whether the records of parent streams have the first pages.
     pub fn has_first_pages_in_parents(&self) -> bool {
         matches!(self, Retriever::Simple(_)) && self.partition_router().is_some_and(PartitionRouter::has_first_pages)
+    }
+
+    /// Whether a cursor's slices can be split as it is declared to split them. `node` is the stream.
+    pub fn check_cursor(&self, cursor: Option<&IncrementalSync>, node: &Node<'_>) -> manifest::Result<()> {
+        match self {
+            Retriever::Simple(retriever) => retriever.check_cursor(cursor, node),
+            Retriever::Async(_) => Ok(()),
+        }
     }
 
     /// What the partitions of its stream mean to a cursor.
@@ -103,6 +118,21 @@ pub trait SliceReader {
 
     /// Whether the record is not older than the cursor: what `is_data_feed` stops at, and `is_client_side_incremental` filters by.
     fn should_be_synced(&self, record: &Record<'_>) -> Result<bool>;
+
+    /// What tells how far a slice has been read. None where slices have no bounds.
+    fn slice_position(&self) -> Option<SlicePosition> {
+        None
+    }
+
+    /// By what a slice can be split. None where slices are no intervals of dates.
+    fn datetime_rules(&self) -> Option<Rc<DatetimeRules>> {
+        None
+    }
+
+    /// The next record of the slice is of a data feed, and was read before.
+    fn leave(&mut self, _record: &Record<'_>) -> Result<Going> {
+        Ok(Going::On)
+    }
 
     /// Takes the next record of the slice: after filters and transformations.
     fn take(&mut self, record: Record<'_>) -> Result<Going>;

@@ -6,9 +6,14 @@ use airlock_sdk::{Result, system_error};
 
 use serde_json::{Value, json};
 
+use super::page_size::{self, PageSizeReducer, PageSizeReduction};
+use super::pagination_reset::PaginationReset;
+use super::request_window::{self, RefusedWindow, RequestWindowSplitting};
 use super::{Going, SliceReader};
 use crate::decoders::{Decoded, Decoder};
-use crate::manifest::{self, FromManifest, Node};
+use crate::error_handling::Action;
+use crate::incremental::IncrementalSync;
+use crate::manifest::{self, Component, FromManifest, Node};
 use crate::pagination::{PageEnd, Paginator, PreparedPaginator};
 use crate::partition_routing::{FIRST_PAGE, PartitionRouter};
 use crate::query_properties::{MergedRecords, QueryProperties, RecordMergeStrategy, slice_with};
@@ -19,9 +24,6 @@ use crate::session::Session;
 use crate::stream_slice::StreamSlice;
 use crate::template::Scope;
 
-/// So often a slice may begin with its first page again, and the last time is a failure.
-const MAX_RESETS: u32 = 2;
-
 /// The language's SimpleRetriever.
 #[derive(Debug)]
 pub struct SimpleRetriever {
@@ -31,8 +33,11 @@ pub struct SimpleRetriever {
     record_selector: RecordSelector,
     decoder: Decoder,
     paginator: Paginator,
-    /// Of a `pagination_reset`: after so many records, a slice begins with its first page again.
-    most_records: Option<u64>,
+    pagination_reset: PaginationReset,
+    /// None where a page is as large as it is.
+    page_size_reduction: Option<PageSizeReduction>,
+    /// None where the interval of a slice is as long as it is.
+    request_window_splitting: Option<RequestWindowSplitting>,
     /// Whether cursor and partition router have nothing to say in requests with a page's token.
     ignores_slicer_when_paginated: bool,
 }
@@ -49,10 +54,9 @@ impl FromManifest for SimpleRetriever {
             record_selector: component.required("record_selector")?,
             decoder: component.optional("decoder")?.unwrap_or_default(),
             paginator: component.optional("paginator")?.unwrap_or_default(),
-            most_records: match component.field("pagination_reset") {
-                Some(reset) => most_records(&reset)?,
-                None => None,
-            },
+            pagination_reset: component.optional("pagination_reset")?.unwrap_or_default(),
+            page_size_reduction: component.optional("page_size_reduction")?,
+            request_window_splitting: component.optional("request_window_splitting")?,
             ignores_slicer_when_paginated: component
                 .optional("ignore_stream_slicer_parameters_on_paginated_requests")?
                 .unwrap_or_default(),
@@ -69,7 +73,7 @@ impl FromManifest for SimpleRetriever {
         if extractor.is_union() && retriever.paginator.is_by_offset() {
             return Err(node.invalid("has an OffsetIncrement and a CombinedExtractor of the mode union, whose records are more than the server counts"));
         }
-        if retriever.most_records.is_some() && retriever.record_selector.has_record_filter() {
+        if retriever.pagination_reset.most_records.is_some() && retriever.record_selector.has_record_filter() {
             return Err(node.invalid("has limits of a pagination_reset and a record_filter, which do not go together"));
         }
         if retriever.partition_router.as_ref().is_some_and(PartitionRouter::has_first_pages)
@@ -79,27 +83,10 @@ impl FromManifest for SimpleRetriever {
                 node.invalid("has a parent stream with a lazy_read_pointer, and a decoder that is no JsonDecoder")
             );
         }
-        component.refuse_fields(&["page_size_reduction", "request_window_splitting"])?;
+        retriever.check_refused_requests(&component)?;
         component.finish();
         Ok(retriever)
     }
-}
-
-/// The limit of the language's PaginationReset.
-fn most_records(node: &Node<'_>) -> manifest::Result<Option<u64>> {
-    let component = node.component()?;
-    match component.required::<String>("action")?.as_str() {
-        "RESET" => {}
-        "SPLIT_USING_CURSOR" => {
-            return Err(node.unsupported("has the action SPLIT_USING_CURSOR, which is not supported"));
-        }
-        _ => return Err(node.invalid("has an action that is neither RESET nor SPLIT_USING_CURSOR")),
-    }
-    let limits = component.field("limits").map(|limits| limits.component()).transpose()?;
-    let most = limits.as_ref().map(|limits| limits.optional("number_of_records")).transpose()?.flatten();
-    limits.into_iter().for_each(crate::manifest::Component::finish);
-    component.finish();
-    Ok(most)
 }
 
 impl SimpleRetriever {
@@ -116,8 +103,60 @@ impl SimpleRetriever {
             record_selector: RecordSelector::of_extractor(extractor),
             decoder,
             paginator,
-            most_records: None,
+            pagination_reset: PaginationReset::default(),
+            page_size_reduction: None,
+            request_window_splitting: None,
             ignores_slicer_when_paginated: false,
+        }
+    }
+
+    /// What is to be done about pages and intervals that the API refuses must be declared, and possible.
+    fn check_refused_requests(&self, component: &Component<'_>) -> manifest::Result<()> {
+        let node = &component.node;
+        let features = [
+            (Action::ReducePageSize, "REDUCE_PAGE_SIZE", "page_size_reduction", self.page_size_reduction.is_some()),
+            (
+                Action::SplitRequestWindow,
+                "SPLIT_REQUEST_WINDOW",
+                "request_window_splitting",
+                self.request_window_splitting.is_some(),
+            ),
+        ];
+        for (action, name, field, is_declared) in features {
+            let has_action = self.requester.has(action);
+            if has_action && !is_declared {
+                return Err(
+                    node.invalid(format!("has a response filter with the action {name}, and lacks the field {field}"))
+                );
+            }
+            if !is_declared {
+                continue;
+            }
+            if self.partition_router.as_ref().is_some_and(PartitionRouter::has_first_pages) {
+                return Err(node.invalid(format!(
+                    "has a {field} and a parent stream with a lazy_read_pointer, which do not go together"
+                )));
+            }
+            if self.requester.properties().is_some() {
+                return Err(node.invalid(format!(
+                    "has a {field} and a requester with query properties, which do not go together"
+                )));
+            }
+            if !has_action {
+                node.remark(format!("has a {field}, and no response filter with the action {name}: it has no effect"));
+            }
+        }
+        match &self.page_size_reduction {
+            Some(reduction) => reduction.check(self.paginator.reducible(), node),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the slices of a cursor can be split, where they are to be. `node` is the stream.
+    pub fn check_cursor(&self, cursor: Option<&IncrementalSync>, node: &Node<'_>) -> manifest::Result<()> {
+        match self.request_window_splitting {
+            Some(_) => RequestWindowSplitting::check_cursor(cursor, node),
+            None => Ok(()),
         }
     }
 
@@ -162,26 +201,70 @@ pub struct PreparedSimpleRetriever<'s> {
 impl PreparedSimpleRetriever<'_> {
     /// Reads the pages of a slice and gives their records to `reader`.
     pub fn read_slice(&self, slice: &StreamSlice, reader: &mut dyn SliceReader) -> Result<Going> {
+        self.read_window(slice, 0, reader)
+    }
+
+    /// Reads a slice that is, after so many splits, a part of one.
+    fn read_window(&self, slice: &StreamSlice, splits: u32, reader: &mut dyn SliceReader) -> Result<Going> {
+        let message = match self.read_pages(slice, reader)? {
+            SliceEnd::Read(going) => return Ok(going),
+            SliceEnd::WindowTooLarge(message) => message,
+        };
+        let stream_name = self.stream_name;
+        let Some(splitting) = &self.retriever.request_window_splitting else {
+            return Err(request_window::not_supported(stream_name));
+        };
+        let refused = RefusedWindow { stream_name, slice, splits, message: &message };
+        for half in splitting.split(&refused, reader)? {
+            if self.read_window(&half, splits + 1, reader)? == Going::Enough {
+                return Ok(Going::Enough);
+            }
+        }
+        Ok(Going::On)
+    }
+
+    fn read_pages(&self, slice: &StreamSlice, reader: &mut dyn SliceReader) -> Result<SliceEnd> {
         let scope = slice.scope(&self.session.scope);
         let mut token = self.paginator.initial_token();
-        let (mut resets, mut records) = (0, 0);
+        let mut tracker = self.retriever.pagination_reset.track(reader);
+        let reduction = self.retriever.page_size_reduction.as_ref();
+        let mut page_size = reduction.map(|reduction| reduction.begin(self.paginator.page_size(), self.stream_name));
+        // What requests are about, where that is not all of the slice any more.
+        let mut rest: Option<(StreamSlice, Scope)> = None;
         if self.begins_in_parents {
-            match self.read_first_page(slice, &scope, reader)? {
+            match self.read_first_page(slice, &scope, &mut tracker)? {
                 (Going::On, Some(next)) => token = Some(next),
-                (going, _) => return Ok(going),
+                (going, _) => return Ok(SliceEnd::Read(going)),
             }
         }
         loop {
+            let (asked, asked_scope) = rest.as_ref().map_or((slice, &scope), |(slice, scope)| (slice, scope));
+            let reduced = page_size.as_ref().and_then(PageSizeReducer::reduced);
             let (outcome, chunked) = match self.properties {
-                None => (self.fetch(slice, &scope, token.as_ref(), reader)?, None),
-                Some(properties) => self.read_chunks(properties, slice, &scope, token.as_ref(), reader)?,
+                None => (self.fetch(asked, asked_scope, token.as_ref(), reduced, &tracker)?, None),
+                Some(properties) => self.read_chunks(properties, asked, &scope, token.as_ref(), &mut tracker)?,
             };
             let response = match outcome {
-                _ if chunked.as_ref().is_some_and(|read| read.going == Going::Enough) => return Ok(Going::Enough),
+                _ if chunked.as_ref().is_some_and(|read| read.going == Going::Enough) => {
+                    return Ok(SliceEnd::Read(Going::Enough));
+                }
                 Outcome::Response(response) => response,
-                Outcome::Ignored => return Ok(Going::On),
+                Outcome::Ignored => return Ok(SliceEnd::Read(Going::On)),
+                Outcome::PageTooLarge(message) => {
+                    page_size.as_mut().ok_or_else(|| page_size::not_supported(self.stream_name))?.reduce(&message)?;
+                    continue;
+                }
+                Outcome::WindowTooLarge(message) => {
+                    if tracker.has_records() {
+                        log::warn!(
+                            "Stream {}: the API rejected a window after some of its records were read. They come again with its halves.",
+                            self.stream_name
+                        );
+                    }
+                    return Ok(SliceEnd::WindowTooLarge(message));
+                }
                 Outcome::ResetPagination => {
-                    reset(&mut resets, "The server")?;
+                    rest = Some(self.with_scope(tracker.reset(asked, slice)?));
                     token = self.paginator.initial_token();
                     continue;
                 }
@@ -189,23 +272,23 @@ impl PreparedSimpleRetriever<'_> {
             let decoded = self.retriever.decoder.decode(&response);
             let read = match chunked {
                 Some(read) => read,
-                None => self.read_page(&decoded, &scope, reader)?,
+                None => self.read_page(&decoded, &scope, &mut tracker)?,
             };
             if read.going == Going::Enough {
-                return Ok(Going::Enough);
+                return Ok(SliceEnd::Read(Going::Enough));
             }
-            records += read.size as u64;
-            if self.retriever.most_records.is_some_and(|most| records >= most) {
-                reset(&mut resets, "The retriever's pagination_reset")?;
-                records = 0;
+            page_size.iter_mut().for_each(PageSizeReducer::page_came);
+            tracker.count(read.size);
+            if tracker.has_reached_limit() {
+                rest = Some(self.with_scope(tracker.reset(asked, slice)?));
                 token = self.paginator.initial_token();
                 continue;
             }
             if self.is_data_feed {
                 // Behind this record there are only older ones.
                 if let Some(last) = &read.last_record {
-                    if !reader.should_be_synced(last)? {
-                        return Ok(Going::On);
+                    if !tracker.should_be_synced(last)? {
+                        return Ok(SliceEnd::Read(Going::On));
                     }
                 }
             }
@@ -216,11 +299,16 @@ impl PreparedSimpleRetriever<'_> {
                 size: read.size,
                 last_record: read.last_record,
             };
-            token = self.paginator.next_token(&page, token.as_ref(), &scope)?;
+            token = self.paginator.next_token(&page, token.as_ref(), reduced, asked_scope)?;
             if token.is_none() {
-                return Ok(Going::On);
+                return Ok(SliceEnd::Read(Going::On));
             }
         }
+    }
+
+    fn with_scope(&self, slice: StreamSlice) -> (StreamSlice, Scope) {
+        let scope = slice.scope(&self.session.scope);
+        (slice, scope)
     }
 
     /// Reads the page that the parent's record has, and gives the token of the next one.
@@ -247,7 +335,7 @@ impl PreparedSimpleRetriever<'_> {
             size: read.size,
             last_record: read.last_record,
         };
-        Ok((Going::On, self.paginator.next_token(&page, None, scope)?))
+        Ok((Going::On, self.paginator.next_token(&page, None, None, scope)?))
     }
 
     /// The response with the page of this token.
@@ -256,9 +344,10 @@ impl PreparedSimpleRetriever<'_> {
         slice: &StreamSlice,
         scope: &Scope,
         token: Option<&Value>,
-        reader: &mut dyn SliceReader,
+        reduced: Option<i64>,
+        reader: &dyn SliceReader,
     ) -> Result<Outcome> {
-        let mut options = self.paginator.request_options(token, scope)?;
+        let mut options = self.paginator.request_options(token, reduced, scope)?;
         if token.is_none() || !self.retriever.ignores_slicer_when_paginated {
             options.merge(reader.request_options(slice)?)?;
         }
@@ -283,12 +372,14 @@ impl PreparedSimpleRetriever<'_> {
         for chunk in properties.chunks(self.session, self.stream_name, &self.known_properties)? {
             // Requests know the properties, and what is done with records does not.
             let slice = slice_with(slice, &chunk);
-            last = self.fetch(&slice, &slice.scope(&self.session.scope), token, reader)?;
+            last = self.fetch(&slice, &slice.scope(&self.session.scope), token, None, reader)?;
             let response = match &last {
                 Outcome::Response(response) => response,
                 Outcome::Ignored => continue,
                 // What was merged is not complete, and comes again.
-                Outcome::ResetPagination => return Ok((last, None)),
+                Outcome::ResetPagination | Outcome::PageTooLarge(_) | Outcome::WindowTooLarge(_) => {
+                    return Ok((last, None));
+                }
             };
             let strategy = properties.merge_strategy();
             let merge = strategy.map(|strategy| (strategy, &mut merged));
@@ -390,21 +481,17 @@ impl PreparedSimpleRetriever<'_> {
 
     fn give(&self, record: Record<'_>, reader: &mut dyn SliceReader) -> Result<Going> {
         match self.is_data_feed && !reader.should_be_synced(&record)? {
-            true => Ok(Going::On),
+            true => reader.leave(&record),
             false => reader.take(record),
         }
     }
 }
 
-/// A slice begins with its first page again.
-fn reset(resets: &mut u32, who: &str) -> Result<()> {
-    *resets += 1;
-    if *resets < MAX_RESETS {
-        return Ok(());
-    }
-    Err(system_error(format!(
-        "{who} wants the pages of a slice to be read from the first one on again, {resets} times already: it is not tried any more."
-    )))
+/// How the pages of a slice ended.
+enum SliceEnd {
+    Read(Going),
+    /// The API refused the slice's interval, and the error handler says this.
+    WindowTooLarge(String),
 }
 
 /// What is known of a page when its records have been given away.

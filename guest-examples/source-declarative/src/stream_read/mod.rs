@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use airlock_sdk::http::Records;
 use airlock_sdk::{Failure, Result, system_error};
 
-use crate::incremental::{Cursor, IncrementalSync, Intervals, PerPartitionCursor};
+use crate::incremental::{Cursor, DatetimeRules, IncrementalSync, Intervals, PerPartitionCursor, SlicePosition};
 use crate::manifest::Object;
 use crate::partition_routing::{PartitionRouter, Router};
 use crate::record::Record;
@@ -347,6 +347,14 @@ impl SliceReader for Reader<'_> {
 
     fn should_be_synced(&self, record: &Record<'_>) -> Result<bool> {
         self.open.cursor.borrow().should_be_synced(record)
+    }
+
+    fn slice_position(&self) -> Option<SlicePosition> {
+        self.open.cursor.borrow().slice_position()
+    }
+
+    fn datetime_rules(&self) -> Option<Rc<DatetimeRules>> {
+        self.open.cursor.borrow().datetime_rules().map(Rc::clone)
     }
 
     fn take(&mut self, record: Record<'_>) -> Result<Going> {

@@ -85,6 +85,7 @@ fn requester(component: &Component<'_>, name: &'static str) -> manifest::Result<
     if requester.properties().is_some() {
         return Err(field.unsupported("asks for QueryProperties, which is not supported in an AsyncRetriever"));
     }
+    requester.refuse_actions_of_pages(&field)?;
     Ok(Some(requester))
 }
 
@@ -267,8 +268,8 @@ impl PreparedAsyncRetriever<'_> {
         match requester.send(self.session, None, RequestOptions::default(), &scope)? {
             Outcome::Response(response) => Ok(Some(response)),
             Outcome::Ignored => Ok(None),
-            Outcome::ResetPagination => Err(system_error(
-                "An error handler of an AsyncRetriever wants the pages to be read from the first one on again, and there are none.",
+            Outcome::ResetPagination | Outcome::PageTooLarge(_) | Outcome::WindowTooLarge(_) => Err(system_error(
+                "An error handler of an AsyncRetriever wants pages to be read another way, and there are none.",
             )),
         }
     }

@@ -344,6 +344,9 @@ fn a_slice_begins_anew_after_so_many_records_once() {
     );
     let outcome = read(&fields, pages(&[2, 2, 2, 2]));
     assert_eq!((outcome.result.unwrap_err().kind, outcome.records.len()), (FailureKind::SystemError, 8));
+    // Without a cursor there is nothing to split by.
     fields["pagination_reset"]["action"] = json!("SPLIT_USING_CURSOR");
-    assert_eq!(retriever(&fields).map(drop).unwrap_err().reason, Reason::Unsupported);
+    assert_eq!(read(&fields, pages(&[2, 2, 2, 2])).records.len(), 8);
+    fields["pagination_reset"]["action"] = json!("SPLIT");
+    assert_eq!(retriever(&fields).map(drop).unwrap_err().reason, Reason::Invalid);
 }
