@@ -93,7 +93,11 @@ fn begin(config: Object) -> Result<(DeclarativeSource, Session)> {
 
 /// What every command with a config begins with. A config of an older version is one of this version from now on.
 fn load(config: Object) -> Result<(DeclarativeSource, Object)> {
-    transformed(config, config_changed)
+    let (source, config) = transformed(config, config_changed)?;
+    if let Some(spec) = &source.spec {
+        needed(spec)?.validate(&config)?;
+    }
+    Ok((source, config))
 }
 
 /// The manifest's source, and the config as its components want it.

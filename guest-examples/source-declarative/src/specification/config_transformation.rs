@@ -1,6 +1,6 @@
 //! Changes of a config: the language's ConfigAddFields, ConfigRemoveFields, ConfigRemapField. Knows nothing of when they are made.
 
-use airlock_sdk::Result;
+use airlock_sdk::{Result, system_error};
 use serde_json::Value;
 
 use crate::dpath;
@@ -12,7 +12,15 @@ use crate::template::{Condition, Scope, Template, TemplateMap, ValidTypes};
 pub enum ConfigTransformation {
     Add { fields: Vec<AddedField>, condition: Option<Condition> },
     Remove { pointers: Vec<Vec<Value>>, condition: Option<Condition> },
-    Remap { map: TemplateMap, field_path: Vec<Template> },
+    Remap { map: ValueMap, field_path: Vec<Template> },
+}
+
+/// Values, and what takes their place.
+#[derive(Debug)]
+pub enum ValueMap {
+    Entries(TemplateMap),
+    /// What comes to an object.
+    Template(Template),
 }
 
 /// An AddedFieldDefinition.
@@ -40,10 +48,12 @@ impl FromManifest for ConfigTransformation {
                 if field_path.is_empty() {
                     return Err(node.invalid("has an empty field_path"));
                 }
-                if component.field("map").is_some_and(|map| map.value.is_string()) {
-                    return Err(node.unsupported("has a map that is a template, which is not supported"));
-                }
-                ConfigTransformation::Remap { map: component.required("map")?, field_path }
+                let map = component.field("map").ok_or_else(|| component.lacks("map"))?;
+                let map = match map.value.is_string() {
+                    true => ValueMap::Template(map.read()?),
+                    false => ValueMap::Entries(map.read()?),
+                };
+                ConfigTransformation::Remap { map, field_path }
             }
             _ => {
                 let supported = ["ConfigAddFields", "ConfigRemoveFields", "ConfigRemapField"];
@@ -110,7 +120,22 @@ fn add(fields: &[AddedField], condition: Option<&Condition>, config: Object) -> 
     Ok(config)
 }
 
-fn remap(map: &TemplateMap, field_path: &[Template], mut config: Object) -> Result<Object> {
+impl ValueMap {
+    fn evaluate(&self, scope: &Scope) -> Result<Object> {
+        match self {
+            ValueMap::Entries(entries) => entries.evaluate(scope),
+            ValueMap::Template(template) => match template.evaluate(scope)? {
+                Value::Object(map) => Ok(map),
+                other => Err(system_error(format!(
+                    "{} comes to {other}, and must come to an object of values and what takes their place.",
+                    template.path()
+                ))),
+            },
+        }
+    }
+}
+
+fn remap(map: &ValueMap, field_path: &[Template], mut config: Object) -> Result<Object> {
     let scope = Scope::of_config(&config);
     let path = field_path.iter().map(|part| part.text(&scope)).collect::<Result<Vec<String>>>()?;
     let map = map.evaluate(&scope)?;

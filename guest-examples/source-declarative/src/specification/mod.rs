@@ -3,6 +3,7 @@
 mod config_transformation;
 mod config_validation;
 mod document;
+mod json_schema;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ pub struct Spec {
     document: Object,
     config_migrations: Vec<ConfigTransformation>,
     config_transformations: Vec<ConfigTransformation>,
+    config_validations: Vec<Validator>,
 }
 
 /// A Spec's `config_normalization_rules`.
@@ -27,6 +29,7 @@ pub struct Spec {
 struct ConfigNormalizationRules {
     config_migrations: Vec<ConfigMigration>,
     transformations: Vec<ConfigTransformation>,
+    validations: Vec<Validator>,
 }
 
 /// Changes of a config that are kept.
@@ -52,6 +55,7 @@ impl FromManifest for Spec {
             document,
             config_migrations: rules.config_migrations.into_iter().flat_map(|migration| migration.0).collect(),
             config_transformations: rules.transformations,
+            config_validations: rules.validations,
         })
     }
 }
@@ -62,8 +66,8 @@ impl FromManifest for ConfigNormalizationRules {
         let rules = ConfigNormalizationRules {
             config_migrations: component.optional("config_migrations")?.unwrap_or_default(),
             transformations: component.optional("transformations")?.unwrap_or_default(),
+            validations: component.optional("validations")?.unwrap_or_default(),
         };
-        component.optional::<Vec<Validator>>("validations")?;
         component.finish();
         Ok(rules)
     }
@@ -104,6 +108,11 @@ impl Spec {
     /// The config as the components want it.
     pub fn transformed(&self, config: Object) -> Result<Object> {
         transformed(&self.config_transformations, config)
+    }
+
+    /// Whether a transformed config is as the manifest wants it.
+    pub fn validate(&self, config: &Object) -> Result<()> {
+        self.config_validations.iter().try_for_each(|validator| validator.validate(config))
     }
 }
 

@@ -55,16 +55,6 @@ fn a_file_beside_the_manifest_is_the_specification() {
 
 #[test]
 fn a_validation_is_remarked_and_a_class_of_python_is_a_problem() {
-    let remarks = Remarks::default();
-    let validations = json!([{"type": "DpathValidator", "field_path": ["a"], "validation_strategy": {"type": "ValidateAdheresToSchema", "base_schema": {}}}]);
-    let value = json!({"type": "Spec", "connection_specification": {}, "config_normalization_rules": {"type": "ConfigNormalizationRules", "validations": validations}});
-    Node::root(&value, &remarks).read::<Spec>().unwrap();
-    assert_eq!(
-        remarks.take(),
-        [
-            "config_normalization_rules.validations[0] is a check of the configuration that this connector does not make: it uses the configuration as it is."
-        ]
-    );
     let custom = json!([{"type": "ConfigMigration", "transformations": [{"type": "CustomConfigTransformation", "class_name": "components.Mine"}]}]);
     let value = json!({"type": "Spec", "connection_specification": {}, "config_normalization_rules": {"type": "ConfigNormalizationRules", "config_migrations": custom}});
     let problem = spec(&value).unwrap_err();
@@ -115,4 +105,83 @@ fn a_config_is_changed_as_by_the_cdk() {
         // The platform is only told of migrations.
         assert_eq!(spec.migrated(&config).unwrap(), None);
     }
+}
+
+fn validating(validator: Value) -> Value {
+    let rules = json!({"type": "ConfigNormalizationRules", "validations": [validator]});
+    json!({"type": "Spec", "connection_specification": {}, "config_normalization_rules": rules})
+}
+
+fn adhering(path: Value, schema: Value) -> Value {
+    let strategy = json!({"type": "ValidateAdheresToSchema", "base_schema": schema});
+    validating(json!({"type": "DpathValidator", "field_path": path, "validation_strategy": strategy}))
+}
+
+/// What DpathValidator of the CDK takes, and what it refuses.
+#[test]
+fn a_config_is_validated_as_by_the_cdk() {
+    let integer = json!({"type": "integer"});
+    for (path, schema, config, expected) in [
+        (json!(["a"]), &integer, json!({"a": 1}), true),
+        (json!(["a"]), &integer, json!({"a": 1.5}), false),
+        (json!(["a"]), &integer, json!({}), true),
+        // A text is JSON.
+        (json!(["a"]), &integer, json!({"a": "1"}), true),
+        (json!(["a"]), &integer, json!({"a": "one"}), false),
+        (json!(["l", "*"]), &integer, json!({"l": [1, 2]}), true),
+        (json!(["l", "*"]), &integer, json!({"l": [1, null]}), false),
+        (json!(["l", "*"]), &integer, json!({"l": []}), true),
+        (json!(["l", "1"]), &integer, json!({"l": [null, 2]}), true),
+        (json!(["a*"]), &integer, json!({"ab": 1, "ac": 1}), false),
+        // Of the config, a path knows nothing.
+        (json!(["{{ 'a' }}"]), &integer, json!({"a": null}), false),
+        (json!(["{{ config['name'] }}"]), &integer, json!({"name": "a", "a": null}), true),
+    ] {
+        let spec = spec(&adhering(path.clone(), schema.clone())).unwrap();
+        let found = spec.validate(config.as_object().unwrap());
+        assert_eq!(found.is_ok(), expected, "{path} {config}: {found:?}");
+    }
+}
+
+#[test]
+fn a_validation_that_can_not_be_made_is_told() {
+    let custom = json!({"type": "CustomValidationStrategy", "class_name": "components.Mine"});
+    for (validator, told) in [
+        (
+            adhering(json!(["a"]), json!({"unevaluatedItems": false})),
+            "the keyword unevaluatedItems, which is not supported",
+        ),
+        (adhering(json!(["a"]), json!("{}")), "is a text"),
+        (
+            validating(json!({"type": "DpathValidator", "field_path": ["a"], "validation_strategy": custom})),
+            "components.Mine",
+        ),
+        (
+            validating(json!({"type": "PredicateValidator", "value": 1, "validation_strategy": {}})),
+            "PredicateValidator",
+        ),
+    ] {
+        let remarks = Remarks::default();
+        let spec = Node::root(&validator, &remarks).read::<Spec>().unwrap();
+        let remarks = remarks.take();
+        assert!(remarks.len() == 1 && remarks[0].contains(told), "{remarks:?}");
+        assert!(spec.validate(&Object::from_iter([("a".to_owned(), json!("x"))])).is_ok());
+    }
+    for validator in [adhering(json!([]), json!({})), adhering(json!(["a"]), json!({"type": "text"}))] {
+        assert_eq!(spec(&validator).unwrap_err().reason, manifest::Reason::Invalid);
+    }
+}
+
+#[test]
+fn a_map_may_be_a_template() {
+    let remapped = |map: &str, config: Value| {
+        let transformation = json!({"type": "ConfigRemapField", "map": map, "field_path": ["k"]});
+        let rules = json!({"type": "ConfigNormalizationRules", "transformations": [transformation]});
+        let spec = spec(&json!({"type": "Spec", "connection_specification": {}, "config_normalization_rules": rules}))
+            .unwrap();
+        spec.transformed(config.as_object().cloned().unwrap()).map(Value::Object)
+    };
+    let config = json!({"k": "one", "map": {"one": 1}});
+    assert_eq!(remapped("{{ config['map'] }}", config.clone()).unwrap(), json!({"k": 1, "map": {"one": 1}}));
+    assert!(remapped("{{ config['k'] }}", config).unwrap_err().message.contains("must come to an object"));
 }
