@@ -318,7 +318,19 @@ fn dynamic(node: &Node<'_>) -> manifest::Result<Vec<DynamicStreams>> {
 /// must not be read at the same time.
 fn is_shared(component: &Component<'_>, manifest: &Value) -> bool {
     let is_limited = component.field("api_budget").is_some() || component.field("stream_groups").is_some();
-    is_limited || parent_cache::is_enabled(manifest) || writes_config(manifest)
+    is_limited || parent_cache::is_enabled(manifest) || writes_config(manifest) || has_token_pool(manifest)
+}
+
+/// Whether tokens have quotas, which all streams use up together.
+fn has_token_pool(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => {
+            fields.get("type").is_some_and(|kind| kind == "RateLimitedMultipleTokenAuthenticator")
+                || fields.values().any(has_token_pool)
+        }
+        Value::Array(elements) => elements.iter().any(has_token_pool),
+        _ => false,
+    }
 }
 
 /// Whether a component of the manifest changes the config, as a token does that can be used but once.

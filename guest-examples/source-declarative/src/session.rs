@@ -3,12 +3,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::SystemTime;
 
 use airlock_sdk::http::Records;
 use airlock_sdk::{ConfiguredCatalog, Result, Stream, StreamWriter};
 use serde_json::Value;
 
+use crate::authentication::TokenQuotas;
 use crate::manifest::Object;
 use crate::record::Record;
 use crate::requester::{HttpApiBudget, HttpResponse, PreparedRequest, ResponseCache};
@@ -33,6 +35,8 @@ pub struct Session {
     max_jobs: Cell<usize>,
     /// Tokens of sessions, by what was asked for.
     tokens: RefCell<HashMap<String, String>>,
+    /// What is left of tokens' quotas, by what declares them.
+    token_quotas: RefCell<HashMap<String, Rc<TokenQuotas>>>,
 }
 
 impl Session {
@@ -47,6 +51,7 @@ impl Session {
             configured: RefCell::default(),
             max_jobs: Cell::new(1),
             tokens: RefCell::default(),
+            token_quotas: RefCell::default(),
         }
     }
 
@@ -118,6 +123,11 @@ impl Session {
 
     pub fn keep_token(&self, key: String, token: &str) {
         self.tokens.borrow_mut().insert(key, token.to_owned());
+    }
+
+    /// What is left of tokens' quotas, which is `new` where nobody has asked before.
+    pub fn token_quotas(&self, key: String, new: impl FnOnce() -> TokenQuotas) -> Rc<TokenQuotas> {
+        Rc::clone(self.token_quotas.borrow_mut().entry(key).or_insert_with(|| Rc::new(new())))
     }
 
     /// Sets the stream that is written to from now on.

@@ -35,6 +35,8 @@ impl Source for Declarative {
     fn check(config: Config) -> Result<()> {
         let (mut source, config) = load(config.0)?;
         tell_of_injected(&source, &config);
+        // A check says of any problem with a config that there is one.
+        validate(&source, &config).map_err(|failure| config_error(failure.message))?;
         let config = overridden(&source, config)?;
         let session = source.begin(config);
         source.check.run(&source, &session)
@@ -87,17 +89,19 @@ fn specification() -> Result<Object> {
 /// The streams of the manifest, and the session to read them.
 fn begin(config: Object) -> Result<(DeclarativeSource, Session)> {
     let (mut source, config) = load(config)?;
+    validate(&source, &config)?;
     let session = source.begin(config);
     Ok((source, session))
 }
 
 /// What every command with a config begins with. A config of an older version is one of this version from now on.
 fn load(config: Object) -> Result<(DeclarativeSource, Object)> {
-    let (source, config) = transformed(config, config_changed)?;
-    if let Some(spec) = &source.spec {
-        needed(spec)?.validate(&config)?;
-    }
-    Ok((source, config))
+    transformed(config, config_changed)
+}
+
+/// Whether the config is as the manifest wants it.
+fn validate(source: &DeclarativeSource, config: &Object) -> Result<()> {
+    source.spec.as_ref().map_or(Ok(()), |spec| needed(spec)?.validate(config))
 }
 
 /// The manifest's source, and the config as its components want it.

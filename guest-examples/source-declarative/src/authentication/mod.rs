@@ -4,6 +4,7 @@
 mod jwt;
 mod oauth;
 mod session_token;
+mod token_pool;
 mod token_time;
 
 use std::collections::BTreeMap;
@@ -15,11 +16,14 @@ use serde_json::Value;
 
 use crate::manifest::{self, Component, Node, Object};
 use crate::request_options::{InjectInto, RequestOption, RequestOptions};
+use crate::requester::{HttpResponse, PreparedRequest};
 use crate::session::Session;
 use crate::template::{Scope, Template, python_text};
 use jwt::Jwt;
 use oauth::OAuth;
 use session_token::{LegacySessionToken, SessionToken};
+use token_pool::TokenPool;
+pub use token_pool::TokenQuotas;
 
 /// The language's authenticators.
 #[derive(Debug)]
@@ -32,6 +36,7 @@ pub enum Authenticator {
     Jwt(Box<Jwt>),
     SessionToken(Box<SessionToken>),
     LegacySessionToken(Box<LegacySessionToken>),
+    TokenPool(Box<TokenPool>),
     Selective { path: Vec<String>, authenticators: BTreeMap<String, Authenticator> },
 }
 
@@ -44,7 +49,7 @@ pub enum Refresh {
     Impossible,
 }
 
-const SUPPORTED: [&str; 9] = [
+const SUPPORTED: [&str; 10] = [
     "NoAuth",
     "BearerAuthenticator",
     "ApiKeyAuthenticator",
@@ -54,6 +59,7 @@ const SUPPORTED: [&str; 9] = [
     "SessionTokenAuthenticator",
     "LegacySessionTokenAuthenticator",
     "SelectiveAuthenticator",
+    "RateLimitedMultipleTokenAuthenticator",
 ];
 
 impl Authenticator {
@@ -64,6 +70,7 @@ impl Authenticator {
             "OAuthAuthenticator" => return node.read().map(Authenticator::OAuth),
             "JwtAuthenticator" => return node.read().map(Authenticator::Jwt),
             "SessionTokenAuthenticator" => return node.read().map(Authenticator::SessionToken),
+            "RateLimitedMultipleTokenAuthenticator" => return node.read().map(Authenticator::TokenPool),
             _ => {}
         }
         let authenticator = match component.kind() {
@@ -89,7 +96,7 @@ impl Authenticator {
                     authenticators: authenticators.entries()?.into_iter().map(read).collect::<manifest::Result<_>>()?,
                 }
             }
-            _ => return Err(component.other_kind(&SUPPORTED, &["RateLimitedMultipleTokenAuthenticator"])),
+            _ => return Err(component.other_kind(&SUPPORTED, &[])),
         };
         component.finish();
         Ok(authenticator)
@@ -98,7 +105,8 @@ impl Authenticator {
     /// What it puts into a request. All of it is secret.
     pub fn options(&self, session: &Session) -> Result<RequestOptions> {
         match self {
-            Authenticator::None => Ok(RequestOptions::default()),
+            // A pool's token depends on the request as a whole.
+            Authenticator::None | Authenticator::TokenPool(_) => Ok(RequestOptions::default()),
             Authenticator::Bearer(token) => {
                 Ok(authorization(format!("Bearer {}", python_text(&token.evaluate(&session.scope)?))))
             }
@@ -131,6 +139,30 @@ impl Authenticator {
                 Ok(RequestOptions { headers, ..RequestOptions::default() })
             }
             Authenticator::Selective { .. } => self.selected(session)?.options(session),
+        }
+    }
+
+    /// Puts into a request, before it is sent, what depends on all of it.
+    pub fn sign(&self, session: &Session, request: &mut PreparedRequest) -> Result<()> {
+        match self.selected(session)? {
+            Authenticator::TokenPool(pool) => pool.sign(session, request),
+            _ => Ok(()),
+        }
+    }
+
+    /// Learns from a response what may be asked for with the token of its request.
+    pub fn learn(&self, session: &Session, request: &PreparedRequest, response: &HttpResponse) -> Result<()> {
+        match self.selected(session)? {
+            Authenticator::TokenPool(pool) => pool.learn(session, request, response),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a request that was refused because there were too many may be sent again at once, with another token.
+    pub fn has_another_token(&self, session: &Session, request: &PreparedRequest) -> Result<bool> {
+        match self.selected(session)? {
+            Authenticator::TokenPool(pool) => pool.has_another_token(session, request),
+            _ => Ok(false),
         }
     }
 

@@ -110,6 +110,12 @@ impl DefaultErrorHandler {
 }
 
 impl ErrorHandler {
+    /// The usual one that ignores these statuses.
+    pub fn ignoring(statuses: &[u64]) -> Self {
+        let filter = HttpResponseFilter::ignoring(statuses);
+        ErrorHandler::Default(DefaultErrorHandler { response_filters: vec![filter], ..DefaultErrorHandler::default() })
+    }
+
     /// What is done about a response.
     pub fn resolution(&self, evidence: &Evidence<'_>) -> Result<Resolution> {
         match self {

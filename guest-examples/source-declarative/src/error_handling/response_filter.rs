@@ -95,6 +95,18 @@ fn mentions_body(template: &Value) -> bool {
 }
 
 impl HttpResponseFilter {
+    /// One for these statuses, which it ignores.
+    pub fn ignoring(statuses: &[u64]) -> Self {
+        HttpResponseFilter {
+            action: Some(Action::Ignore),
+            kind: None,
+            http_codes: statuses.to_vec(),
+            predicate: None,
+            error_message: None,
+            error_message_contains: String::new(),
+        }
+    }
+
     pub fn has(&self, action: Action) -> bool {
         self.action == Some(action)
     }

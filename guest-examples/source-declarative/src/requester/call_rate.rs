@@ -28,7 +28,7 @@ pub struct HttpApiBudget {
 
 #[derive(Debug)]
 struct Policy {
-    matchers: Vec<Matcher>,
+    matchers: Vec<RequestMatcher>,
     rate: Rate,
 }
 
@@ -48,7 +48,7 @@ struct Window {
 
 /// The language's HttpRequestRegexMatcher.
 #[derive(Debug)]
-struct Matcher {
+pub struct RequestMatcher {
     method: Option<String>,
     url_base: Option<String>,
     url_path_pattern: Option<Regex>,
@@ -118,14 +118,14 @@ fn duration(component: &Component<'_>, name: &'static str) -> manifest::Result<D
     Duration::try_from_secs_f64(duration.total_seconds()).map_err(|_| wrong("it is less than nothing"))
 }
 
-impl FromManifest for Matcher {
+impl FromManifest for RequestMatcher {
     fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
         let component = node.component()?;
         let pattern = component.field("url_path_pattern").map(|pattern| {
             let text: String = pattern.read()?;
             Regex::new(&text).map_err(|error| pattern.invalid(format!("is no regular expression: {error}")))
         });
-        let matcher = Matcher {
+        let matcher = RequestMatcher {
             method: component.optional::<String>("method")?.map(|method| method.to_uppercase()),
             url_base: component.optional::<String>("url_base")?.map(|base| base.trim_end_matches('/').to_owned()),
             url_path_pattern: pattern.transpose()?,
@@ -138,8 +138,8 @@ impl FromManifest for Matcher {
     }
 }
 
-impl Matcher {
-    fn matches(&self, request: &PreparedRequest) -> bool {
+impl RequestMatcher {
+    pub fn matches(&self, request: &PreparedRequest) -> bool {
         let Ok(url) = Url::parse(&request.url) else { return false };
         let base = url.origin().ascii_serialization();
         let path = url.path().trim_end_matches('/');
@@ -171,7 +171,7 @@ impl HttpApiBudget {
     pub fn acquire(&self, request: &PreparedRequest, scope: &Scope) -> Result<()> {
         let Some(policy) = self.policy(request) else { return Ok(()) };
         let weight = match policy.matchers.iter().find(|matcher| matcher.matches(request)) {
-            Some(Matcher { weight: Some(weight), .. }) => whole_number(weight, scope, "weight")?.max(1),
+            Some(RequestMatcher { weight: Some(weight), .. }) => whole_number(weight, scope, "weight")?.max(1),
             _ => 1,
         };
         while let Some(wait) = policy.rate.acquire(weight, scope)? {

@@ -25,7 +25,7 @@ use crate::session::Session;
 use crate::template::{NestedTemplate, Scope, Template, ValidTypes};
 
 pub use cache::ResponseCache;
-pub use call_rate::HttpApiBudget;
+pub use call_rate::{HttpApiBudget, RequestMatcher};
 pub use prepared_request::PreparedRequest;
 pub use response::{Body, HttpResponse};
 
@@ -231,6 +231,32 @@ impl HttpRequester {
         all.merge(options)?;
         let mut request = PreparedRequest::new(self.method, &url, all)?;
         request.set_secrets(&secret);
+        self.authenticator.sign(session, &mut request)?;
+        self.send_prepared(session, request)
+    }
+
+    /// One that sends requests which need nothing more, and ignores these statuses.
+    pub fn of_whole_requests(ignored: &[u64]) -> Self {
+        HttpRequester {
+            method: "GET",
+            url: None,
+            url_base: None,
+            path: None,
+            authenticator: Authenticator::None,
+            parameters: None,
+            properties: None,
+            properties_parameter: None,
+            headers: None,
+            body_data: None,
+            body_json: None,
+            error_handler: ErrorHandler::ignoring(ignored),
+            use_cache: false,
+            timeouts: TIMEOUTS,
+        }
+    }
+
+    /// Sends a request that needs nothing more.
+    pub fn send_whole(&self, session: &Session, request: PreparedRequest) -> Result<Outcome> {
         self.send_prepared(session, request)
     }
 

@@ -117,7 +117,7 @@ impl PreparedRequest {
         self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "****"))
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 

@@ -16,6 +16,9 @@ use crate::session::Session;
 /// No request is begun again after so long.
 const MAX_TIME: f64 = 600.0;
 
+/// What a back-off strategy would say where another token takes the place of one that is used up.
+const ANOTHER_TOKENS_WAIT: f64 = 0.1;
+
 /// One of the CDK's three loops around a request, each of which begins those inside of it anew.
 struct Loop {
     begun: SystemTime,
@@ -62,6 +65,7 @@ impl HttpRequester {
             if tries > 1 {
                 // A token may have been renewed.
                 request.set_secrets(&self.authenticator.options(session)?);
+                self.authenticator.sign(session, &mut request)?;
             }
             let again = match self.attempt(session, &request, tries, &mut refreshed)? {
                 Ok(outcome) => return Ok(outcome),
@@ -141,7 +145,12 @@ impl HttpRequester {
                     Action::RefreshTokenThenRetry => self.refresh(session, refreshed, &response)?,
                     _ => {}
                 }
-                let seconds = self.backoff(session, Some(&evidence), tries)?;
+                let rotates = resolution.action == Action::RateLimited
+                    && self.authenticator.has_another_token(session, request)?;
+                let seconds = match rotates {
+                    true => Some(ANOTHER_TOKENS_WAIT),
+                    false => self.backoff(session, Some(&evidence), tries)?,
+                };
                 let message = match resolution.message.is_empty() {
                     false => resolution.message,
                     true => format!("{} was answered with {}.", response.name(), response.status),
@@ -165,6 +174,7 @@ impl HttpRequester {
         session.acquire_call(request)?;
         let response = request.send(self.timeouts)?;
         session.update_calls(request, &response)?;
+        self.authenticator.learn(session, request, &response)?;
         if let Some(key) = key {
             session.keep(key, &response);
         }
