@@ -1,6 +1,8 @@
 //! Tokens of which each has a quota of its own: the language's RateLimitedMultipleTokenAuthenticator. Knows requests by their URL and
 //! headers, and nothing of what they ask for.
 
+mod quota;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -13,9 +15,10 @@ use super::token_time;
 use crate::datetime;
 use crate::manifest::{self, Component, FromManifest, Node, Object};
 use crate::request_options::RequestOptions;
-use crate::requester::{Body, HttpRequester, HttpResponse, Outcome, PreparedRequest, RequestMatcher};
+use crate::requester::{Body, HttpRequester, HttpResponse, Outcome, PreparedRequest};
 use crate::session::Session;
-use crate::template::{Template, python_int, python_text};
+use crate::template::{Template, python_text};
+use quota::{Left, TokenQuota};
 
 /// The wait until a quota is there again is told so often.
 const TOLD_EVERY: f64 = 60.0;
@@ -23,8 +26,6 @@ const TOLD_EVERY: f64 = 60.0;
 const LONGEST_DELAY: f64 = 10.0;
 /// The wait for a quota is no shorter: a time that has passed must not lead to one question after the other.
 const SHORTEST_WAIT: f64 = 5.0;
-/// So much earlier a response may say that a quota ends, and mean the same end.
-const SAME_END: f64 = 60.0;
 
 /// The language's RateLimitedMultipleTokenAuthenticator.
 #[derive(Debug)]
@@ -49,20 +50,6 @@ struct QuotaStatusSource {
     method: &'static str,
     headers: Vec<(String, Template)>,
     unavailable: Vec<u64>,
-}
-
-/// The language's TokenQuota.
-#[derive(Debug)]
-struct TokenQuota {
-    name: String,
-    matchers: Vec<RequestMatcher>,
-    remaining_path: Vec<String>,
-    reset_path: Vec<String>,
-    limit_path: Vec<String>,
-    remaining_header: Option<String>,
-    reset_header: Option<String>,
-    limit_header: Option<String>,
-    exhaustion_statuses: Vec<u64>,
 }
 
 impl FromManifest for TokenPool {
@@ -161,25 +148,6 @@ impl FromManifest for QuotaStatusSource {
     }
 }
 
-impl FromManifest for TokenQuota {
-    fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
-        let component = node.component()?;
-        let quota = TokenQuota {
-            name: component.required("name")?,
-            matchers: component.optional("matchers")?.unwrap_or_default(),
-            remaining_path: component.required("remaining_path")?,
-            reset_path: component.required("reset_path")?,
-            limit_path: component.optional("limit_path")?.unwrap_or_default(),
-            remaining_header: component.optional("remaining_header")?,
-            reset_header: component.optional("reset_header")?,
-            limit_header: component.optional("limit_header")?,
-            exhaustion_statuses: component.optional("exhaustion_status_codes")?.unwrap_or_default(),
-        };
-        component.finish();
-        Ok(quota)
-    }
-}
-
 /// The tokens of a config, and what is left of their quotas: shared by all authenticators that are the same.
 #[derive(Debug)]
 pub struct TokenQuotas {
@@ -199,17 +167,6 @@ struct State {
     has_told_of_delay: bool,
     has_told_of_unmatched: bool,
     has_told_of_untracked: bool,
-}
-
-/// What is left of a quota.
-#[derive(Clone, Debug, PartialEq)]
-struct Left {
-    remaining: i64,
-    /// In seconds since 1970.
-    reset_at: f64,
-    limit: i64,
-    /// Whether the API has a quota there at all.
-    is_tracked: bool,
 }
 
 /// What is done about a request.
@@ -275,9 +232,8 @@ impl TokenPool {
 
     /// The first quota that is for such requests, or else the first that is for all.
     fn quota_of(&self, quotas: &TokenQuotas, request: &PreparedRequest) -> usize {
-        let is_for = |quota: &TokenQuota| quota.matchers.iter().any(|matcher| matcher.matches(request));
-        let default = || self.quotas.iter().position(|quota| quota.matchers.is_empty());
-        self.quotas.iter().position(is_for).or_else(default).unwrap_or_else(|| {
+        let default = || self.quotas.iter().position(TokenQuota::is_default);
+        self.quotas.iter().position(|quota| quota.is_for(request)).or_else(default).unwrap_or_else(|| {
             let mut state = quotas.state.borrow_mut();
             if !std::mem::replace(&mut state.has_told_of_unmatched, true) {
                 log::warn!("A request is of none of the authenticator's quotas, and the first is taken for it: give one no matchers.");
@@ -327,8 +283,7 @@ impl TokenPool {
         let mut state = quotas.state.borrow_mut();
         let State { active, left, .. } = &mut *state;
         let left = left.get_or_insert_default();
-        let is_used_up = |left: &&Left| left.is_tracked && left.remaining <= 0;
-        while !of_all(&quotas.tokens, left, quota).iter().all(is_used_up) {
+        while !of_all(&quotas.tokens, left, quota).iter().all(|left| left.is_used_up()) {
             let token = quotas.tokens.get(*active).cloned().unwrap_or_default();
             let of_active = left.get_mut(&token).and_then(|all| all.get_mut(quota)).ok_or_else(lost)?;
             let next = (*active + 1) % quotas.tokens.len().max(1);
@@ -381,12 +336,10 @@ impl TokenPool {
             request.set_secrets(&self.header_with(token));
             let of_token = match requester.send_whole(session, request)? {
                 Outcome::Response(response) if !self.status.unavailable.contains(&response.status.into()) => {
-                    self.read_quotas(&response)?
+                    let body = body_of(&response)?;
+                    self.quotas.iter().map(|quota| quota.read(&body)).collect::<Result<_>>()?
                 }
-                _ => {
-                    let untracked = Left { remaining: 0, reset_at: token_time::now(), limit: 0, is_tracked: false };
-                    vec![untracked; self.quotas.len()]
-                }
+                _ => vec![Left::untracked(); self.quotas.len()],
             };
             left.insert(token.clone(), of_token);
         }
@@ -403,68 +356,14 @@ impl TokenPool {
         Ok(())
     }
 
-    fn read_quotas(&self, response: &HttpResponse) -> Result<Vec<Left>> {
-        let body: Value = match &response.body {
-            Body::Json(page) => serde_json::from_str(page.root().text()).unwrap_or_default(),
-            Body::Other(_) => {
-                return Err(system_error(format!(
-                    "{} was answered with no JSON: it must tell quotas.",
-                    response.name()
-                )));
-            }
-        };
-        let at = |path: &[String], quota: &TokenQuota, what: &str| {
-            let found = path.iter().try_fold(&body, |value, name| value.as_object()?.get(name));
-            found.ok_or_else(|| {
-                system_error(format!(
-                    "Quota status response does not contain the configured {what} path for token quota {:?}.",
-                    quota.name
-                ))
-            })
-        };
-        let wrong = |quota: &TokenQuota, what: &str| {
-            system_error(format!(
-                "The quota status response has a {what} for token quota {:?} that can not be read.",
-                quota.name
-            ))
-        };
-        self.quotas
-            .iter()
-            .map(|quota| {
-                let number =
-                    |path: &[String], what: &str| whole(at(path, quota, what)?).ok_or_else(|| wrong(quota, what));
-                let remaining = number(&quota.remaining_path, "remaining")?;
-                let reset = at(&quota.reset_path, quota, "reset")?;
-                let reset_at = match reset {
-                    Value::String(text) => token_time::parse(text),
-                    Value::Number(number) if number.is_u64() => token_time::parse(&number.to_string()),
-                    _ => None,
-                };
-                Ok(Left {
-                    remaining,
-                    reset_at: reset_at.ok_or_else(|| wrong(quota, "reset"))?,
-                    limit: if quota.limit_path.is_empty() { remaining } else { number(&quota.limit_path, "limit")? },
-                    is_tracked: true,
-                })
-            })
-            .collect()
-    }
-
     /// Learns from a response what is left.
     pub fn learn(&self, session: &Session, request: &PreparedRequest, response: &HttpResponse) -> Result<()> {
         let quotas = self.quotas_of(session)?;
         let index = self.quota_of(&quotas, request);
         let (Some(quota), Some(token)) = (self.quotas.get(index), self.token_of(request)) else { return Ok(()) };
-        let is_exhausted = quota.exhaustion_statuses.contains(&response.status.into());
-        let header = |name: &Option<String>| name.as_ref().and_then(|name| response.header(name));
-        let number = |name: &Option<String>| header(name).and_then(|text| i64::try_from(python_int(text)?).ok());
-        let remaining = number(&quota.remaining_header).or(is_exhausted.then_some(0));
-        let reset_at = header(&quota.reset_header).and_then(token_time::parse);
-        let limit = number(&quota.limit_header);
         let mut state = quotas.state.borrow_mut();
-        let left = state.left.as_mut().and_then(|left| left.get_mut(&token)?.get_mut(index));
-        if let Some(left) = left.filter(|left| left.is_tracked) {
-            left.learn(remaining, reset_at, limit, is_exhausted);
+        if let Some(left) = state.left.as_mut().and_then(|left| left.get_mut(&token)?.get_mut(index)) {
+            left.learn(&quota.told_by(response));
         }
         Ok(())
     }
@@ -476,7 +375,7 @@ impl TokenPool {
         let state = quotas.state.borrow();
         let (Some(left), Some(token)) = (&state.left, self.token_of(request)) else { return Ok(false) };
         let of = |token: &String| left.get(token).and_then(|all| all.get(quota));
-        let is_used_up = of(&token).is_some_and(|left| left.is_tracked && left.remaining <= 0);
+        let is_used_up = of(&token).is_some_and(Left::is_used_up);
         let mut others = quotas.tokens.iter().filter(|other| **other != token);
         Ok(is_used_up && others.any(|other| of(other).is_some_and(|left| left.remaining > 0)))
     }
@@ -492,40 +391,19 @@ impl TokenPool {
     }
 }
 
-impl Left {
-    /// Takes what a response says of it. Responses come late, and some are of a quota that has ended.
-    fn learn(&mut self, remaining: Option<i64>, reset_at: Option<f64>, limit: Option<i64>, is_exhausted: bool) {
-        if let Some(limit) =
-            limit.filter(|limit| *limit > 0 && reset_at.is_none_or(|reset_at| reset_at >= self.reset_at))
-        {
-            self.limit = limit;
-        }
-        if let Some(reset_at) = reset_at.filter(|reset_at| *reset_at > self.reset_at) {
-            // The next one has begun.
-            self.reset_at = reset_at;
-            self.remaining = remaining.unwrap_or(self.limit);
-            return;
-        }
-        if let Some(remaining) = remaining {
-            let is_this = reset_at.is_none_or(|reset_at| reset_at >= self.reset_at - SAME_END);
-            if is_this || (remaining <= 0 && is_exhausted) {
-                self.remaining = self.remaining.min(remaining);
-            }
-        }
+fn body_of(response: &HttpResponse) -> Result<Value> {
+    let not_json = || {
+        let name = response.name();
+        system_error(format!("{name} was answered with no JSON: it must tell what is left of quotas."))
+    };
+    match &response.body {
+        Body::Json(page) => serde_json::from_str(page.root().text()).map_err(|_| not_json()),
+        Body::Other(_) => Err(not_json()),
     }
 }
 
 fn of_all<'l>(tokens: &[String], left: &'l HashMap<String, Vec<Left>>, quota: usize) -> Vec<&'l Left> {
     tokens.iter().filter_map(|token| left.get(token)?.get(quota)).collect()
-}
-
-/// Python's `int`.
-fn whole(value: &Value) -> Option<i64> {
-    match value {
-        Value::String(text) => i64::try_from(python_int(text)?).ok(),
-        Value::Bool(value) => Some((*value).into()),
-        value => value.as_i64().or_else(|| value.as_f64().map(|number| number as i64)),
-    }
 }
 
 fn wait(seconds: f64) -> Result<()> {

@@ -30,40 +30,6 @@ fn read(more: &Value) -> manifest::Result<TokenPool> {
     Node::root(&pool(more), &Remarks::default()).read()
 }
 
-/// What update_from_response makes of 5 calls of 10 that are left until 1000.
-#[test]
-fn a_response_says_what_is_left() {
-    for (status, headers, (remaining, reset_at, limit)) in [
-        (200, json!({}), (5, 1000.0, 10)),
-        (200, json!({"X-Left": "3"}), (3, 1000.0, 10)),
-        (200, json!({"X-Left": "7"}), (5, 1000.0, 10)),
-        (429, json!({}), (0, 1000.0, 10)),
-        (429, json!({"X-Left": "2"}), (2, 1000.0, 10)),
-        (200, json!({"X-Reset": "2000"}), (10, 2000.0, 10)),
-        (200, json!({"X-Reset": "2000", "X-Left": "8"}), (8, 2000.0, 10)),
-        (200, json!({"X-Reset": "2000", "X-Limit": "20"}), (20, 2000.0, 20)),
-        (200, json!({"X-Limit": "20"}), (5, 1000.0, 20)),
-        (200, json!({"X-Limit": "20", "X-Reset": "900"}), (5, 1000.0, 10)),
-        (200, json!({"X-Limit": "0"}), (5, 1000.0, 10)),
-        (200, json!({"X-Left": "2", "X-Reset": "950"}), (2, 1000.0, 10)),
-        (200, json!({"X-Left": "2", "X-Reset": "939"}), (5, 1000.0, 10)),
-        (200, json!({"X-Left": "0", "X-Reset": "900"}), (5, 1000.0, 10)),
-        (429, json!({"X-Left": "0", "X-Reset": "900"}), (0, 1000.0, 10)),
-        (429, json!({"X-Left": "1", "X-Reset": "900"}), (5, 1000.0, 10)),
-        (200, json!({"X-Left": "x", "X-Reset": "soon"}), (5, 1000.0, 10)),
-        (200, json!({"X-Reset": "1970-01-01T01:00:00Z"}), (10, 3600.0, 10)),
-        (200, json!({"X-Left": " 4 "}), (4, 1000.0, 10)),
-    ] {
-        let header = |name: &str| headers.get(name).and_then(Value::as_str);
-        let number = |name: &str| header(name).and_then(|text| i64::try_from(python_int(text)?).ok());
-        let is_exhausted = status == 429;
-        let mut found = left(5, 1000.0, 10);
-        let told = number("X-Left").or(is_exhausted.then_some(0));
-        found.learn(told, header("X-Reset").and_then(token_time::parse), number("X-Limit"), is_exhausted);
-        assert_eq!(found, left(remaining, reset_at, limit), "{status} {headers}");
-    }
-}
-
 /// What _compute_budget_delay gives, 100 seconds before the reset or at another time.
 #[test]
 fn the_rest_of_a_quota_is_spared() {
