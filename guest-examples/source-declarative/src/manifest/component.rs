@@ -72,6 +72,8 @@ pub struct Node<'m> {
     pub path: String,
     pub parameters: Rc<Object>,
     pub remarks: &'m Remarks,
+    /// The version of the CDK that the manifest says it is for. Empty where it is not known.
+    pub version: &'m str,
 }
 
 /// What is made of a value of the manifest.
@@ -82,7 +84,8 @@ pub trait FromManifest: Sized {
 impl<'m> Node<'m> {
     /// The manifest itself.
     pub fn root(value: &'m Value, remarks: &'m Remarks) -> Self {
-        Node { value, path: String::new(), parameters: Rc::default(), remarks }
+        let version = value.get("version").and_then(Value::as_str).unwrap_or_default();
+        Node { value, path: String::new(), parameters: Rc::default(), remarks, version }
     }
 
     pub fn read<T: FromManifest>(&self) -> Result<T> {

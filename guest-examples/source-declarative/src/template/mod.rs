@@ -424,8 +424,7 @@ impl FromManifest for TemplateMap {
 
 fn name_template(name: &str, node: &Node<'_>) -> manifest::Result<Template> {
     let name = Json::from(name);
-    Node { value: &name, path: node.path.clone(), parameters: Rc::clone(&node.parameters), remarks: node.remarks }
-        .read()
+    Node { value: &name, ..node.clone() }.read()
 }
 
 impl TemplateMap {

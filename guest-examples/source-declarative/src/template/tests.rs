@@ -60,12 +60,8 @@ fn differences(golden: &str) -> Vec<String> {
     let mut differences = Vec::new();
     for case in &golden.cases {
         let source = json!(case.template);
-        let node = Node {
-            value: &source,
-            path: "x".to_owned(),
-            parameters: std::rc::Rc::clone(&parameters),
-            remarks: &remarks,
-        };
+        let node =
+            Node { path: "x".to_owned(), parameters: std::rc::Rc::clone(&parameters), ..Node::root(&source, &remarks) };
         let template = match node.read::<Template>() {
             Ok(template) => template,
             Err(problem) => {
@@ -105,8 +101,7 @@ fn templates_come_to_what_the_python_cdk_makes_of_them() {
 fn failures_name_the_template_and_what_is_missing_and_no_secret() {
     let source = json!("{{ config['secret'].key.deep }}");
     let remarks = Remarks::default();
-    let node =
-        Node { value: &source, path: "streams[0].x".to_owned(), parameters: std::rc::Rc::default(), remarks: &remarks };
+    let node = Node { path: "streams[0].x".to_owned(), ..Node::root(&source, &remarks) };
     let scope = Scope::of_config(&object(&json!({"secret": "hush", "list": []})));
     let message = node.read::<Template>().unwrap().evaluate(&scope).unwrap_err().message;
     assert_eq!(

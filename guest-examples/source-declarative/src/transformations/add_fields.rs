@@ -73,7 +73,7 @@ impl AddedField {
             Value::String(_) => value.value.clone(),
             _ => return Err(value.not("a string")),
         };
-        let value = Node { value: &text, path: value.path, parameters: value.parameters, remarks: value.remarks };
+        let value = Node { value: &text, ..value };
         let value = value.read()?;
         let valid = match component.field("value_type") {
             None => ValidTypes::Any,

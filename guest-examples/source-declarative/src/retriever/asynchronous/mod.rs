@@ -3,6 +3,7 @@
 
 mod job;
 mod jobs;
+mod old_names;
 mod status;
 
 use std::cell::RefCell;
@@ -54,6 +55,15 @@ pub struct AsyncRetriever {
 
 impl FromManifest for AsyncRetriever {
     fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
+        match old_names::renamed(node)? {
+            Some(renamed) => AsyncRetriever::of_present_names(&Node { value: &renamed, ..node.clone() }),
+            None => AsyncRetriever::of_present_names(node),
+        }
+    }
+}
+
+impl AsyncRetriever {
+    fn of_present_names(node: &Node<'_>) -> manifest::Result<Self> {
         let component = node.component()?;
         let retriever = AsyncRetriever {
             partition_router: PartitionRouter::of_retriever(&component)?,

@@ -175,6 +175,86 @@ fn files_are_what_pandas_makes_of_them() {
     assert_eq!((long.result.unwrap_err().kind, long.records.len()), (FailureKind::SystemError, 1));
 }
 
+/// What CDK 6.36 did, of a manifest in its words.
+#[test]
+fn names_of_before_are_understood() {
+    let old = |version: &str, fields: Value| {
+        let mut manifest = json!({
+            "type": "AsyncRetriever",
+            "status_mapping": {"running": ["working"], "completed": ["done"], "failed": ["failed"], "timeout": ["late"]},
+            "status_extractor": {"type": "DpathExtractor", "field_path": ["status"]},
+            "urls_extractor": {"type": "DpathExtractor", "field_path": ["urls"]},
+            "creation_requester": requester("create/1"),
+            "polling_requester": requester("poll/{{ stream_slice['create_job_response'].json()['id'] }}"),
+            "url_requester": requester("urls/{{ stream_slice.polling_job_response.json().file }}"),
+            "download_requester": {"type": "HttpRequester", "url_base": "", "path": "{{stream_slice['url']}}"},
+            "record_selector": {"type": "RecordSelector", "extractor": {"type": "DpathExtractor", "field_path": []}},
+        });
+        manifest.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let remarks = Remarks::default();
+        let read: std::result::Result<AsyncRetriever, Problem> =
+            Node { version, ..Node::root(&manifest, &remarks) }.read();
+        (read, remarks.take())
+    };
+    let requests = Rc::new(RefCell::new(Vec::new()));
+    let asked = Rc::clone(&requests);
+    let host = Host::new().answering(move |request: &HttpRequest| {
+        let path = request.url.trim_start_matches("http://127.0.0.1/").to_owned();
+        asked.borrow_mut().push(path.clone());
+        match path.as_str() {
+            "create/1" => Answer::json(&json!({"id": 7})),
+            "poll/7" => Answer::json(&json!({"status": "done", "file": "f"})),
+            "urls/f" => Answer::json(&json!({"urls": ["http://127.0.0.1/a", "http://127.0.0.1/b"]})),
+            _ => Answer::new(200).body("id,name\n1,NA\n"),
+        }
+    });
+    let (retriever, remarks) = old("5.5.0", json!({}));
+    assert!(remarks.len() == 1 && remarks[0].contains("urls_extractor is download_target_extractor"), "{remarks:?}");
+    let mut records = Vec::new();
+    let run = host.run(|| {
+        let session = Session::new(Object::new());
+        let retriever = retriever.unwrap();
+        let retriever = retriever.prepare(&session, &RecordRules::default())?;
+        let read = retriever
+            .slices(&mut |take| take(&StreamSlice::default()), &mut |slice| {
+                retriever.read_slice(slice, &mut Taken(&mut records))
+            })
+            .map(drop);
+        read
+    });
+    assert_eq!(run.result, Ok(()));
+    assert_eq!(*requests.borrow(), ["create/1", "poll/7", "urls/f", "a", "b"]);
+    assert_eq!(records, [json!({"id": "1", "name": null}), json!({"id": "1", "name": null})]);
+
+    // From 6.7.2 on, what is downloaded is JSON where nothing else is said, and what is said needs no version.
+    let download_extractor = |version: &str, decoder: Option<&str>| {
+        let mut manifest = json!({"version": version, "urls_extractor": {}});
+        if let Some(decoder) = decoder {
+            manifest["download_decoder"] = json!({"type": decoder});
+        }
+        let remarks = Remarks::default();
+        let renamed = old_names::renamed(&Node::root(&manifest, &remarks)).unwrap().unwrap();
+        renamed.get("download_extractor").cloned()
+    };
+    assert_eq!(download_extractor("6.7.1", None), Some(json!({"type": "ResponseToFileExtractor"})));
+    assert_eq!(download_extractor("6.7.2", None), None);
+    assert_eq!(download_extractor("", Some("JsonlDecoder")), None);
+    for (version, fields, path) in [
+        ("", json!({}), "the manifest"),
+        (
+            "5.5.0",
+            json!({"polling_requester": requester("{{ stream_slice['create_job_response'].text }}")}),
+            "polling_requester.path",
+        ),
+        ("5.5.0", json!({"download_requester": requester("{{ stream_slice[ 'url' ] }}")}), "download_requester.path"),
+    ] {
+        let problem = old(version, fields).0.map(drop).unwrap_err();
+        assert_eq!((problem.reason, problem.path.as_str()), (Reason::Unsupported, path));
+    }
+    assert_eq!(old_names::translated_text("{{ stream_slice.url_of }}", true), "{{ stream_slice.url_of }}");
+    assert_eq!(old_names::translated_text("{{ stream_slice.extra_fields['url'] }}", true), "{{ download_target }}");
+}
+
 #[test]
 fn what_is_wrong_is_said_before_anything_is_asked() {
     let reason = |fields: Value| retriever(&fields).map(drop).unwrap_err().reason;
