@@ -242,7 +242,7 @@ fn told(path: &[Value]) -> String {
 }
 
 /// Whether a name is what a segment means, as in a shell: `*` is any text, `?` any letter, `[a-c]` one of these, `[!a-c]` none of them.
-fn is_match(segment: &str, name: &str) -> bool {
+pub fn is_match(segment: &str, name: &str) -> bool {
     if !is_pattern(segment) {
         return segment == name;
     }

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 
 use airlock_sdk::http::Part;
 use airlock_sdk::{Result, config_error, system_error};
-use regex_lite::Regex;
 use serde_json::Value;
 
+use crate::dpath::{is_match, is_pattern};
 use crate::manifest::{self, FromManifest, Node};
 use crate::template::{Scope, Template};
 
@@ -49,7 +49,7 @@ pub enum Segment {
     /// `*`: every element or field.
     All,
     /// A pattern with `*`, `?` or `[…]` in it.
-    Pattern(Regex),
+    Pattern(String),
 }
 
 impl Segment {
@@ -67,7 +67,7 @@ impl Segment {
             Segment::Name(own) => own == name,
             Segment::Index(_) => false,
             Segment::All => true,
-            Segment::Pattern(pattern) => pattern.is_match(name),
+            Segment::Pattern(pattern) => is_match(pattern, name),
         }
     }
 
@@ -77,7 +77,7 @@ impl Segment {
             Segment::Name(_) => false,
             Segment::Index(own) => at(*own, count) == Some(index),
             Segment::All => true,
-            Segment::Pattern(pattern) => pattern.is_match(&index.to_string()),
+            Segment::Pattern(pattern) => is_match(pattern, &index.to_string()),
         }
     }
 
@@ -87,9 +87,7 @@ impl Segment {
             Value::String(name) if name == "**" => {
                 Err(config_error("A path of fields has ** in it, which is not supported."))
             }
-            Value::String(name) if name.contains(['*', '?', '[']) => {
-                Ok(pattern(name).map_or_else(|| Segment::Name(name.clone()), Segment::Pattern))
-            }
+            Value::String(name) if is_pattern(name) => Ok(Segment::Pattern(name.clone())),
             Value::String(name) => Ok(Segment::Name(name.clone())),
             Value::Number(number) if number.as_i64().is_some() => {
                 Ok(Segment::Index(number.as_i64().unwrap_or_default()))
@@ -97,6 +95,125 @@ impl Segment {
             other => Err(config_error(format!("A path of fields has {other} in it, and must have names only."))),
         }
     }
+}
+
+/// A path as the manifest has it, that may have a `**` in it: any way down, or none.
+#[derive(Debug, Default)]
+pub struct SearchPath(Vec<Template>);
+
+impl FromManifest for SearchPath {
+    fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
+        Ok(SearchPath(node.read()?))
+    }
+}
+
+impl SearchPath {
+    /// The path with its templates evaluated.
+    pub fn evaluate(&self, scope: &Scope) -> Result<Search> {
+        Search::of(self.0.iter().map(|segment| segment.evaluate(scope)))
+    }
+}
+
+/// A path as it is searched for.
+#[derive(Debug, Default)]
+pub struct Search {
+    path: Path,
+    /// What comes behind a `**`.
+    below: Option<Path>,
+}
+
+/// How deep a `**` goes.
+const MAX_DEPTH: usize = 200;
+
+impl Search {
+    pub fn of(segments: impl Iterator<Item = Result<Value>>) -> Result<Self> {
+        let mut search = Search::default();
+        for segment in segments {
+            let segment = segment?;
+            match (&mut search.below, segment == "**") {
+                (None, true) => search.below = Some(Path::new()),
+                // dpath has one for each path.
+                (Some(_), true) => {
+                    return Err(system_error("A field_path has more than one ** in it, and may have one."));
+                }
+                (None, false) => search.path.push(Segment::of(&segment)?),
+                (Some(below), false) => below.push(Segment::of(&segment)?),
+            }
+        }
+        Ok(search)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.path.is_empty() && self.below.is_none()
+    }
+
+    /// Whether it has a `*` in it, and so is for several values.
+    pub fn has_star(&self) -> bool {
+        self.path.iter().chain(self.below.iter().flatten()).any(|segment| matches!(segment, Segment::All))
+    }
+
+    /// What it leads to, in dpath's order: what stands in a value comes before what stands deeper.
+    pub fn find<J: Json>(&self, json: J) -> Result<Vec<J>> {
+        let Some(below) = &self.below else { return Ok(follow(json, &self.path)) };
+        let mut found = Vec::new();
+        self.walk(&json, below, &mut Vec::new(), &mut found)?;
+        Ok(found)
+    }
+
+    fn walk<J: Json>(&self, json: &J, below: &[Segment], keys: &mut Vec<Key>, found: &mut Vec<J>) -> Result<()> {
+        if keys.len() > MAX_DEPTH {
+            return Err(system_error(format!(
+                "A response is nested deeper than the {MAX_DEPTH} levels in which ** of a field_path is searched for."
+            )));
+        }
+        let children = children(json);
+        for (key, child) in &children {
+            keys.push(key.clone());
+            let are_enough = keys.len() >= self.path.len() + below.len();
+            let end = keys.get(keys.len().saturating_sub(below.len())..).unwrap_or_default();
+            if are_enough && are_meant(keys, &self.path) && are_meant(end, below) {
+                found.push(child.clone());
+            }
+            keys.pop();
+        }
+        for (key, child) in children {
+            keys.push(key);
+            if are_meant(keys, &self.path) {
+                self.walk(&child, below, keys, found)?;
+            }
+            keys.pop();
+        }
+        Ok(())
+    }
+}
+
+/// What leads from a value to one that stands in it.
+#[derive(Clone)]
+enum Key {
+    Name(String),
+    Index { index: usize, count: usize },
+}
+
+fn children<J: Json>(json: &J) -> Vec<(Key, J)> {
+    if let Some(elements) = json.elements() {
+        let elements: Vec<J> = elements.collect();
+        let count = elements.len();
+        return elements
+            .into_iter()
+            .enumerate()
+            .map(|(index, element)| (Key::Index { index, count }, element))
+            .collect();
+    }
+    let fields = json.fields().into_iter().flatten();
+    fields.map(|(name, value)| (Key::Name(name.into_owned()), value)).collect()
+}
+
+/// Whether keys are what the segments mean, as far as there are any of both.
+fn are_meant(keys: &[Key], segments: &[Segment]) -> bool {
+    keys.iter().zip(segments).all(|(key, segment)| match key {
+        Key::Name(name) => segment.matches_name(name),
+        Key::Index { index, count } => segment.matches_index(*index, *count),
+    })
 }
 
 /// JSON that a path can be followed in.
@@ -155,12 +272,12 @@ fn step<J: Json>(json: &J, segment: &Segment) -> Vec<J> {
         },
         Segment::Pattern(pattern) => match json.elements() {
             Some(elements) => {
-                let indexed = elements.enumerate().filter(|(index, _)| pattern.is_match(&index.to_string()));
+                let indexed = elements.enumerate().filter(|(index, _)| is_match(pattern, &index.to_string()));
                 indexed.map(|(_, element)| element).collect()
             }
             None => {
                 let fields = json.fields().into_iter().flatten();
-                fields.filter(|(name, _)| pattern.is_match(name)).map(|(_, value)| value).collect()
+                fields.filter(|(name, _)| is_match(pattern, name)).map(|(_, value)| value).collect()
             }
         },
     }
@@ -185,40 +302,4 @@ pub fn without_patterns(path: Path) -> Result<Path> {
         true => Err(system_error("A path of a RecordExpander has a pattern in it, and must lead to one field.")),
         false => Ok(path),
     }
-}
-
-/// Python's `fnmatch` pattern. None where it is none: a bracket that does not close is a bracket.
-fn pattern(text: &str) -> Option<Regex> {
-    let mut expression = String::from("(?s)^");
-    let mut rest = text;
-    while let Some(letter) = rest.chars().next() {
-        rest = rest.get(letter.len_utf8()..).unwrap_or_default();
-        match letter {
-            '*' => expression.push_str(".*"),
-            '?' => expression.push('.'),
-            '[' => {
-                let inverted = rest.starts_with('!');
-                let from = usize::from(inverted);
-                // A closing bracket at the begin is a letter of the set.
-                let end = rest.get(from + 1..).and_then(|set| set.find(']')).map(|end| end + from + 1);
-                match end.and_then(|end| Some((rest.get(from..end)?, rest.get(end + 1..)?))) {
-                    Some((set, after)) => {
-                        expression.push_str(if inverted { "[^" } else { "[" });
-                        for letter in set.chars() {
-                            if matches!(letter, '\\' | '[' | ']' | '^' | '&' | '~') {
-                                expression.push('\\');
-                            }
-                            expression.push(letter);
-                        }
-                        expression.push(']');
-                        rest = after;
-                    }
-                    None => expression.push_str("\\["),
-                }
-            }
-            _ => expression.push_str(&regex_lite::escape(letter.encode_utf8(&mut [0; 4]))),
-        }
-    }
-    expression.push('$');
-    Regex::new(&expression).ok()
 }

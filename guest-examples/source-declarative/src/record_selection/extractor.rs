@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::expander::{PreparedExpander, RecordExpander};
 use crate::decoders::{Bodies, Decoded};
-use crate::field_path::{self, FieldPath, Path, Segment, follow};
+use crate::field_path::{self, Search, SearchPath};
 use crate::manifest::{self, FromManifest, Node, is_true};
 use crate::session::Session;
 
@@ -21,7 +21,7 @@ pub enum RecordExtractor {
 /// The language's DpathExtractor.
 #[derive(Debug)]
 pub struct DpathExtractor {
-    field_path: FieldPath,
+    field_path: SearchPath,
     record_expander: Option<RecordExpander>,
 }
 
@@ -86,7 +86,7 @@ impl<'d> Extracted<'d> {
 /// An extractor whose paths are evaluated.
 #[derive(Debug)]
 pub enum PreparedExtractor<'s> {
-    Dpath { path: Path, expander: Option<PreparedExpander<'s>> },
+    Dpath { path: Search, expander: Option<PreparedExpander<'s>> },
     Combined { extractors: Vec<PreparedExtractor<'s>>, combined: &'s CombinedExtractor },
 }
 
@@ -106,7 +106,7 @@ impl RecordExtractor {
 
     /// What takes a body for a record, or its elements for records.
     pub fn of_whole_bodies() -> Self {
-        RecordExtractor::Dpath(DpathExtractor { field_path: FieldPath::default(), record_expander: None })
+        RecordExtractor::Dpath(DpathExtractor { field_path: SearchPath::default(), record_expander: None })
     }
 
     /// Whether it looks at a body more than once.
@@ -138,7 +138,7 @@ impl PreparedExtractor<'_> {
 }
 
 fn extract<'d>(
-    path: &'d Path,
+    path: &'d Search,
     expander: Option<&'d PreparedExpander<'_>>,
     decoded: &'d Decoded<'_>,
 ) -> Result<Extracted<'d>> {
@@ -255,7 +255,7 @@ fn without_empty<'d>(
 }
 
 /// What is found in a body that is for nobody else.
-fn take(path: &Path, body: Value) -> Result<Vec<Value>> {
+fn take(path: &Search, body: Value) -> Result<Vec<Value>> {
     if path.is_empty() && body.is_object() {
         return Ok(if is_true(&body) { vec![body] } else { Vec::new() });
     }
@@ -264,10 +264,9 @@ fn take(path: &Path, body: Value) -> Result<Vec<Value>> {
     Ok(found.into_iter().cloned().collect())
 }
 
-fn find<B: Body>(path: &Path, body: B, found: &mut Vec<B::Found>) -> Result<()> {
-    let each = path.iter().any(|segment| matches!(segment, Segment::All));
-    let mut values = follow(body, path);
-    match (each, values.len()) {
+fn find<B: Body>(path: &Search, body: B, found: &mut Vec<B::Found>) -> Result<()> {
+    let mut values = path.find(body)?;
+    match (path.has_star(), values.len()) {
         (true, _) => values.into_iter().for_each(|value| value.one(found)),
         (false, 0 | 1) => values.pop().into_iter().for_each(|value| value.all(found)),
         // As the CDK has it.

@@ -7,12 +7,12 @@ use serde_json::json;
 use super::extractor::*;
 use super::*;
 use crate::decoders::Decoder;
-use crate::field_path::{Path, Segment};
+use crate::field_path::Search;
 use crate::manifest::{Object, Remarks};
 use crate::requester::HttpResponse;
 
-fn path(segments: &Value) -> Path {
-    segments.as_array().unwrap().iter().map(|segment| Segment::of(segment).unwrap()).collect()
+fn path(segments: &Value) -> Search {
+    Search::of(segments.as_array().unwrap().iter().cloned().map(Ok)).unwrap()
 }
 
 /// What an extractor finds, once in a page's text and once in parsed values.
@@ -96,6 +96,69 @@ fn a_path_leads_where_dpath_leads() {
     for failure in found(&extractor, r#"{"data":[1],"dab":2}"#) {
         assert!(failure.unwrap_err().contains("several values"));
     }
+}
+
+#[test]
+fn two_stars_lead_any_way_down() {
+    let nested = r#"{"data":{"items":[{"id":1,"sub":{"items":[{"id":2}]}}],"x":{"a":1}},"meta":{"id":9}}"#;
+    let one = r#"{"data":{"x":{"items":[{"id":1},{"id":2}]}}}"#;
+    let lists = r#"{"a":[[{"v":1}],[{"v":2}]]}"#;
+    let items = json!([{"id": 1}, {"id": 2}]);
+    for (segments, body, expected) in [
+        (json!(["**", "items"]), one, Some(items.clone())),
+        (json!(["data", "**", "items"]), one, Some(items.clone())),
+        (json!(["data", "x", "**", "items"]), one, Some(items.clone())),
+        (json!(["**", "it*"]), one, Some(items)),
+        (json!(["**", "nope"]), one, Some(json!([]))),
+        (json!(["nope", "**"]), one, Some(json!([]))),
+        (json!(["data", "**"]), one, None),
+        (json!(["**"]), one, None),
+        (json!(["**"]), r#"{"a":1}"#, Some(json!([1]))),
+        (json!(["**"]), r#"{"a":{}}"#, Some(json!([]))),
+        (json!(["**"]), "5", Some(json!([]))),
+        (json!(["***", "items"]), one, Some(json!([]))),
+        (json!(["**", "items"]), nested, None),
+        (json!(["**", "items", "*"]), nested, Some(json!([{"id": 1, "sub": {"items": [{"id": 2}]}}, {"id": 2}]))),
+        (json!(["**", "items", "*", "id"]), nested, Some(json!([1, 2]))),
+        (
+            json!(["**", "*"]),
+            nested,
+            Some(json!([
+                {"items": [{"id": 1, "sub": {"items": [{"id": 2}]}}], "x": {"a": 1}},
+                {"id": 9},
+                [{"id": 1, "sub": {"items": [{"id": 2}]}}],
+                {"a": 1},
+                {"id": 1, "sub": {"items": [{"id": 2}]}},
+                1,
+                {"items": [{"id": 2}]},
+                [{"id": 2}],
+                {"id": 2},
+                2,
+                1,
+                9
+            ])),
+        ),
+        (json!(["a", "**", "v"]), lists, None),
+        (json!(["*", "**", "v"]), lists, Some(json!([1, 2]))),
+        (json!(["**", "a", "*"]), r#"{"a":{"b":{"a":[1]}}}"#, Some(json!([{"a": [1]}, 1]))),
+        (json!(["**", 1, "v"]), r#"{"a":{"1":{"v":1}},"b":[{"v":2},{"v":3}]}"#, Some(json!([3]))),
+        (json!(["b", "**", "*"]), r#"{"b":[{"v":2},{"v":3}]}"#, Some(json!([{"v": 2}, {"v": 3}, 2, 3]))),
+    ] {
+        let extractor = PreparedExtractor::Dpath { path: path(&segments), expander: None };
+        for found in found(&extractor, body) {
+            assert_eq!(found.ok(), expected, "{segments} in {body}");
+        }
+    }
+    assert!(Search::of(["**", "a", "**"].map(|segment| Ok(json!(segment))).into_iter()).is_err());
+    let deep = format!("{}{}", r#"{"a":"#.repeat(100_000), "1") + &"}".repeat(100_000);
+    let host = Host::new().answering(move |_| Answer::new(200).body(deep.clone()));
+    let run = host.run(|| {
+        let response = HttpResponse::of(Client::new("http://127.0.0.1/")?.get("x").send()?);
+        let extractor = PreparedExtractor::Dpath { path: path(&json!(["**", "z"])), expander: None };
+        let decoder = Decoder::Json;
+        extractor.extract(&decoder.decode(&response)).map(drop)
+    });
+    assert!(run.result.unwrap_err().message.contains("deeper than the 200 levels"));
 }
 
 fn extractor(manifest: &Value) -> RecordExtractor {

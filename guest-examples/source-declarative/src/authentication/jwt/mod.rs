@@ -1,17 +1,21 @@
-//! JSON Web Tokens that the connector signs itself: the language's JwtAuthenticator, with keys that both sides know.
+//! JSON Web Tokens that the connector signs itself: the language's JwtAuthenticator. Knows nothing of how keys are written and how a
+//! signature comes about.
 
-use airlock_sdk::{Result, system_error};
+mod algorithm;
+mod private_key;
+
+use airlock_sdk::{Failure, Result, system_error};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use hmac::{Hmac, Mac};
 use serde_json::Value;
-use sha2::{Sha256, Sha384, Sha512};
 
 use super::token_time;
 use crate::manifest::{self, FromManifest, Node, Object, is_true};
 use crate::request_options::{InjectInto, RequestOption};
 use crate::session::Session;
-use crate::template::{Template, TemplateMap, python_text};
+use crate::template::{Scope, Template, TemplateMap, python_text};
+use algorithm::{Algorithm, Key};
+use private_key::PrivateKey;
 
 /// What the manifest's `additional_jwt_headers` and `additional_jwt_payload` may not set.
 const RESERVED_HEADERS: [&str; 4] = ["kid", "alg", "typ", "cty"];
@@ -24,6 +28,8 @@ const DEFAULT_DURATION: u64 = 1200;
 #[derive(Debug)]
 pub struct Jwt {
     secret_key: Template,
+    /// Of a key that is encrypted. Where it comes to nothing, the key is none.
+    passphrase: Option<Template>,
     is_base64: bool,
     algorithm: Algorithm,
     duration: u64,
@@ -35,30 +41,13 @@ pub struct Jwt {
     pub option: RequestOption,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Algorithm {
-    Hs256,
-    Hs384,
-    Hs512,
-}
-
 impl FromManifest for Jwt {
     fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
         let component = node.component()?;
         if component.kind() != "JwtAuthenticator" {
             return Err(component.other_kind(&["JwtAuthenticator"], &[]));
         }
-        let algorithm: String = component.required("algorithm")?;
-        let algorithm = match algorithm.as_str() {
-            "HS256" => Algorithm::Hs256,
-            "HS384" => Algorithm::Hs384,
-            "HS512" => Algorithm::Hs512,
-            _ => {
-                return Err(node.unsupported(format!(
-                    "has the algorithm {algorithm}, which is not supported: HS256, HS384 and HS512 are"
-                )));
-            }
-        };
+        let algorithm: Algorithm = component.required("algorithm")?;
         let headers = match component.field("jwt_headers") {
             Some(headers) => read_named(&headers, &["kid", "typ", "cty"])?,
             None => vec![("typ", Template::of("JWT"))],
@@ -67,11 +56,11 @@ impl FromManifest for Jwt {
             Some(claims) => read_named(&claims, &["iss", "sub", "aud"])?,
             None => Vec::new(),
         };
-        component.refuse_fields(&["passphrase"])?;
         let authorization =
             || RequestOption { inject_into: InjectInto::Header, field: vec![Template::of("Authorization")] };
         let jwt = Jwt {
             secret_key: component.required("secret_key")?,
+            passphrase: component.optional("passphrase")?,
             is_base64: component.optional("base64_encode_secret_key")?.unwrap_or_default(),
             algorithm,
             duration: component.optional("token_duration")?.unwrap_or(DEFAULT_DURATION),
@@ -127,13 +116,8 @@ impl Jwt {
         for (name, template) in &self.headers {
             headers.insert((*name).to_owned(), template.evaluate(scope)?);
         }
-        let name = match self.algorithm {
-            Algorithm::Hs256 => "HS256",
-            Algorithm::Hs384 => "HS384",
-            Algorithm::Hs512 => "HS512",
-        };
         headers.entry("typ").or_insert_with(|| "JWT".into());
-        headers.insert("alg".to_owned(), name.into());
+        headers.insert("alg".to_owned(), self.algorithm.name().into());
         // Names in order, as PyJWT writes them.
         let mut names: Vec<String> = headers.keys().cloned().collect();
         names.sort_unstable();
@@ -148,26 +132,31 @@ impl Jwt {
         claims.insert("nbf".to_owned(), now.into());
         let encoded = |object: Object| URL_SAFE_NO_PAD.encode(Value::Object(object).to_string());
         let signed = format!("{}.{}", encoded(headers), encoded(claims));
-        let key = match self.secret_key.text(scope)? {
-            key if self.is_base64 => STANDARD.encode(key),
-            key => key,
-        };
-        let (key, text) = (key.as_bytes(), signed.as_bytes());
         let signature =
-            match self.algorithm {
-                Algorithm::Hs256 => Hmac::<Sha256>::new_from_slice(key)
-                    .map(|mac| mac.chain_update(text).finalize().into_bytes().to_vec()),
-                Algorithm::Hs384 => Hmac::<Sha384>::new_from_slice(key)
-                    .map(|mac| mac.chain_update(text).finalize().into_bytes().to_vec()),
-                Algorithm::Hs512 => Hmac::<Sha512>::new_from_slice(key)
-                    .map(|mac| mac.chain_update(text).finalize().into_bytes().to_vec()),
-            };
-        let signature = signature.map_err(|_| system_error("Failed to sign token: the key can not be used."))?;
+            self.key(scope).and_then(|key| self.algorithm.sign(&key, signed.as_bytes()).map_err(unsigned))?;
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
+
+    fn key(&self, scope: &Scope) -> Result<Key> {
+        let text = self.secret_key.text(scope)?;
+        let passphrase = self.passphrase.as_ref().map(|passphrase| passphrase.evaluate(scope)).transpose()?;
+        if let Some(passphrase) = passphrase.filter(is_true) {
+            let passphrase = python_text(&passphrase);
+            return PrivateKey::decrypted(&text, passphrase.as_bytes()).map(Key::Private).map_err(unsigned);
+        }
+        let text = if self.is_base64 { STANDARD.encode(text) } else { text };
+        self.algorithm.key_of(text).map_err(unsigned)
+    }
+}
+
+fn unsigned(why: String) -> Failure {
+    system_error(format!("Failed to sign token: {why}."))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the present is after 1970, and fits")]
 fn whole(seconds: f64) -> u64 {
     seconds as u64
 }
+
+#[cfg(test)]
+mod tests;
