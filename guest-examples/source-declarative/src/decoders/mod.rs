@@ -6,6 +6,7 @@ pub mod json;
 mod parser;
 mod text;
 mod xml;
+mod zip_file;
 
 use airlock_sdk::Result;
 use airlock_sdk::http::{Page, Part};
@@ -16,6 +17,7 @@ use crate::requester::{Body, HttpResponse};
 pub use csv_file::CsvFile;
 use parser::Parser;
 use text::Encoding;
+use zip_file::ZipFile;
 
 /// The language's decoders.
 #[derive(Clone, Debug, Default)]
@@ -27,12 +29,21 @@ pub enum Decoder {
     Iterable,
     /// What the CDK reads as it comes.
     Parsed(Parser),
+    Zip(ZipFile),
     /// No decoder of the language's, but what its ResponseToFileExtractor does.
     CsvFile(CsvFile),
 }
 
-const SUPPORTED: &[&str] =
-    &["JsonDecoder", "XmlDecoder", "CsvDecoder", "JsonlDecoder", "JsonItemsDecoder", "GzipDecoder", "IterableDecoder"];
+const KINDS: &[&str] = &[
+    "JsonDecoder",
+    "XmlDecoder",
+    "CsvDecoder",
+    "JsonlDecoder",
+    "JsonItemsDecoder",
+    "GzipDecoder",
+    "ZipfileDecoder",
+    "IterableDecoder",
+];
 
 impl FromManifest for Decoder {
     fn from_manifest(node: &Node<'_>) -> manifest::Result<Self> {
@@ -44,7 +55,8 @@ impl FromManifest for Decoder {
             "CsvDecoder" | "JsonlDecoder" | "JsonItemsDecoder" | "GzipDecoder" => {
                 return node.read().map(Decoder::Parsed);
             }
-            _ => return Err(component.other_kind(SUPPORTED, &["ZipfileDecoder"])),
+            "ZipfileDecoder" => return node.read().map(Decoder::Zip),
+            _ => return Err(component.other_kind(KINDS, &[])),
         };
         component.finish();
         Ok(decoder)
@@ -75,6 +87,7 @@ impl<'r> Streamed<'r> {
     pub fn bodies(&self) -> Result<Bodies<'r>> {
         match self.decoder {
             Decoder::Parsed(parser) => parser.parse(self.response),
+            Decoder::Zip(file) => file.bodies(self.response.bytes()),
             Decoder::CsvFile(file) => Ok(Box::new(file.rows(parser::inflated(self.response.bytes())?)?)),
             _ => Ok(parser::lines(self.response.bytes())),
         }
@@ -91,7 +104,7 @@ impl Decoder {
     pub fn is_for_pagination(&self) -> bool {
         match self {
             Decoder::Json | Decoder::Xml => true,
-            Decoder::Iterable | Decoder::CsvFile(_) => false,
+            Decoder::Iterable | Decoder::Zip(_) | Decoder::CsvFile(_) => false,
             Decoder::Parsed(parser) => parser.is_for_pagination(),
         }
     }
@@ -110,7 +123,7 @@ impl Decoder {
                 log::warn!("{} was answered with what is no XML ({why}): there are no records in it.", response.name());
                 json!({})
             })]),
-            (Decoder::Iterable | Decoder::Parsed(_) | Decoder::CsvFile(_), _) => {
+            (Decoder::Iterable | Decoder::Parsed(_) | Decoder::Zip(_) | Decoder::CsvFile(_), _) => {
                 Decoded::Streamed(Streamed { decoder: self, response })
             }
         }

@@ -14,7 +14,7 @@ use crate::manifest::{self, FromManifest, Node};
 use crate::requester::{Body, HttpResponse};
 
 /// What a compressed body may become: the rest of memory belongs to others.
-const MAX_DECOMPRESSED_BYTES: u64 = 1 << 30;
+pub const MAX_DECOMPRESSED_BYTES: u64 = 1 << 30;
 
 /// A format, in the language's words.
 #[derive(Clone, Debug)]
@@ -81,7 +81,8 @@ impl Parser {
         }
     }
 
-    fn bodies<'r>(&self, mut bytes: Box<dyn Read + 'r>) -> Result<Bodies<'r>> {
+    /// What a reader has in it.
+    pub fn bodies<'r>(&self, mut bytes: Box<dyn Read + 'r>) -> Result<Bodies<'r>> {
         match self {
             Parser::Gzip(inner) => inner.bodies(decompressed(bytes)?),
             Parser::Jsonl => Ok(json_lines(bytes)),

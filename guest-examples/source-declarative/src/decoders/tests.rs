@@ -139,6 +139,76 @@ fn compressed_bodies_are_read_whether_they_are_compressed_or_not() {
     assert_eq!((found, failure.is_some()), (vec![one; 10], true));
 }
 
+fn zip_of(files: &[(&str, &[u8])], is_compressed: bool) -> Vec<u8> {
+    let method = if is_compressed { zip::CompressionMethod::Deflated } else { zip::CompressionMethod::Stored };
+    let options = zip::write::SimpleFileOptions::default().compression_method(method);
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content) in files {
+        archive.start_file(*name, options).unwrap();
+        std::io::Write::write_all(&mut archive, content).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+#[test]
+fn all_files_of_an_archive_are_read() {
+    let of = |kind: &str| json!({"type": "ZipfileDecoder", "decoder": {"type": kind}});
+    let lines = of("JsonlDecoder");
+    let [one, two, three] = [1, 2, 3].map(|a| json!({"a": a}));
+    let files: &[(&str, &[u8])] =
+        &[("a.json", b"{\"a\":1}\n{\"a\":2}\n"), ("d/", b""), ("d/é.json", b"nope\n{\"a\":3}")];
+    let expected = [one.clone(), two.clone(), three.clone()];
+    for archive in [zip_of(files, true), zip_of(files, false)] {
+        assert_eq!(bodies(&lines, &archive), expected);
+        // What is around it does not matter.
+        assert_eq!(bodies(&lines, &[b"JUNK", archive.as_slice()].concat()), expected);
+        assert_eq!(bodies(&lines, &[archive.as_slice(), b"JUNK"].concat()), expected);
+    }
+    assert_eq!(bodies(&lines, &zip_of(&[], true)), Vec::<Value>::new());
+    assert_eq!(bodies(&of("JsonDecoder"), &zip_of(&[("a", br#"[{"a":1},{"a":2}]"#)], true)), [one.clone(), two]);
+    let tables: &[(&str, &[u8])] = &[("a", b"a,b\n1,2\n"), ("b", b"c\n3\n")];
+    assert_eq!(bodies(&of("CsvDecoder"), &zip_of(tables, true)), [json!({"a": "1", "b": "2"}), json!({"c": "3"})]);
+    let compressed =
+        json!({"type": "ZipfileDecoder", "decoder": {"type": "GzipDecoder", "decoder": {"type": "JsonlDecoder"}}});
+    assert_eq!(bodies(&compressed, &zip_of(&[("a", &gzip(b"{\"a\":1}\n"))], true)), std::slice::from_ref(&one));
+
+    let fails = |decoder: &Value, body: &[u8]| {
+        let (found, failure, _) = decoded(decoder, Answer::new(200).body(body));
+        (found, failure.unwrap_or_default())
+    };
+    let (found, failure) =
+        fails(&of("JsonDecoder"), &zip_of(&[("a", b"[{\"a\":1}]"), ("b", b"{"), ("c", b"[{\"a\":3}]")], true));
+    assert_eq!(found, std::slice::from_ref(&one));
+    assert!(failure.contains("\"b\" of a response's ZIP archive") && failure.contains("JSON"), "{failure}");
+    let stored = zip_of(&[("a", b"{\"a\":1}"), ("b", b"{\"a\":1}")], false);
+    let place = stored.windows(7).position(|bytes| bytes == b"{\"a\":1}").unwrap();
+    let mut damaged = stored.clone();
+    damaged[place + 5] = b'9';
+    let mut encrypted = stored.clone();
+    let entry = stored.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap();
+    encrypted[6] |= 1;
+    encrypted[entry + 8] |= 1;
+    let mut other_method = stored.clone();
+    other_method[8] = 12;
+    other_method[entry + 10] = 12;
+    for body in [b"hello".as_slice(), b"", &stored[..stored.len() - 30], &damaged, &encrypted, &other_method] {
+        let (found, failure) = fails(&lines, body);
+        assert!(found.is_empty() && failure.starts_with("Received an invalid zip file"), "{found:?} {failure}");
+    }
+}
+
+#[test]
+fn an_archive_with_too_much_in_it_is_refused() {
+    let manifest = json!({"type": "ZipfileDecoder", "decoder": {"type": "JsonlDecoder"}});
+    let file: ZipFile = Node::root(&manifest, &Remarks::default()).read().unwrap();
+    let archive = zip_of(&[("a", b"{\"a\":1}"), ("b", &b" ".repeat(1 << 20))], true);
+    assert!(archive.len() < 2000);
+    assert_eq!(file.bodies_up_to(7 + (1 << 20), &archive).unwrap().filter_map(Result::ok).count(), 1);
+    let bodies: Vec<Result<Value>> = file.bodies_up_to(6 + (1 << 20), &archive).unwrap().collect();
+    let [Ok(_), Err(failure)] = bodies.as_slice() else { panic!("{bodies:?}") };
+    assert!(failure.message.contains("more in it than the gigabyte"));
+}
+
 #[test]
 fn items_are_the_elements_of_the_list_at_a_path() {
     let of = |path: &str, body: &str| bodies(&json!({"type": "JsonItemsDecoder", "items_path": path}), body.as_bytes());
@@ -226,8 +296,6 @@ fn xml_is_in_the_encoding_that_is_said() {
 #[test]
 fn what_is_not_supported_is_said() {
     let read = |decoder: Value| Node::root(&decoder, &Remarks::default()).read::<Decoder>().map(drop).unwrap_err();
-    let zip = read(json!({"type": "ZipfileDecoder", "decoder": {"type": "JsonDecoder"}}));
-    assert_eq!(zip.reason, crate::manifest::Reason::Unsupported);
     assert_eq!(
         read(json!({"type": "CustomDecoder", "class_name": "x.Y"})).reason,
         crate::manifest::Reason::NeedsPython

@@ -98,7 +98,7 @@ fn resolve(reference: &BytesRef<'_>) -> Result<Option<char>, String> {
     if let Some(letter) = reference.resolve_char_ref().map_err(|error| error.to_string())? {
         return Ok(Some(letter));
     }
-    Ok(match reference.as_ref() {
+    Ok(match &**reference {
         b"amp" => Some('&'),
         b"lt" => Some('<'),
         b"gt" => Some('>'),

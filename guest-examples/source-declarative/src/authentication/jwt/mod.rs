@@ -130,6 +130,11 @@ impl Jwt {
         claims.insert("iat".to_owned(), now.into());
         claims.insert("exp".to_owned(), now.saturating_add(self.duration).into());
         claims.insert("nbf".to_owned(), now.into());
+        for (fields, name) in [(&headers, "kid"), (&claims, "iss")] {
+            if fields.get(name).is_some_and(|value| !value.is_string()) {
+                return Err(unsigned(format!("the {name} must be a text, and the manifest makes it something else")));
+            }
+        }
         let encoded = |object: Object| URL_SAFE_NO_PAD.encode(Value::Object(object).to_string());
         let signed = format!("{}.{}", encoded(headers), encoded(claims));
         let signature =
