@@ -394,7 +394,7 @@ fn a_token_is_signed() {
     let now = of["iat"].as_u64().unwrap();
     let expected = format!(r#"{{"x":1,"iss":"I","aud":"A","iat":{now},"exp":{},"nbf":{now}}}"#, now + 1200);
     assert_eq!(claims, expected);
-    let rs = json!({"type": "JwtAuthenticator", "secret_key": "k", "algorithm": "RS256"});
+    let rs = json!({"type": "JwtAuthenticator", "secret_key": "k", "algorithm": "ES512"});
     let problem = requester(json!({"authenticator": rs})).unwrap_err();
     assert_eq!(problem.reason, crate::manifest::Reason::Unsupported);
 }

@@ -8,6 +8,7 @@ use flate2::read::MultiGzDecoder;
 use serde_json::{Value, json};
 
 use super::csv::CsvFormat;
+use super::text::Encoding;
 use super::{Bodies, json as python_json};
 use crate::field_path::{Path, Segment, follow};
 use crate::manifest::{self, FromManifest, Node};
@@ -22,7 +23,10 @@ pub enum Parser {
     Json,
     Jsonl,
     /// The elements of the list at a path.
-    JsonItems(Path),
+    JsonItems {
+        path: Path,
+        encoding: Encoding,
+    },
     Csv(CsvFormat),
     /// What is compressed, or is not.
     Gzip(Box<Parser>),
@@ -37,17 +41,14 @@ impl FromManifest for Parser {
             "CsvDecoder" => return node.read().map(Parser::Csv),
             "GzipDecoder" => Parser::Gzip(component.required("decoder")?),
             "JsonItemsDecoder" => {
-                let encoding = component.optional::<super::Encoding>("encoding")?.unwrap_or_default();
-                if encoding != super::Encoding::Utf8 {
-                    return Err(node.unsupported("has an encoding other than utf-8, which is not supported"));
-                }
                 let path = component.required::<String>("items_path")?;
                 if path.is_empty() {
                     return Err(node.invalid("has an empty items_path"));
                 }
                 // In the words of the CDK's parser, `item` is each of a list.
                 let segment = |name: &str| if name == "item" { Segment::All } else { Segment::Name(name.to_owned()) };
-                Parser::JsonItems(path.split('.').map(segment).collect())
+                let path = path.split('.').map(segment).collect();
+                Parser::JsonItems { path, encoding: component.optional("encoding")?.unwrap_or_default() }
             }
             _ => {
                 let supported = ["JsonDecoder", "JsonItemsDecoder", "CsvDecoder", "JsonlDecoder", "GzipDecoder"];
@@ -72,7 +73,7 @@ impl Parser {
     pub fn parse<'r>(&self, response: &'r HttpResponse) -> Result<Bodies<'r>> {
         match (self, &response.body) {
             // It is known already where its parts are.
-            (Parser::JsonItems(path), Body::Json(page)) => {
+            (Parser::JsonItems { path, encoding: Encoding::Utf8 }, Body::Json(page)) => {
                 let lists = follow(page.root(), path);
                 let items = lists.into_iter().filter_map(|list| list.elements()).flatten();
                 Ok(Box::new(items.map(|item| serde_json::from_str(item.text()).map_err(Failure::from))))
@@ -92,8 +93,13 @@ impl Parser {
                 Some(body) if !body.is_null() => Ok(Box::new(std::iter::once(Ok(body)))),
                 _ => Err(no_json()),
             },
-            Parser::JsonItems(path) => {
-                let body = python_json::parse(&whole(&mut bytes)?).ok_or_else(no_json)?;
+            Parser::JsonItems { path, encoding } => {
+                let bytes = whole(&mut bytes)?;
+                let body = match encoding {
+                    Encoding::Utf8 => python_json::parse(&bytes),
+                    encoding => encoding.decode(&bytes).and_then(|text| python_json::parse(text.as_bytes())),
+                };
+                let body = body.ok_or_else(no_json)?;
                 let lists = follow(&body, path);
                 let items: Vec<Value> = lists.into_iter().filter_map(Value::as_array).flatten().cloned().collect();
                 Ok(Box::new(items.into_iter().map(Ok)))

@@ -217,6 +217,8 @@ fn items_are_the_elements_of_the_list_at_a_path() {
     assert_eq!(of("nope", body), Vec::<Value>::new());
     assert_eq!(of("data.x", body), Vec::<Value>::new());
     assert_eq!(of("item.a", r#"[{"a":[1]},{"a":[2,3]}]"#), [1, 2, 3].map(Value::from));
+    let of_latin = json!({"type": "JsonItemsDecoder", "items_path": "data", "encoding": "iso-8859-1"});
+    assert_eq!(bodies(&of_latin, b"{\"data\":[\"\xe9\",\"\xc3\xa9\"]}"), ["é", "Ã©"].map(Value::from));
     let decoder = json!({"type": "JsonItemsDecoder", "items_path": "data"});
     assert!(decoded(&decoder, Answer::new(200).body("{\"data\":[{\"a\":1},")).1.is_some());
 }

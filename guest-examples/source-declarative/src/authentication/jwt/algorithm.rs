@@ -120,7 +120,7 @@ fn mac<M: Mac + KeyInit>(key: &[u8], text: &[u8]) -> Result<Vec<u8>> {
 /// Blinded, so that how long it takes tells nothing of the key.
 fn rsa<D: Digest>(key: &RsaPrivateKey, scheme: impl SignatureScheme, text: &[u8]) -> Result<Vec<u8>> {
     let signature = key.sign_with_rng(&mut SystemRandom, scheme, &D::digest(text));
-    signature.map_err(|error| format!("the secret_key can not be used ({error})"))
+    signature.map_err(|error| format!("the secret_key can not be used: it may be too short ({error})"))
 }
 
 /// The random bytes of the system.

@@ -15,7 +15,7 @@ const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7
 pub enum PrivateKey {
     Rsa(Box<RsaPrivateKey>),
     P256(p256::SecretKey),
-    Ed25519(ed25519_dalek::SigningKey),
+    Ed25519(Box<ed25519_dalek::SigningKey>),
 }
 
 /// What went wrong, as the end of a sentence.
@@ -58,7 +58,7 @@ impl PrivateKey {
                     ELLIPTIC_CURVE => curve_key(key.algorithm.parameters_oid().ok(), key.private_key),
                     ED25519 => {
                         let key = key.try_into().map_err(|_| unreadable(label))?;
-                        Ok(PrivateKey::Ed25519(key))
+                        Ok(PrivateKey::Ed25519(Box::new(key)))
                     }
                     other => Err(format!("the secret_key is of a kind ({other}) that is not supported")),
                 }

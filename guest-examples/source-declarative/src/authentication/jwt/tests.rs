@@ -127,3 +127,13 @@ fn which_algorithms_there_are_is_said() {
     assert_eq!(reason("ES384"), Reason::Unsupported);
     assert_eq!(reason("RS1"), Reason::Invalid);
 }
+
+#[test]
+fn a_key_that_is_too_short_is_told() {
+    // Of the primes 3 and 5.
+    let key =
+        "-----BEGIN RSA PRIVATE KEY-----\nMBsCAQACAQ8CAQMCAQMCAQMCAQUCAQECAQMCAQI=\n-----END RSA PRIVATE KEY-----";
+    for name in ["RS256", "PS256"] {
+        assert!(signature(name, key).unwrap_err().contains("too short"));
+    }
+}

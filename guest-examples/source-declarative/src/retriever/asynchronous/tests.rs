@@ -215,12 +215,11 @@ fn names_of_before_are_understood() {
         let session = Session::new(Object::new());
         let retriever = retriever.unwrap();
         let retriever = retriever.prepare(&session, &RecordRules::default())?;
-        let read = retriever
+        retriever
             .slices(&mut |take| take(&StreamSlice::default()), &mut |slice| {
                 retriever.read_slice(slice, &mut Taken(&mut records))
             })
-            .map(drop);
-        read
+            .map(drop)
     });
     assert_eq!(run.result, Ok(()));
     assert_eq!(*requests.borrow(), ["create/1", "poll/7", "urls/f", "a", "b"]);
