@@ -256,9 +256,12 @@ impl<'m> Component<'m> {
             !known.contains(written) && *written != PARAMETERS && !self.node.parameters.contains_key(*written)
         };
         let written = || self.fields.keys().map(String::as_str).filter(is_other);
-        [name, REFERENCE].into_iter().find_map(|meant| {
-            written().find(|written| spelling::nearest(written, [meant]).is_some()).map(|written| (written, meant))
-        })
+        let is_near = |written: &str, meant: &str| {
+            spelling::nearest(written, [meant]).is_some() || spelling::is_last_word(written, meant)
+        };
+        [name, REFERENCE]
+            .into_iter()
+            .find_map(|meant| written().find(|written| is_near(written, meant)).map(|written| (written, meant)))
     }
 
     /// The component can not be used with any of these fields: the language has them, and this connector does not.

@@ -25,6 +25,11 @@ pub fn nearest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> O
     known.into_iter().filter_map(near).min().map(|(_, word)| word)
 }
 
+/// Whether a word is the end of a name of several: the token of an api_token.
+pub fn is_last_word(written: &str, name: &str) -> bool {
+    name.strip_suffix(written).is_some_and(|before| before.ends_with('_'))
+}
+
 /// How many letters have to be put in, taken out, changed, or put before the one before.
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
@@ -64,6 +69,7 @@ mod tests {
         assert_eq!(nearest("connection_spec", ["connection_specification", "type"]), Some("connection_specification"));
         assert_eq!(nearest("request_params", ["header", "request_parameter"]), Some("request_parameter"));
         assert_eq!(nearest("page_token", ["page_size"]), None);
+        assert!(is_last_word("token", "api_token") && !is_last_word("oken", "api_token") && !is_last_word("", "token"));
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("nmae", "name"), 1);

@@ -126,6 +126,11 @@ fn what_is_mistyped_is_an_error_that_says_what_is_meant() {
             "request_body: {type: RequestBodyGraphQL, value: {qery: a}}\n        error_handler:",
             ".requester.request_body.value lacks the field query.",
         ),
+        (
+            "authenticator: {type: BearerAuthenticator, api_token: \"{{ config['api_key'] }}\"}",
+            "authenticator: {type: BearerAuthenticator, token: \"{{ config['api_key'] }}\"}",
+            ".authenticator lacks the field api_token; it has token, perhaps that is meant.",
+        ),
         ("name: users", "nmae: users", " lacks the field name; it has nmae, perhaps that is meant."),
     ] {
         let (failure, logs) = told(written, mistyped);

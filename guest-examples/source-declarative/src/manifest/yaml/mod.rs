@@ -46,9 +46,33 @@ fn syntax_problem(text: &str, at: &Marker, what: &str) -> String {
     }
     match from_here().next() {
         Some((_, line)) if has_bare_template(line) => format!("{told}; {QUOTE_TEMPLATES}"),
-        _ => told,
+        _ => match CAUSES.iter().find(|(said, _)| what.contains(said)) {
+            Some((_, cause)) => format!("{told}; {cause}"),
+            None => told,
+        },
     }
 }
+
+/// What the parser says of mistakes that are often made, and what they come from.
+const CAUSES: [(&str, &str); 5] = [
+    (
+        "mapping values are not allowed",
+        "the fields of an object begin in one column, and a value with a colon and a space in it must be in quotes",
+    ),
+    (
+        "did not find expected key",
+        "the fields of an object begin in one column, and each element of a list with a dash",
+    ),
+    (
+        "after double-quoted scalar",
+        "a quote before that may not be closed, and a value that begins with one must end with it",
+    ),
+    (
+        "after single-quoted scalar",
+        "a quote before that may not be closed, and a value that begins with one must end with it",
+    ),
+    ("unknown escape character", "between double quotes a backslash is written twice, and between single quotes once"),
+];
 
 const QUOTE_TEMPLATES: &str = "a value that begins with a template must be in quotes, as in \"{{ config['key'] }}\"";
 

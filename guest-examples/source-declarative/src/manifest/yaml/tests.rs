@@ -61,6 +61,23 @@ fn what_pyyaml_refuses_is_refused_with_its_place() {
 }
 
 #[test]
+fn what_is_often_mistyped_is_told_with_what_it_comes_from() {
+    for (text, cause) in [
+        ("a: x\n  b: y", "begin in one column"),
+        ("path: /a/{{ b }}: c", "must be in quotes"),
+        ("a:\n    - b: 1\n   c: 2", "begin in one column"),
+        ("a:\n    b: 1\n   c: 2", "begin in one column"),
+        ("a: \"x\nb: \"y\"", "a quote before that may not be closed"),
+        ("a: 'x' ~ 'y'", "a value that begins with one must end with it"),
+        ("a: \"\\d+\"", "a backslash is written twice"),
+        ("a: {{ config['b'] }}", "must be in quotes, as in"),
+    ] {
+        let told = parse(text).map(|value| value.to_string()).unwrap_err();
+        assert!(told.contains(cause), "{text:?}: {told}");
+    }
+}
+
+#[test]
 fn aliases_that_multiply_each_other_and_deep_nesting_end() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
