@@ -97,7 +97,9 @@ pub fn apply<'a>(name: &str, of: Value<'a>, given: Given<'a>) -> Result<Value<'a
                 _ => default.unwrap_or(Value::Float(0.0)),
             }
         }
+        // Python's own functions know nothing of Jinja's undefined values.
         "abs" => match of {
+            Value::Undefined(_) => return Err(undefined_number()),
             Value::Float(float) => Value::Float(float.abs()),
             of => Value::Int(index(&of)?.abs()),
         },
@@ -132,7 +134,10 @@ pub fn apply<'a>(name: &str, of: Value<'a>, given: Given<'a>) -> Result<Value<'a
         },
         "reverse" => match &of {
             Value::Text(text) => Value::text(text.chars().rev().collect::<String>()),
-            of => Value::list(elements(of)?.into_iter().rev().collect()),
+            of => {
+                let elements = of.iterate().ok_or_else(|| Fault::Other("there is nothing to reverse".to_owned()))?;
+                Value::list(elements.into_iter().rev().collect())
+            }
         },
         "join" => join(&of, given)?,
         "sum" => {
@@ -189,8 +194,18 @@ fn elements<'a>(of: &Value<'a>) -> Result<Vec<Value<'a>>> {
     of.iterate().ok_or_else(|| Fault::type_of(of, "a list"))
 }
 
-/// Filters that take anything as a text.
+/// None of what is false: some filters do not look at it, whatever it is.
+fn elements_of_true<'a>(of: &Value<'a>) -> Result<Vec<Value<'a>>> {
+    if of.is_true() { elements(of) } else { Ok(Vec::new()) }
+}
+
+/// Filters that take anything as a text, but for two.
 fn of_text<'a>(name: &str, of: &Value<'a>, given: Given<'a>) -> Result<Value<'a>> {
+    match (name, of) {
+        ("indent" | "truncate", Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_))
+        | ("indent", Value::Undefined(_)) => return Err(Fault::type_of(of, "a str")),
+        _ => {}
+    }
     let shown = of.to_text()?;
     Ok(Value::text(match name {
         "lower" => shown.to_lowercase(),
@@ -365,11 +380,19 @@ fn int<'a>(of: &Value<'a>, given: Given<'a>) -> Result<Value<'a>> {
     Ok(whole.map(Value::Int).or(default).unwrap_or(Value::Int(0)))
 }
 
+/// Python's `abs` and `round` know nothing of what is undefined in Jinja.
+fn undefined_number() -> Fault {
+    Fault::Type("a number is wanted, and there is none".to_owned())
+}
+
 fn round<'a>(of: &Value<'a>, given: Given<'a>) -> Result<Value<'a>> {
     let [precision, method] = given.bind(["precision", "method"], 0)?;
     let precision = precision.map(|precision| index(&precision)).transpose()?.unwrap_or(0);
     let precision = i32::try_from(precision.clamp(-400, 400)).unwrap_or_default();
     let method = method.map_or_else(|| Ok("common".to_owned()), |method| method.to_text())?;
+    if method == "common" && matches!(of, Value::Undefined(_)) {
+        return Err(undefined_number());
+    }
     let float = of.as_float().ok_or_else(|| Fault::type_of(of, "a number"))?;
     let scale = 10_f64.powi(precision);
     match method.as_str() {
@@ -487,7 +510,7 @@ fn dictsort<'a>(of: &Value<'a>, given: Given<'a>) -> Result<Value<'a>> {
         return Err(Fault::Other("a dict is sorted by key or by value".to_owned()));
     }
     let mut keyed = Vec::new();
-    for (key, value) in of.entries().ok_or_else(|| Fault::type_of(of, "a dict"))? {
+    for (key, value) in of.entries().ok_or_else(|| not_sorted(of))? {
         let by = if by == "key" { key.clone() } else { value.clone() };
         keyed.push((folded(by, is_exact), Value::tuple(vec![key, value])));
     }
@@ -500,6 +523,14 @@ fn dictsort<'a>(of: &Value<'a>, given: Given<'a>) -> Result<Value<'a>> {
         keyed.reverse();
     }
     Ok(Value::list(keyed.into_iter().map(|(_, entry)| entry).collect()))
+}
+
+/// Python asks for an attribute then, and that is no TypeError.
+fn not_sorted(of: &Value<'_>) -> Fault {
+    match of {
+        Value::Undefined(what) => Fault::Undefined(what.to_string()),
+        other => Fault::Other(format!("{} has no entries to sort", other.type_name())),
+    }
 }
 
 fn groupby<'a>(of: &Value<'a>, given: Given<'a>) -> Result<Value<'a>> {
@@ -528,7 +559,7 @@ fn groupby<'a>(of: &Value<'a>, given: Given<'a>) -> Result<Value<'a>> {
 
 fn map<'a>(of: &Value<'a>, mut given: Given<'a>) -> Result<Value<'a>> {
     let mut mapped = Vec::new();
-    let elements = elements(of)?;
+    let elements = elements_of_true(of)?;
     if given.positional.is_empty() {
         let [attribute, default] = given.bind(["attribute", "default"], 1)?;
         for element in elements {
@@ -558,7 +589,7 @@ fn again<'a>(given: &Given<'a>) -> Given<'a> {
 fn select<'a>(of: &Value<'a>, attribute: Option<Value<'a>>, mut given: Given<'a>, wanted: bool) -> Result<Value<'a>> {
     let test = if given.positional.is_empty() { None } else { Some(given.positional.remove(0)) };
     let mut selected = Vec::new();
-    for element in elements(of)? {
+    for element in elements_of_true(of)? {
         let value = attribute_of(element.clone(), attribute.as_ref())?;
         let holds = match &test {
             None => value.is_true(),
