@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::checks::Check;
 use crate::concurrency::ConcurrencyLevel;
 use crate::dynamic_streams::DynamicDeclarativeStream;
-use crate::manifest::{self, Component, Manifest, Node, Object, Problem, Reason, Remarks};
+use crate::manifest::{self, Component, Manifest, Node, Object, Problem, Reason, Remarks, Repeated};
 use crate::parent_cache;
 use crate::requester::HttpApiBudget;
 use crate::session::Session;
@@ -103,6 +103,10 @@ impl DeclarativeSource {
             }
         }
         source.remark_equal_names(&remarks);
+        for Repeated { field, line } in &manifest.repeated {
+            let what = format!("gives the field {field} once more to an object that has it: what it had has no effect");
+            remarks.add_at(&format!("line {line}"), what);
+        }
         source.remark_unknown_config_keys(&manifest.value, &remarks);
         Ok(DeclarativeSource { remarks, ..source })
     }

@@ -23,7 +23,7 @@ pub use files::testing::with_files;
 pub use parameters::{Precedence, is_true, propagate};
 pub use problem::{Problem, Reason, Result};
 pub use spelling::nearest;
-pub use yaml::parse as parse_yaml;
+pub use yaml::{Repeated, parse as parse_yaml};
 
 /// A JSON object in the order in which it was written.
 pub type Object = serde_json::Map<String, Value>;
@@ -48,6 +48,8 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Manifest {
     pub value: Value,
+    /// Fields that its text gives twice.
+    pub repeated: Vec<Repeated>,
 }
 
 impl Manifest {
@@ -74,8 +76,9 @@ impl Manifest {
 
     /// A manifest as text.
     pub fn of_yaml(text: &str) -> airlock_sdk::Result<Manifest> {
-        let value = yaml::parse(text).map_err(|problem| config_error(format!("The manifest {problem}.")))?;
-        Ok(Manifest::of(&value)?)
+        let (value, repeated) =
+            yaml::parse_by_hand(text).map_err(|problem| config_error(format!("The manifest {problem}.")))?;
+        Ok(Manifest { repeated, ..Manifest::of(&value)? })
     }
 
     /// A manifest as it was written.
@@ -96,7 +99,7 @@ impl Manifest {
         // What they are there for is in its places now.
         resolved.shift_remove("definitions");
         let propagated = propagate(resolved, Precedence::Own)?;
-        Ok(Manifest { value: Value::Object(propagated) })
+        Ok(Manifest { value: Value::Object(propagated), repeated: Vec::new() })
     }
 }
 

@@ -204,6 +204,11 @@ fn what_is_no_manifest_is_an_error() {
 fn what_the_cdk_reads_in_silence_is_a_warning() {
     for (written, mistyped, expected) in [
         (
+            "primary_key: [id]",
+            "primary_key: [id]\n    primary_key: id",
+            "line 17 gives the field primary_key once more to an object that has it: what it had has no effect.",
+        ),
+        (
             "paginator:",
             "paginatr:",
             "streams[0].retriever.paginatr is no field of SimpleRetriever, and has no effect (perhaps paginator is meant).",

@@ -16,8 +16,20 @@ use super::{MAX_VALUES, Object};
 /// A text that is no YAML, or none that can be used: the rest of a sentence that begins with what was read.
 pub type Result<T> = std::result::Result<T, String>;
 
+/// A field that an object has had already: only the last one counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repeated {
+    pub field: String,
+    pub line: usize,
+}
+
 /// Reads a document.
 pub fn parse(text: &str) -> Result<Value> {
+    parse_by_hand(text).map(|(document, _)| document)
+}
+
+/// Reads a document that somebody wrote, who may have written a field twice.
+pub fn parse_by_hand(text: &str) -> Result<(Value, Vec<Repeated>)> {
     let options = granit_parser::options! {
         emit_comments: false,
         bom_inside_document_as_content: true,
@@ -30,7 +42,7 @@ pub fn parse(text: &str) -> Result<Value> {
         let (event, span) = next.map_err(|error| syntax_problem(text, error.marker(), &error.info()))?;
         composer.take(event, &span)?;
     }
-    Ok(composer.document.unwrap_or(Value::Null))
+    Ok((composer.document.unwrap_or(Value::Null), composer.repeated))
 }
 
 /// What the parser says, and what it mostly comes from.
@@ -94,6 +106,7 @@ struct Composer {
     open: Vec<Open>,
     anchors: HashMap<usize, Value>,
     values: usize,
+    repeated: Vec<Repeated>,
 }
 
 /// A list or an object that has not ended yet.
@@ -109,7 +122,10 @@ enum Collection {
 
 /// A key of an object that waits for its value.
 enum Key {
-    Name(String),
+    Name {
+        name: String,
+        line: usize,
+    },
     /// `<<`: the value's fields are the object's, where it has none of its own.
     Merge,
 }
@@ -196,7 +212,10 @@ impl Composer {
             Some(Collection::List(elements)) => elements.push(value),
             Some(Collection::Object { merged, own, key }) => match key.take() {
                 None => *key = Some(as_key.map_or_else(|| key_of(&value, at), Ok)?),
-                Some(Key::Name(name)) => {
+                Some(Key::Name { name, line }) => {
+                    if own.contains_key(&name) {
+                        self.repeated.push(Repeated { field: name.clone(), line });
+                    }
                     own.insert(name, value);
                 }
                 Some(Key::Merge) => merge(merged, value, at)?,
@@ -236,11 +255,11 @@ fn merge(merged: &mut Object, value: Value, at: &Marker) -> Result<()> {
 /// A key as JSON has it: Python's `json` writes other keys than texts like this.
 fn key_of(value: &Value, at: &Marker) -> Result<Key> {
     match value {
-        Value::String(name) => Ok(Key::Name(name.clone())),
+        Value::String(name) => Ok(Key::Name { name: name.clone(), line: at.line() }),
         Value::Array(_) | Value::Object(_) => {
             Err(problem(at, &format!("a key is a list or an object; {QUOTE_TEMPLATES}")))
         }
-        other => Ok(Key::Name(other.to_string())),
+        other => Ok(Key::Name { name: other.to_string(), line: at.line() }),
     }
 }
 

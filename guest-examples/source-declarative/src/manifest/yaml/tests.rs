@@ -61,6 +61,14 @@ fn what_pyyaml_refuses_is_refused_with_its_place() {
 }
 
 #[test]
+fn a_field_that_is_written_twice_is_told() {
+    let text = "a: 1\nb:\n  a: 2\n  c: {d: 1, d: 2}\na:\n  - a: 3\ne: &e {f: 1}\ng: {<<: *e, f: 2}";
+    let repeated = parse_by_hand(text).map(|(_, repeated)| repeated);
+    let told = |field: &str, line: usize| Repeated { field: field.to_owned(), line };
+    assert_eq!(repeated, Ok(vec![told("d", 4), told("a", 5)]));
+}
+
+#[test]
 fn what_is_often_mistyped_is_told_with_what_it_comes_from() {
     for (text, cause) in [
         ("a: x\n  b: y", "begin in one column"),
