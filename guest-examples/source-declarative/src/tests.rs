@@ -406,4 +406,17 @@ fn a_schema_may_be_the_servers() {
     let filter = json!({"type": "RecordFilter", "condition": "{{ 'skip' not in record }}"});
     let (found, _) = schemas(vec![loader(json!({"schema_filter": filter}))]);
     assert_eq!(found, [cdk.replace(r#","skip":{"type":["null","string"]}"#, "")]);
+
+    // What the server gives is no fault of the config's: the CDK's is a system error.
+    let map = json!([{"type": "TypesMap", "current_type": "int", "target_type": "whole"}]);
+    let identifier = json!({
+        "type": "SchemaTypeIdentifier", "schema_pointer": ["fields"], "key_pointer": ["n"], "type_pointer": ["t"],
+        "types_mapping": map,
+    });
+    let manifest = manifest(vec![loader(json!({"schema_type_identifier": identifier}))]);
+    let failure = asking(|| Declarative::discover(config(&manifest))).0.unwrap_err();
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (FailureKind::SystemError, "Invalid Airbyte data type: whole")
+    );
 }

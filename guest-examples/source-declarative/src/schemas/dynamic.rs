@@ -1,6 +1,6 @@
 //! Schemas that a server tells: the language's DynamicSchemaLoader. Its first record lists the fields, or has one each.
 
-use airlock_sdk::{Result, config_error};
+use airlock_sdk::{Result, system_error};
 use serde_json::{Value, json};
 
 use crate::dpath;
@@ -120,7 +120,7 @@ impl DynamicSchemaLoader {
             Some(Value::Array(fields)) => Ok(fields),
             // Python goes through an object's keys.
             Some(Value::Object(fields)) => Ok(fields.into_iter().map(|(name, _)| Value::String(name)).collect()),
-            _ => Err(config_error("A dynamic schema's schema_pointer leads to no list of fields.")),
+            _ => Err(system_error("A dynamic schema's schema_pointer leads to no list of fields.")),
         }
     }
 
@@ -143,7 +143,7 @@ impl SchemaTypeIdentifier {
             Some(Value::String(name)) => name,
             other => {
                 let other = other.map_or_else(|| "nothing".to_owned(), |other| other.to_string());
-                return Err(config_error(format!("Expected key to be a string. Got {other}")));
+                return Err(system_error(format!("Expected key to be a string. Got {other}")));
             }
         };
         let told = match self.type_pointer.as_slice() {
@@ -187,7 +187,7 @@ fn airbyte_type(kind: &Value, depth: usize) -> Result<Value> {
             let mut schema = named_type(name)?;
             if let Some(items) = complex.get("items").filter(|items| !items.is_null()) {
                 if name != "array" {
-                    return Err(config_error("'items' can only be used when 'field_type' is an array."));
+                    return Err(system_error("'items' can only be used when 'field_type' is an array."));
                 }
                 schema["items"] = airbyte_type(items, depth + 1)?;
             }
@@ -198,7 +198,7 @@ fn airbyte_type(kind: &Value, depth: usize) -> Result<Value> {
 }
 
 fn no_type(kind: &Value) -> airlock_sdk::Failure {
-    config_error(format!("Invalid data type. Available string or two items list of string. Got {kind}."))
+    system_error(format!("Invalid data type. Available string or two items list of string. Got {kind}."))
 }
 
 fn named_type(name: &str) -> Result<Value> {
@@ -220,7 +220,7 @@ fn named_type(name: &str) -> Result<Value> {
         "number" => json!({"type": ["null", "number"]}),
         "array" => json!({"type": ["null", "array"]}),
         "object" => json!({"type": ["null", "object"]}),
-        _ => return Err(config_error(format!("Invalid Airbyte data type: {name}"))),
+        _ => return Err(system_error(format!("Invalid Airbyte data type: {name}"))),
     })
 }
 
