@@ -1,5 +1,6 @@
 //! The language's DatetimeBasedCursor as a manifest declares it, and what it comes to with a config. Knows nothing of state.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use airlock_sdk::{Result, system_error};
@@ -164,8 +165,12 @@ impl DatetimeBasedCursor {
 
 /// A duration that is a template, or right as it stands.
 fn duration_template(node: &Node<'_>) -> manifest::Result<Template> {
-    let literal = node.value.as_str().filter(|text| !text.is_empty() && !text.contains('{'));
-    match literal.map(Duration::parse) {
+    let text = match node.value {
+        Value::Number(number) => Some(Cow::Owned(number.to_string())),
+        other => other.as_str().map(Cow::Borrowed),
+    };
+    let literal = text.filter(|text| !text.is_empty() && !text.contains('{'));
+    match literal.map(|text| Duration::parse(&text)) {
         Some(Err(problem)) => Err(node.invalid(format!("is wrong: {problem}"))),
         _ => node.read(),
     }
@@ -178,9 +183,7 @@ fn duration(template: Option<&Template>, scope: &Scope) -> Result<Option<Duratio
         "" => Ok(None),
         text => match Duration::parse(text) {
             Ok(duration) => Ok(Some(duration).filter(|duration| !duration.is_zero())),
-            Err(problem) => {
-                Err(system_error(format!("The step or the lookback_window of a cursor can not be used: {problem}.")))
-            }
+            Err(problem) => Err(system_error(format!("{} can not be used: {problem}.", template.path()))),
         },
     }
 }

@@ -122,6 +122,11 @@ fn what_is_mistyped_is_an_error_that_says_what_is_meant() {
             ".incremental_sync.step is wrong: \"1 day\" is no duration of ISO 8601, as P1D or PT1H is one.",
         ),
         (
+            "step: P1D",
+            "step: 30",
+            ".incremental_sync.step is wrong: \"30\" is no duration of ISO 8601, as P1D or PT1H is one.",
+        ),
+        (
             "error_handler:",
             "request_body: {type: RequestBodyGraphQL, value: {qery: a}}\n        error_handler:",
             ".requester.request_body.value lacks the field query.",
