@@ -11,7 +11,7 @@ use super::operators::{extreme, text};
 use super::value::Value;
 use crate::datetime::{DateTime, Duration};
 
-const NAMES: &[&str] = &[
+pub const NAMES: &[&str] = &[
     "now_utc",
     "today_utc",
     "timestamp",

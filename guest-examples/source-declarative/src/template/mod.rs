@@ -145,6 +145,12 @@ impl Template {
                 return Err(node.unsupported(format!("is a template that can not be used: {what}")));
             }
         };
+        if let Kind::Tags(compiled) = &kind {
+            for (written, meant) in compiled.wanted.iter().filter_map(|written| Some((written, names::meant(written)?)))
+            {
+                node.remark(format!("names {written}, which no template has (perhaps {meant} is meant)"));
+            }
+        }
         Ok(Template {
             source: node.value.clone(),
             path: node.path.as_str().into(),

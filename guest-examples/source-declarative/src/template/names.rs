@@ -3,7 +3,43 @@
 
 use std::collections::BTreeSet;
 
-use super::syntax::{Expression, Filter, Statement, Target};
+use super::functions;
+use super::syntax::{Arguments, Expression, Filter, Statement, Target};
+use crate::manifest::nearest;
+
+/// What templates may find around them, by the place where they stand.
+const KNOWN: &[&str] = &[
+    "components_values",
+    "config",
+    "creation_response",
+    "download_target",
+    "headers",
+    "last_page_size",
+    "last_record",
+    "next_page_token",
+    "options",
+    "page_size",
+    "parameters",
+    "path",
+    "polling_response",
+    "property",
+    "raw_schema",
+    "record",
+    "request_url",
+    "response",
+    "session_token",
+    "stream_interval",
+    "stream_partition",
+    "stream_slice",
+    "stream_template_config",
+    "value",
+];
+
+/// The known name that is nearest to one that is none.
+pub fn meant(written: &str) -> Option<&'static str> {
+    let known = || KNOWN.iter().chain(functions::NAMES).chain(functions::UNSUPPORTED).copied();
+    if known().any(|name| name == written) { None } else { nearest(written, known()) }
+}
 
 /// The names that statements want from outside.
 pub fn wanted(statements: &[Statement]) -> BTreeSet<String> {

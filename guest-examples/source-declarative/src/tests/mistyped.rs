@@ -214,6 +214,11 @@ fn what_the_cdk_reads_in_silence_is_a_warning() {
             "line 17 gives the field primary_key once more to an object that has it: what it had has no effect.",
         ),
         (
+            "record.id > 0",
+            "records.id > 0",
+            "streams[0].retriever.record_selector.record_filter.condition names records, which no template has (perhaps record is meant).",
+        ),
+        (
             "paginator:",
             "paginatr:",
             "streams[0].retriever.paginatr is no field of SimpleRetriever, and has no effect (perhaps paginator is meant).",

@@ -66,7 +66,7 @@ fn syntax_problem(text: &str, at: &Marker, what: &str) -> String {
 }
 
 /// What the parser says of mistakes that are often made, and what they come from.
-const CAUSES: [(&str, &str); 5] = [
+const CAUSES: [(&str, &str); 7] = [
     (
         "mapping values are not allowed",
         "the fields of an object begin in one column, and a value with a colon and a space in it must be in quotes",
@@ -83,6 +83,8 @@ const CAUSES: [(&str, &str); 5] = [
         "after single-quoted scalar",
         "a quote before that may not be closed, and a value that begins with one must end with it",
     ),
+    ("did not find expected '-' indicator", "the elements of a list begin in one column, each with a dash"),
+    ("unexpected character", "a value that begins with it must be in quotes"),
     ("unknown escape character", "between double quotes a backslash is written twice, and between single quotes once"),
 ];
 

@@ -78,6 +78,8 @@ fn what_is_often_mistyped_is_told_with_what_it_comes_from() {
         ("a: \"x\nb: \"y\"", "a quote before that may not be closed"),
         ("a: 'x' ~ 'y'", "a value that begins with one must end with it"),
         ("a: \"\\d+\"", "a backslash is written twice"),
+        ("a: %Y-%m", "a value that begins with it must be in quotes"),
+        ("a:\n  - b: 1\n  c: 2", "each with a dash"),
         ("a: {{ config['b'] }}", "must be in quotes, as in"),
     ] {
         let told = parse(text).map(|value| value.to_string()).unwrap_err();
