@@ -24,6 +24,7 @@ pub fn manifest(data: &[u8]) {
     assert!(hosts.len() <= MOST_HOSTS && hosts.is_sorted_by(|one, next| one < next), "each once: {hosts:?}");
     assert!(warnings.len() <= MOST_WARNINGS && warnings.iter().all(|warning| warning.len() < LONGEST_WARNING));
     for host in hosts {
+        assert!(!host.contains('*'), "{host:?} is more than one host");
         let is_answered = |config: Option<&Value>| {
             let asked_for = std::slice::from_ref(&host);
             let wishes = Wishes { asked_for, author: Author::Manifest, config, command_line: &[] };

@@ -30,6 +30,10 @@ pub fn hosts<'a>(text: &str, values: &'a dyn Fn(&str) -> Vec<&'a str>) -> Option
     let parameters = Parameters { values, left: Cell::new(MAX_TEXTS) };
     let found = alternatives(text.trim(), &parameters, MAX_DEPTH)?;
     let mut hosts: Vec<String> = found.iter().filter_map(|url| host(url.trim())).collect();
+    // In a URL it is no pattern, and as an entry it would be one.
+    if hosts.iter().any(|host| host.contains('*')) {
+        return None;
+    }
     hosts.sort();
     hosts.dedup();
     Some(hosts)
@@ -401,6 +405,8 @@ mod tests {
             ("https://{{ 'a\\'b' }}.example/", "?"),
             ("https://{{ config['a'", "?"),
             ("https://{{ }}/", "?"),
+            ("https://*/", "?"),
+            ("https://{{ 'a' if x else '*.b' }}.example/", "?"),
         ] {
             assert_eq!(shown(text), expected, "{text}");
         }
