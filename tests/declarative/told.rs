@@ -56,6 +56,7 @@ impl Told {
         for trace in of("TRACE", "trace") {
             let status = &trace["stream_status"];
             // A check has no streams to tell of; the CDK says of one that it waits.
+            // The CDK says of the parent that it waits which it reads for a child, whether or not that is read itself.
             if status["reasons"].as_array().is_some_and(|reasons| !reasons.is_empty()) && !is_check {
                 limited.insert(text_of(&status["stream_descriptor"]["name"]));
             } else if status.is_object() && !is_check {
@@ -68,13 +69,6 @@ impl Told {
             let error = &trace["error"];
             if error.is_object() {
                 errors.push(json!({"stream": error["stream_descriptor"]["name"], "kind": error["failure_type"]}));
-            }
-        }
-        // Who says that a stream waits for a limited API, says that it runs; the CDK says it again with the first record. And it says
-        // it of the parent that it reads for a child, whether or not that is read itself.
-        for (stream, statuses) in statuses.iter_mut().filter(|(stream, _)| limited.contains(*stream)) {
-            if records.contains_key(stream) && !statuses.contains(&json!("RUNNING")) {
-                statuses.insert(statuses.len().min(1), json!("RUNNING"));
             }
         }
         told.insert("is limited".into(), json!(!limited.is_empty()));

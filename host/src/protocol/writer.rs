@@ -155,12 +155,8 @@ impl Writer {
                 self.streams.remove(&stream);
             }
             Event::Opened(stream) => self.status(stream, StreamStatus::Started, None),
-            Event::Running { stream, reasons } => {
-                if let Some(stream) = self.streams.get_mut(&stream) {
-                    stream.running = true;
-                }
-                self.status(stream, StreamStatus::Running, Some(&reasons));
-            }
+            // With a reason it may wait: that it runs is said with its first record, as by Airbyte's CDKs.
+            Event::Running { stream, reasons } => self.status(stream, StreamStatus::Running, Some(&reasons)),
             Event::Ended { stream, complete } => self.end_stream(stream, complete),
             Event::Written(answer) => {
                 self.lines.flush()?;

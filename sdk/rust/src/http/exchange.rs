@@ -119,6 +119,8 @@ fn redirected(request: &Request, hop: Hop, status: u16, location: &str, name: &s
     let (method, with_body) = match (status, hop.method) {
         (301 | 302, Method::Post) => (Method::Get, false),
         (303, method) if method != Method::Head => (Method::Get, false),
+        // The body was about what is elsewhere now: other clients do not send it there.
+        (301 | 302, Method::Get) => (Method::Get, false),
         (_, method) => (method, hop.with_body),
     };
     // A body may hold secrets of which nobody said so.
