@@ -87,7 +87,8 @@ fn the_other_messages_are_airbytes() {
     let reasons: Vec<_> =
         traces("STREAM_STATUS").iter().map(|trace| trace["stream_status"]["reasons"].clone()).collect();
     assert_eq!(reasons[1], json!([{"type": "RATE_LIMITED", "rate_limited": {"quota_reset": 1_700_000_000_000_i64}}]));
-    assert_eq!(finished.statuses("one"), ["STARTED", "RUNNING", "RUNNING", "COMPLETE"]);
+    // What the connector says of it, twice, and what its first record says.
+    assert_eq!(finished.statuses("one"), ["STARTED", "RUNNING", "RUNNING", "RUNNING", "COMPLETE"]);
     let control = &finished.of_type("CONTROL")[0]["control"];
     // The platform keeps it for the next run: this one message has to hold the secret.
     assert_eq!(control["connectorConfig"]["config"], json!({"password": "fresh-secret", "account": {}}));
