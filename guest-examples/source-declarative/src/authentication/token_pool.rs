@@ -334,7 +334,7 @@ impl TokenPool {
             let options = RequestOptions { headers: quotas.headers.clone(), ..RequestOptions::default() };
             let mut request = PreparedRequest::new(self.status.method, &quotas.url, options)?;
             request.set_secrets(&self.header_with(token));
-            let of_token = match requester.send_whole(session, request)? {
+            let of_token = match requester.send_prepared(session, request)? {
                 Outcome::Response(response) if !self.status.unavailable.contains(&response.status.into()) => {
                     let body = body_of(&response)?;
                     self.quotas.iter().map(|quota| quota.read(&body)).collect::<Result<_>>()?

@@ -8,8 +8,11 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use super::Bodies;
-use super::parser::{MAX_DECOMPRESSED_BYTES, Parser};
+use super::parser::Parser;
 use crate::manifest::{self, FromManifest, Node};
+
+/// A file of an archive is kept in memory, as a body is, and is as long at most.
+const MAX_FILE_BYTES: u64 = 512 << 20;
 
 /// The language's ZipfileDecoder.
 #[derive(Clone, Debug)]
@@ -30,14 +33,13 @@ impl FromManifest for ZipFile {
 impl ZipFile {
     /// The bodies in all files, in the order of the archive's list. Nothing comes after a failure.
     pub fn bodies<'r>(&'r self, bytes: &'r [u8]) -> Result<Bodies<'r>> {
-        self.bodies_up_to(MAX_DECOMPRESSED_BYTES, bytes)
+        self.bodies_up_to(MAX_FILE_BYTES, bytes)
     }
 
-    /// The same of an archive that has no more than so many bytes in it.
+    /// The same of an archive whose files have no more than so many bytes each.
     pub fn bodies_up_to<'r>(&'r self, most: u64, bytes: &'r [u8]) -> Result<Bodies<'r>> {
         let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| unreadable(&error))?;
-        let mut left = most;
-        let files = (0..archive.len()).flat_map(move |index| match self.file(&mut archive, index, &mut left) {
+        let files = (0..archive.len()).flat_map(move |index| match self.file(&mut archive, index, most) {
             Ok(bodies) => bodies,
             Err(failure) => Box::new(std::iter::once(Err(failure))),
         });
@@ -49,16 +51,17 @@ impl ZipFile {
         })))
     }
 
-    fn file(&self, archive: &mut ZipArchive<Cursor<&[u8]>>, index: usize, left: &mut u64) -> Result<Bodies<'static>> {
+    fn file(&self, archive: &mut ZipArchive<Cursor<&[u8]>>, index: usize, most: u64) -> Result<Bodies<'static>> {
         let mut content = Vec::new();
         let mut file = archive.by_index(index).map_err(|error| unreadable(&error))?;
         let name = file.name().to_owned();
         // As a whole, so that nothing is taken of a file that is damaged.
-        let read =
-            file.by_ref().take(*left + 1).read_to_end(&mut content).map_err(|error| unreadable(&error.into()))?;
-        *left = left.checked_sub(read as u64).ok_or_else(|| {
-            system_error("A response's ZIP archive has more in it than the gigabyte that is allowed.")
-        })?;
+        let read = file.by_ref().take(most + 1).read_to_end(&mut content).map_err(|error| unreadable(&error.into()))?;
+        if read as u64 > most {
+            return Err(system_error(format!(
+                "The file {name:?} of a response's ZIP archive is longer than the {most} bytes that are allowed."
+            )));
+        }
         let told = move |mut failure: Failure| {
             failure.message =
                 format!("The file {name:?} of a response's ZIP archive can not be read. {}", failure.message);

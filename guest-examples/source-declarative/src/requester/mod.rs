@@ -255,11 +255,6 @@ impl HttpRequester {
         }
     }
 
-    /// Sends a request that needs nothing more.
-    pub fn send_whole(&self, session: &Session, request: PreparedRequest) -> Result<Outcome> {
-        self.send_prepared(session, request)
-    }
-
     /// The properties that it asks for, where its retriever says which of them a request has.
     pub fn properties(&self) -> Option<&QueryProperties> {
         self.properties.as_deref()

@@ -55,7 +55,7 @@ struct Again {
 
 impl HttpRequester {
     /// Sends a request until something comes of it.
-    pub(super) fn send_prepared(&self, session: &Session, mut request: PreparedRequest) -> Result<Outcome> {
+    pub fn send_prepared(&self, session: &Session, mut request: PreparedRequest) -> Result<Outcome> {
         let max_tries = self.error_handler.max_retries(&session.scope)?.saturating_add(1);
         let (mut outer, mut limited, mut own) = (Loop::begin(), Loop::begin(), Loop::begin());
         let mut refreshed = None;

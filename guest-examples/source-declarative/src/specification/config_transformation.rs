@@ -126,8 +126,9 @@ impl ValueMap {
             ValueMap::Entries(entries) => entries.evaluate(scope),
             ValueMap::Template(template) => match template.evaluate(scope)? {
                 Value::Object(map) => Ok(map),
-                other => Err(system_error(format!(
-                    "{} comes to {other}, and must come to an object of values and what takes their place.",
+                // What it comes to may be a secret.
+                _ => Err(system_error(format!(
+                    "{} must come to an object of values and what takes their place, and comes to something else.",
                     template.path()
                 ))),
             },

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::functions;
-use super::syntax::{Arguments, Expression, Filter, Statement, Target};
+use super::syntax::{Expression, Filter, Statement, Target};
 use crate::manifest::nearest;
 
 /// What templates may find around them, by the place where they stand.
@@ -37,8 +37,9 @@ const KNOWN: &[&str] = &[
 
 /// The known name that is nearest to one that is none.
 pub fn meant(written: &str) -> Option<&'static str> {
-    let known = || KNOWN.iter().chain(functions::NAMES).chain(functions::UNSUPPORTED).copied();
-    if known().any(|name| name == written) { None } else { nearest(written, known()) }
+    let known = || KNOWN.iter().chain(functions::NAMES).copied();
+    let is_known = known().any(|name| name == written) || functions::UNSUPPORTED.contains(&written);
+    if is_known { None } else { nearest(written, known()) }
 }
 
 /// The names that statements want from outside.

@@ -1,5 +1,5 @@
 //! Private keys as they stand in PEM: PKCS#8, encrypted or not, PKCS#1 and SEC1. What is taken for PEM is what Python's `cryptography`
-//! takes. Knows nothing of tokens.
+//! takes, but for older ways to encrypt it. Knows nothing of tokens.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -37,7 +37,11 @@ impl PrivateKey {
         if label != "ENCRYPTED PRIVATE KEY" {
             return Err("there is a passphrase, and the secret_key is not encrypted".to_owned());
         }
-        let encrypted = EncryptedPrivateKeyInfo::try_from(der.as_slice()).map_err(|_| unreadable(label))?;
+        let encrypted = EncryptedPrivateKeyInfo::try_from(der.as_slice()).map_err(|_| {
+            "the secret_key can not be decrypted: it is damaged, or encrypted in another way than by PBES2 with AES: make it anew \
+             with `openssl pkcs8 -topk8 -v2 aes-256-cbc`"
+                .to_owned()
+        })?;
         let decrypted = encrypted.decrypt(passphrase).map_err(|error| {
             format!("the secret_key can not be decrypted: the passphrase is another one, or the encryption is one that is not supported ({error})")
         })?;
@@ -98,11 +102,15 @@ fn unreadable(label: &str) -> String {
 const BEGIN: &str = "-----BEGIN ";
 const DASHES: &str = "-----";
 
+/// A longer label is none.
+const MAX_LABEL: usize = 40;
+
 /// The first private key in a text, by its label. Whatever else is around it does not matter, nor how its lines are broken.
 fn private_block(text: &str) -> Result<(&str, Vec<u8>)> {
     for after in text.split(BEGIN).skip(1) {
         let Some((label, body)) = after.split_once(DASHES) else { break };
-        if !label.ends_with("PRIVATE KEY") {
+        // It is shown: where a dash is missing, what follows is the key.
+        if !label.ends_with("PRIVATE KEY") || !is_label(label) {
             continue;
         }
         let Some((body, _)) = body.split_once(&format!("-----END {label}-----")) else { return Err(unreadable(label)) };
@@ -123,6 +131,11 @@ fn private_block(text: &str) -> Result<(&str, Vec<u8>)> {
         return Ok((label, der));
     }
     Err("the secret_key is no private key in PEM, which begins with -----BEGIN PRIVATE KEY-----".to_owned())
+}
+
+fn is_label(text: &str) -> bool {
+    text.len() <= MAX_LABEL
+        && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b' ')
 }
 
 /// Whether a text has something in PEM in it.

@@ -92,6 +92,7 @@ fn pem_is_what_python_takes_for_it() {
         ("RS256", keys["rsa_openssh"].clone(), "OPENSSH"),
         ("RS256", keys["rsa_encrypted"].clone(), "no passphrase"),
         ("RS256", keys["rsa_encrypted_by_openssl"].clone(), "openssl pkcs8"),
+        ("RS256", pem.replace("KEY-----\n", "KEY----\n").replace("-----END", "----END"), "is no private key"),
         ("RS256", String::new(), "is no private key"),
         ("RS256", "-----BEGIN PRIVATE KEY".to_owned(), "is no private key"),
         ("ES256", keys["p384_pkcs8"].clone(), "is on a curve (1.3.132.0.34)"),
@@ -105,6 +106,7 @@ fn pem_is_what_python_takes_for_it() {
     ] {
         let told = signature(name, &text).unwrap_err();
         assert!(told.contains(why), "{name}: {told}, and not {why}");
+        assert!(!text.lines().any(|line| line.len() > 40 && told.contains(line)), "{told}");
     }
     assert!(signature("HS256", "-----BEGIN PRIVATE KEY-----").is_ok());
 }
