@@ -53,7 +53,7 @@ fn every_line_parses_and_says_the_same() {
     add("annotations", read(&test_guest("source-annotates"), json!({}), &["one"]), 0, counts);
     // Compiled before, or a debug message would say that it is now.
     of(&test_guest("source-talks"), "spec").run_tool().exits(0);
-    let counts = json!({"LOG": 11, "TRACE": 7, "CONTROL": 1, "RECORD": 3, "STATE": 1});
+    let counts = json!({"LOG": 11, "TRACE": 8, "CONTROL": 1, "RECORD": 3, "STATE": 1});
     add("talk", read(&test_guest("source-talks"), json!({}), &["one"]).arg("--debug"), 0, counts);
     let counts = json!({"LOG": 3, "TRACE": 6, "RECORD": 6, "STATE": 2});
     add("global-state", read(&test_guest("source-states"), json!({"form": "global"}), &["one", "two"]), 0, counts);
