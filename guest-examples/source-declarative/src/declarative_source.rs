@@ -326,27 +326,17 @@ fn is_shared(component: &Component<'_>, manifest: &Value) -> bool {
 }
 
 /// Whether tokens have quotas, which all streams use up together.
-fn has_token_pool(value: &Value) -> bool {
-    match value {
-        Value::Object(fields) => {
-            fields.get("type").is_some_and(|kind| kind == "RateLimitedMultipleTokenAuthenticator")
-                || fields.values().any(has_token_pool)
-        }
-        Value::Array(elements) => elements.iter().any(has_token_pool),
-        _ => false,
-    }
+fn has_token_pool(manifest: &Value) -> bool {
+    manifest::has_object(manifest, &|fields| {
+        fields.get("type").is_some_and(|kind| kind == "RateLimitedMultipleTokenAuthenticator")
+    })
 }
 
 /// Whether a component of the manifest changes the config, as a token does that can be used but once.
-fn writes_config(value: &Value) -> bool {
-    match value {
-        Value::Object(fields) => {
-            fields.get("refresh_token_updater").is_some_and(|updater| !updater.is_null())
-                || fields.values().any(writes_config)
-        }
-        Value::Array(elements) => elements.iter().any(writes_config),
-        _ => false,
-    }
+fn writes_config(manifest: &Value) -> bool {
+    manifest::has_object(manifest, &|fields| {
+        fields.get("refresh_token_updater").is_some_and(|updater| !updater.is_null())
+    })
 }
 
 /// What is wrong is an error for the whole manifest; what is right and not possible here is one of this part.

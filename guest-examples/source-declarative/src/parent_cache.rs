@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::manifest;
+
 /// Sets `use_cache` of the requesters of all parents, but where the manifest says that it must not be.
 pub fn enable(manifest: &mut Value) {
     let mut parents = BTreeSet::new();
@@ -26,12 +28,8 @@ pub fn enable(manifest: &mut Value) {
 }
 
 /// Whether any request of the manifest is kept for others.
-pub fn is_enabled(value: &Value) -> bool {
-    match value {
-        Value::Object(fields) => fields.get("use_cache") == Some(&Value::Bool(true)) || fields.values().any(is_enabled),
-        Value::Array(elements) => elements.iter().any(is_enabled),
-        _ => false,
-    }
+pub fn is_enabled(manifest: &Value) -> bool {
+    manifest::has_object(manifest, &|fields| fields.get("use_cache") == Some(&Value::Bool(true)))
 }
 
 fn each_stream(manifest: &mut Value, see: &mut dyn FnMut(&mut Value)) {

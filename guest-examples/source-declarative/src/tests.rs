@@ -255,6 +255,28 @@ fn streams_are_read_at_once_where_nothing_is_shared() {
     assert_eq!(concurrency(json!({}), vec![users.clone()]), 4);
     assert_eq!(concurrency(json!({"concurrency_level": null}), vec![users.clone()]), 1);
     assert_eq!(concurrency(json!({"stream_groups": {}}), vec![users.clone()]), 1);
+    let with = |authenticator: Value| {
+        let mut limited = stream("limited", json!({}));
+        limited["retriever"]["requester"]["authenticator"] = authenticator;
+        concurrency(json!({}), vec![users.clone(), limited])
+    };
+    let oauth = json!({
+        "type": "OAuthAuthenticator", "token_refresh_endpoint": "http://api.example/token", "client_id": "c", "client_secret": "s",
+        "refresh_token": "r",
+    });
+    assert_eq!(with(oauth.clone()), 4);
+    let mut updating = oauth;
+    updating["refresh_token_updater"] = json!({});
+    assert_eq!(with(updating), 1);
+    let quota = json!({
+        "type": "TokenQuota", "name": "all", "remaining_path": ["left"], "reset_path": ["reset"], "remaining_header": "X-Left",
+        "reset_header": "X-Reset", "limit_header": "X-Limit", "exhaustion_status_codes": [429],
+    });
+    let pool = json!({
+        "type": "RateLimitedMultipleTokenAuthenticator", "tokens": "one,two", "quotas": [quota],
+        "quota_status_source": {"type": "QuotaStatusSource", "url": "http://api.example/quotas"},
+    });
+    assert_eq!(with(pool), 1);
     let mut child = stream("children", json!({}));
     child["retriever"]["partition_router"] = json!({
         "type": "SubstreamPartitionRouter",

@@ -103,6 +103,15 @@ impl Manifest {
     }
 }
 
+/// Whether there is such an object in a value, at any depth.
+pub fn has_object(value: &Value, is_it: &dyn Fn(&Object) -> bool) -> bool {
+    match value {
+        Value::Object(fields) => is_it(fields) || fields.values().any(|field| has_object(field, is_it)),
+        Value::Array(elements) => elements.iter().any(|element| has_object(element, is_it)),
+        _ => false,
+    }
+}
+
 /// How many values there are in a value.
 fn size(value: &Value) -> usize {
     match value {
